@@ -1,0 +1,31 @@
+#!/bin/sh
+# Looks into the unstripped release binary: binary.sh BINARY.
+set -eu
+binary=$1
+failed=0
+
+fail() {
+    echo "$binary: $1" >&2
+    failed=1
+}
+
+symbols=$(nm -C "$binary")
+headers=$(readelf --wide --file-header --program-headers --dynamic "$binary")
+
+has() {
+    printf '%s\n' "$1" | grep -qE -- "$2"
+}
+
+# Without symbols every look for a symbol would be content.
+has "$symbols" ' T main$' || fail 'has no symbols: nothing can be found out about it'
+has "$symbols" 'std::ios_base::Init::Init' && fail 'starts iostream, which costs 0.1-0.3 ms at each start'
+
+has "$headers" 'Type: +DYN' || fail 'is not position-independent'
+has "$headers" '^ +INTERP ' && fail 'is linked dynamically: it has an interpreter'
+has "$headers" '\(NEEDED\)' && fail 'needs a shared library'
+has "$headers" 'FLAGS_1.* PIE' || fail 'is not an executable with -pie'
+has "$headers" 'FLAGS_1.* NOW' || fail 'is not linked with -z now'
+has "$headers" '^ +GNU_RELRO ' || fail 'is not linked with -z relro'
+has "$headers" '^ +GNU_STACK .* RW +' || fail 'has an executable stack'
+has "$symbols" '__stack_chk_fail' || fail 'has no stack protector'
+exit "$failed"
