@@ -1,0 +1,52 @@
+// What the user asked for: the parsed command line as plain values.
+#pragma once
+
+#include "plan/duration.hpp"
+
+#include <csignal>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace finally_run::plan {
+
+// One word of the left-to-right program that precedes the command.
+struct Step {
+    enum class Kind { cleanup, on_success, on_failure, remove, temp_dir, setup };
+    Kind kind;
+    std::string text; // CMD, PATH or VAR, byte for byte as given
+};
+
+struct LockRequest {
+    std::string name; // with a slash: a path; without: a file in the state directory
+    bool shared = false;
+};
+
+enum class Orphans { leave, wait, kill };
+enum class StopWithCaller { automatic, always, never };
+enum class Ci { automatic, github, gitlab, none };
+enum class Verbosity { quiet, normal, verbose };
+
+// Everything one run needs to know. `command` points into argv, which outlives the plan.
+struct Plan {
+    std::vector<Step> steps;
+    std::vector<LockRequest> locks;
+    Limit lock_wait;                                  // nullopt: for ever; zero: do not wait
+    int conflict_exit_code = 75;                      // EX_TEMPFAIL of sysexits.h
+    Limit timeout;                                    // nullopt: none
+    int stop_signal = SIGTERM;                        // what a time limit or a vanished caller sends first
+    Limit grace = Duration(std::chrono::seconds(10)); // nullopt: never SIGKILL
+    Limit cleanup_timeout;                            // nullopt: none
+    unsigned cleanup_retries = 0;
+    Orphans orphans = Orphans::leave;
+    StopWithCaller stop_with_caller = StopWithCaller::automatic;
+    bool strict = false;
+    std::string state_dir; // empty: the default of os/state_dir.hpp
+    std::string report;    // empty: no report
+    Ci ci = Ci::automatic;
+    Verbosity verbosity = Verbosity::normal;
+    std::span<char* const> command; // argv from the command on; argv's null follows it
+};
+
+} // namespace finally_run::plan

@@ -1,0 +1,30 @@
+// How a run's command ended, in the words that cleanups, reports and messages use.
+#include "plan/result.hpp"
+
+namespace finally_run::plan {
+
+std::string_view name_of(Result result) {
+    switch (result) {
+    case Result::success:
+        return "success";
+    case Result::failure:
+        return "failure";
+    case Result::signal:
+        return "signal";
+    case Result::timeout:
+        return "timeout";
+    case Result::stopped:
+        return "stopped";
+    case Result::caller_gone:
+        return "caller-gone";
+    case Result::setup_failed:
+        return "setup-failed";
+    case Result::not_started:
+        return "not-started";
+    case Result::lost:
+        return "lost";
+    }
+    return "lost"; // no such value: a compiler that checks the switch never gets here
+}
+
+} // namespace finally_run::plan
