@@ -1,0 +1,75 @@
+#include "os/events.hpp"
+
+#include "os/error.hpp"
+
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <utility>
+
+namespace finally_run::os {
+
+Events::Events(Signals& signals, Watched watched) : m_signals(signals), m_watch_stdout(watched.stdout_reader) {
+    const pid_t caller = ::getppid();
+    if (!watched.caller || caller <= 1) {
+        return;
+    }
+    Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, caller, 0)));
+    // The pid may have been freed and taken again before we opened it; our parent cannot come back.
+    if (::getppid() != caller || (!pidfd && errno == ESRCH)) {
+        m_caller_gone = true;
+    } else if (pidfd) {
+        m_caller = moved_high(std::move(pidfd));
+    }
+}
+
+Event Events::wait(const Deadline& deadline, int extra_fd) {
+    for (;;) {
+        if (const auto signal = m_signals.next()) {
+            return *signal;
+        }
+        if (std::exchange(m_caller_gone, false)) {
+            return CallerGone{};
+        }
+        // poll(2) passes over negative descriptors. With no events asked for, stdout reports POLLERR (pipe) or POLLHUP
+        // (socket, terminal) when its reader has gone.
+        std::array<pollfd, 4> fds{{{m_signals.fd(), POLLIN, 0},
+                                   {m_caller.get(), POLLIN, 0},
+                                   {m_watch_stdout ? STDOUT_FILENO : -1, 0, 0},
+                                   {extra_fd, POLLIN, 0}}};
+        const int ready = ::poll(fds.data(), fds.size(), poll_timeout(deadline));
+        if (ready < 0 && errno != EINTR && errno != EAGAIN && errno != ENOMEM) {
+            throw_errno("poll");
+        }
+        if (ready == 0 && has_passed(deadline)) {
+            return TimedOut{};
+        }
+        if (ready <= 0 || fds[0].revents != 0) {
+            continue;
+        }
+        if (fds[1].revents != 0) {
+            m_caller.reset();
+            return CallerGone{};
+        }
+        if ((fds[2].revents & (POLLERR | POLLHUP)) != 0) {
+            m_watch_stdout = false;
+            return CallerGone{};
+        }
+        if (fds[2].revents != 0) {
+            m_watch_stdout = false; // POLLNVAL: closed at entry
+        }
+        if (fds[3].revents != 0) {
+            return Readable{};
+        }
+    }
+}
+
+bool has_controlling_terminal() {
+    const Fd terminal(::open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    return static_cast<bool>(terminal);
+}
+
+} // namespace finally_run::os

@@ -1,0 +1,42 @@
+// What can reach a waiting run from outside: signals, the end of its caller, the end of the reader of its stdout.
+#pragma once
+
+#include "os/clock.hpp"
+#include "os/fd.hpp"
+#include "os/signals.hpp"
+
+#include <optional>
+#include <variant>
+
+namespace finally_run::os {
+
+struct CallerGone {};
+struct TimedOut {};
+struct Readable {}; // the extra descriptor
+using Event = std::variant<Signal, CallerGone, TimedOut, Readable>;
+
+struct Watched {
+    bool caller = false;        // our parent, unless that is pid 1 or outside our pid namespace
+    bool stdout_reader = false; // a pipe, socket or terminal on stdout that nobody reads any more
+};
+
+class Events {
+public:
+    // `signals` outlives this.
+    Events(Signals& signals, Watched watched);
+
+    // Waits for one event. Signals first, in the order in which the kernel hands them out; the others once each.
+    [[nodiscard]] Event wait(const Deadline& deadline, int extra_fd = -1);
+
+    [[nodiscard]] Signals& signals() { return m_signals; }
+
+private:
+    Signals& m_signals;
+    Fd m_caller;
+    bool m_caller_gone = false;
+    bool m_watch_stdout;
+};
+
+[[nodiscard]] bool has_controlling_terminal();
+
+} // namespace finally_run::os

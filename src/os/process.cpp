@@ -1,0 +1,181 @@
+#include "os/process.hpp"
+
+#include "os/fd.hpp"
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdlib>
+#include <dirent.h>
+#include <fcntl.h>
+#include <memory>
+#include <string_view>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <unordered_set>
+
+namespace finally_run::os {
+
+namespace {
+
+std::string proc_path(pid_t pid, std::string_view file) {
+    return std::string("/proc/").append(std::to_string(pid)).append("/").append(file);
+}
+
+// The next blank-separated number; `text` is advanced past it.
+template <class Number> bool take_number(std::string_view& text, Number& number) {
+    while (text.starts_with(' ')) {
+        text.remove_prefix(1);
+    }
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc()) {
+        return false;
+    }
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    return true;
+}
+
+// All processes, in the order of their pids.
+std::vector<ProcessInfo> all_processes() {
+    std::vector<ProcessInfo> found;
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc"), ::closedir);
+    if (!directory) {
+        return found;
+    }
+    while (const dirent* const entry = ::readdir(directory.get())) {
+        const std::string_view name = entry->d_name;
+        pid_t pid = 0;
+        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+        if (error != std::errc() || end != name.data() + name.size()) {
+            continue;
+        }
+        if (auto info = read_process(pid)) {
+            found.push_back(std::move(*info));
+        }
+    }
+    return found;
+}
+
+} // namespace
+
+std::string read_proc_file(const std::string& path) {
+    std::string text;
+    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd) {
+        return text;
+    }
+    constexpr std::size_t step = 4096;
+    for (;;) {
+        const std::size_t size = text.size();
+        text.resize(size + step);
+        const ssize_t got = ::read(fd.get(), text.data() + size, step);
+        text.resize(size + static_cast<std::size_t>(got > 0 ? got : 0));
+        if (got <= 0) {
+            return text;
+        }
+    }
+}
+
+std::optional<ProcessInfo> read_process(pid_t pid) {
+    const std::string text = read_proc_file(proc_path(pid, "stat"));
+    // The name is in parentheses and may itself hold blanks and parentheses.
+    const auto open = text.find('(');
+    const auto close = text.rfind(')');
+    if (open == std::string::npos || close == std::string::npos || close + 2 >= text.size()) {
+        return std::nullopt;
+    }
+    ProcessInfo info{};
+    info.pid = pid;
+    info.name = text.substr(open + 1, close - open - 1);
+    std::string_view rest = std::string_view(text).substr(close + 2);
+    info.state = rest.front();
+    rest.remove_prefix(1);
+    if (!take_number(rest, info.parent) || !take_number(rest, info.group) || !take_number(rest, info.session)) {
+        return std::nullopt;
+    }
+    constexpr int fields_before_start = 15; // tty_nr (7) to itrealvalue (21)
+    for (int field = 0; field < fields_before_start; ++field) {
+        if (long long skipped = 0; !take_number(rest, skipped)) {
+            // Some of them are unsigned 64-bit numbers.
+            unsigned long long large = 0;
+            if (!take_number(rest, large)) {
+                return std::nullopt;
+            }
+        }
+    }
+    if (!take_number(rest, info.start_ticks)) {
+        return std::nullopt;
+    }
+    return info;
+}
+
+std::optional<siginfo_t> next_change(pid_t pid) {
+    for (;;) {
+        siginfo_t info = {};
+        if (::waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG) < 0 || info.si_pid == 0) {
+            return std::nullopt;
+        }
+        if (info.si_pid == pid) {
+            return info;
+        }
+    }
+}
+
+void reap_all() { static_cast<void>(next_change(-1)); }
+
+bool has_children() {
+    siginfo_t info = {};
+    return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+std::vector<ProcessInfo> descendants(pid_t root) {
+    std::vector<ProcessInfo> all = all_processes();
+    std::unordered_set<pid_t> family{root};
+    std::vector<ProcessInfo> found;
+    // A child may have a smaller pid than its parent: repeat until nobody is added.
+    for (bool grown = true; grown;) {
+        grown = false;
+        for (ProcessInfo& process : all) {
+            if (process.pid != 0 && family.contains(process.parent)) {
+                family.insert(process.pid);
+                if (process.state != 'Z' && process.state != 'X') {
+                    found.push_back(process);
+                }
+                process.parent = 0;
+                process.pid = 0;
+                grown = true;
+            }
+        }
+    }
+    return found;
+}
+
+bool send_signal(const ProcessInfo& process, int signal) {
+    // The descriptor is of whoever has the pid now; the start time, read after it was opened, tells who that is.
+    const Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
+    if (!pidfd && errno != ENOSYS) {
+        return false;
+    }
+    const auto now = read_process(process.pid);
+    if (!now || now->start_ticks != process.start_ticks) {
+        errno = ESRCH;
+        return false;
+    }
+    if (!pidfd) {
+        return ::kill(process.pid, signal) == 0;
+    }
+    return ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0;
+}
+
+bool ignores_signal(pid_t pid, int signal) {
+    const std::string status = read_proc_file(proc_path(pid, "status"));
+    const auto at = status.find("\nSigIgn:\t");
+    if (at == std::string::npos) {
+        return false;
+    }
+    const unsigned long long mask = std::strtoull(status.c_str() + at + 9, nullptr, 16);
+    return ((mask >> (signal - 1)) & 1U) != 0;
+}
+
+} // namespace finally_run::os

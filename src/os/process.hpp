@@ -1,0 +1,48 @@
+// Other processes as /proc shows them: proc(5).
+#pragma once
+
+#include <csignal>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace finally_run::os {
+
+// A pid together with its start time is an identity; a pid alone may be somebody else's by now.
+struct ProcessInfo {
+    pid_t pid;
+    pid_t parent;
+    pid_t group;
+    pid_t session;
+    char state;                     // 'Z': ended, but not reaped yet
+    unsigned long long start_ticks; // since boot, in units of sysconf(_SC_CLK_TCK)
+    std::string name;               // comm: at most 15 bytes
+};
+
+// nullopt: no such process, or no /proc.
+[[nodiscard]] std::optional<ProcessInfo> read_process(pid_t pid);
+
+// The next change of state of our child `pid` that waitid(2) has for us, without waiting. All other children that have
+// ended are reaped on the way: as a subreaper or as pid 1 we are given the orphans.
+[[nodiscard]] std::optional<siginfo_t> next_change(pid_t pid);
+
+// Reaps every child that has ended.
+void reap_all();
+
+// Whether any child is left, ended or not; as a subreaper without one we have no descendants at all.
+[[nodiscard]] bool has_children();
+
+// Every descendant of `root` that has not ended, parents before children. We are a subreaper, so that those whose
+// parent has ended are still ours.
+[[nodiscard]] std::vector<ProcessInfo> descendants(pid_t root);
+
+// Sends a signal to this very process; false if it is gone (or is not ours to signal: errno EPERM).
+bool send_signal(const ProcessInfo& process, int signal);
+
+[[nodiscard]] bool ignores_signal(pid_t pid, int signal);
+
+// A file of /proc, whole; empty if it cannot be read.
+[[nodiscard]] std::string read_proc_file(const std::string& path);
+
+} // namespace finally_run::os

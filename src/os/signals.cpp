@@ -1,0 +1,139 @@
+#include "os/signals.hpp"
+
+#include "os/error.hpp"
+
+#include <cerrno>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+namespace finally_run::os {
+
+namespace {
+
+sigset_t all_signals() {
+    sigset_t all;
+    ::sigfillset(&all);
+    return all;
+}
+
+void set_default(int signal) {
+    struct sigaction action = {};
+    action.sa_handler = SIG_DFL;
+    ::sigaction(signal, &action, nullptr);
+}
+
+sigset_t ignored_signals() {
+    sigset_t ignored;
+    ::sigemptyset(&ignored);
+    for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+        struct sigaction action = {};
+        if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) {
+            ::sigaddset(&ignored, signal);
+        }
+    }
+    return ignored;
+}
+
+} // namespace
+
+SignalState default_signals() {
+    SignalState state;
+    ::sigemptyset(&state.mask);
+    ::sigemptyset(&state.ignored);
+    return state;
+}
+
+DefaultAction default_action(int signal) {
+    switch (signal) {
+    case SIGCHLD:
+    case SIGCONT:
+    case SIGURG:
+    case SIGWINCH:
+        return DefaultAction::ignore;
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+        return DefaultAction::stop;
+    default:
+        return DefaultAction::end;
+    }
+}
+
+Signals::Signals() {
+    const sigset_t all = all_signals();
+    ::sigprocmask(SIG_SETMASK, &all, &m_inherited.mask);
+    m_inherited.ignored = ignored_signals();
+    // With SIGCHLD ignored the kernel would reap our children behind our back: wait(2).
+    if (ignored_at_entry(SIGCHLD)) {
+        set_default(SIGCHLD);
+    }
+    const int fd = ::signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0) {
+        throw_errno("signalfd");
+    }
+    m_fd = moved_high(Fd(fd));
+}
+
+std::optional<Signal> Signals::next() {
+    signalfd_siginfo info;
+    while (::read(m_fd.get(), &info, sizeof info) == sizeof info) {
+        const int number = static_cast<int>(info.ssi_signo);
+        const bool child_changed = number == SIGCHLD && info.ssi_code > 0;
+        if (ignored_at_entry(number) && !child_changed) {
+            continue;
+        }
+        // A write to a pipe without a reader: the kernel sends it as if by ourselves.
+        if (number == SIGPIPE && static_cast<pid_t>(info.ssi_pid) == ::getpid()) {
+            continue;
+        }
+        return Signal{number, child_changed || info.ssi_code == SI_KERNEL};
+    }
+    return std::nullopt;
+}
+
+int Signals::pending_stop() const {
+    sigset_t pending;
+    ::sigpending(&pending);
+    for (const int signal : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) {
+        if (::sigismember(&pending, signal) == 1 && !ignored_at_entry(signal)) {
+            return signal;
+        }
+    }
+    return 0;
+}
+
+bool stop_self(int signal) {
+    sigset_t one;
+    ::sigemptyset(&one);
+    ::sigaddset(&one, signal);
+    ::kill(::getpid(), signal);
+    sigset_t before;
+    ::sigprocmask(SIG_UNBLOCK, &one, &before);
+    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    // A stop signal discards a pending SIGCONT, so this one came after it.
+    sigset_t pending;
+    ::sigpending(&pending);
+    return ::sigismember(&pending, SIGCONT) == 1;
+}
+
+void die_of(int signal) {
+    const int status = 128 + signal;
+    if (signal == SIGKILL || ::getpid() == 1) {
+        ::_exit(status);
+    }
+    // The command has dumped its core, if it was to; ours would only hide it.
+    const rlimit no_core = {0, 0};
+    ::setrlimit(RLIMIT_CORE, &no_core);
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); // a core_pattern that is a pipe does not ask the limit: core(5)
+    set_default(signal);
+    sigset_t one;
+    ::sigemptyset(&one);
+    ::sigaddset(&one, signal);
+    ::kill(::getpid(), signal);
+    ::sigprocmask(SIG_UNBLOCK, &one, nullptr);
+    ::_exit(status);
+}
+
+} // namespace finally_run::os

@@ -1,0 +1,63 @@
+// Signals without handlers: all are blocked and read from a signalfd(2).
+#pragma once
+
+#include "os/fd.hpp"
+
+#include <csignal>
+#include <optional>
+#include <sys/types.h>
+
+namespace finally_run::os {
+
+// A mask and the set of ignored signals, as execve(2) hands them down. Whatever is not ignored is at its default: a
+// program that was just executed has no handlers.
+struct SignalState {
+    sigset_t mask;
+    sigset_t ignored;
+};
+
+// Nothing blocked, nothing ignored.
+[[nodiscard]] SignalState default_signals();
+
+struct Signal {
+    int number;
+    bool from_kernel; // SI_KERNEL: typed at the terminal or sent by its driver; else kill(2) and its like
+};
+
+// What a signal does to a program that takes no measures: signal(7).
+enum class DefaultAction { ignore, stop, end };
+[[nodiscard]] DefaultAction default_action(int signal);
+
+// Blocks every signal, for the rest of the process: one that comes after the last cleanup must not change the status
+// any more. One object a process, before any thread is started.
+class Signals {
+public:
+    Signals();
+    Signals(const Signals&) = delete;
+    Signals& operator=(const Signals&) = delete;
+
+    [[nodiscard]] int fd() const { return m_fd.get(); } // readable when next() has something to say
+    [[nodiscard]] const SignalState& inherited() const { return m_inherited; }
+    [[nodiscard]] bool ignored_at_entry(int signal) const { return sigismember(&m_inherited.ignored, signal) == 1; }
+
+    // The next signal that was sent to us, without waiting. SIGCHLD of a child that changed state comes with
+    // from_kernel set. Left out: what was ignored at entry (it stays ignored), and the SIGPIPE of our own writes.
+    [[nodiscard]] std::optional<Signal> next();
+
+    // A HUP, INT, QUIT or TERM that next() has yet to hand out; 0: none.
+    [[nodiscard]] int pending_stop() const;
+
+private:
+    SignalState m_inherited{};
+    Fd m_fd;
+};
+
+// Stops this process by the signal: STOP, or TSTP, TTIN or TTOU, which do nothing in an orphaned process group, where
+// nobody could continue us (setpgid(2)). Returns after SIGCONT; whether we were stopped.
+bool stop_self(int signal);
+
+// Ends this process by the signal, so that a shell or make sees what happened; no core dump. As pid 1, which its own
+// signals cannot kill, and for SIGKILL it exits with 128+n.
+[[noreturn]] void die_of(int signal);
+
+} // namespace finally_run::os

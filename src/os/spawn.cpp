@@ -1,0 +1,180 @@
+#include "os/spawn.hpp"
+
+#include <boost/process/v2/posix/default_launcher.hpp>
+#include <boost/process/v2/stdio.hpp>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <sched.h>
+#include <string>
+#include <string_view>
+#include <sys/wait.h>
+#include <type_traits>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace finally_run::os {
+
+namespace {
+
+namespace bp = boost::process::v2;
+
+bp::error_code last_error() { return {errno, boost::system::generic_category()}; }
+
+// Initializers in the sense of Boost.Process: on_exec_setup runs in the child, before execve(2).
+
+struct PlacementInit {
+    Placement placement;
+
+    bp::error_code on_exec_setup(bp::posix::default_launcher&, const bp::filesystem::path&, const char* const*) const {
+        if (placement == Placement::own_session && ::setsid() < 0) {
+            return last_error();
+        }
+        if (placement == Placement::own_group && ::setpgid(0, 0) < 0) {
+            return last_error();
+        }
+        return {};
+    }
+};
+
+// Last of all: from here on a pending signal may end the child.
+struct SignalsInit {
+    const SignalState& signals;
+
+    bp::error_code on_exec_setup(bp::posix::default_launcher&, const bp::filesystem::path&, const char* const*) const {
+        for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+            struct sigaction action = {};
+            const bool ignore = ::sigismember(&signals.ignored, signal) == 1;
+            action.sa_handler = ignore ? SIG_IGN : SIG_DFL;
+            struct sigaction found = {};
+            if (::sigaction(signal, nullptr, &found) == 0 && found.sa_handler != action.sa_handler) {
+                ::sigaction(signal, &action, nullptr);
+            }
+        }
+        if (::sigprocmask(SIG_SETMASK, &signals.mask, nullptr) < 0) {
+            return last_error();
+        }
+        return {};
+    }
+};
+
+// The files that execvp(3) would try, in its order.
+std::vector<std::string> candidates(std::string_view program) {
+    if (program.empty()) {
+        return {};
+    }
+    if (program.find('/') != std::string_view::npos) {
+        return {std::string(program)};
+    }
+    const char* const path = std::getenv("PATH");
+    std::string_view rest = path != nullptr ? path : "/bin:/usr/bin";
+    std::vector<std::string> found;
+    for (;;) {
+        const auto colon = rest.find(':');
+        const auto directory = rest.substr(0, colon);
+        found.push_back(directory.empty() ? std::string(program) : std::string(directory).append("/").append(program));
+        if (colon == std::string_view::npos) {
+            return found;
+        }
+        rest.remove_prefix(colon + 1);
+    }
+}
+
+// Boost's launchers close descriptors that must be inherited, call exit(3) in the child and report nothing that tells a
+// failed set-up from a failed exec. This one keeps their initializers and starts the child on its own: clone(2) with
+// CLONE_VM and CLONE_VFORK shares our memory, so the child's errors need no pipe, and our stack frame holds its stack.
+class CloneLauncher : public bp::posix::default_launcher {
+public:
+    template <class... Inits> SpawnResult start(const char* const* argv, Inits&&... inits) {
+        m_argv = argv;
+        m_candidates = candidates(argv[0]);
+        // A script without a #! line: execvp(3) gives it to the shell.
+        m_shell_argv = {"sh", nullptr};
+        for (const char* const* arg = argv + 1; *arg != nullptr; ++arg) {
+            m_shell_argv.push_back(*arg);
+        }
+        m_shell_argv.push_back(nullptr);
+
+        auto prepare = [&] { return bp::posix::detail::on_exec_setup(*this, m_executable, m_argv, inits...); };
+        using Prepare = decltype(prepare);
+        struct Child {
+            CloneLauncher& launcher;
+            Prepare& prepare;
+        } child{*this, prepare};
+        const auto run = [](void* argument) -> int {
+            const Child& self = *static_cast<Child*>(argument);
+            self.launcher.run_child(self.prepare);
+            ::_exit(127);
+        };
+
+        // Grows down on all that Debian runs on. Initializers and execve(2) need little of it.
+        alignas(16) std::array<std::byte, 32768> stack;
+        const int child_pid = ::clone(run, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
+        if (child_pid < 0) {
+            return {.error = errno};
+        }
+        if (m_error == 0) {
+            return {.pid = child_pid};
+        }
+        while (::waitpid(child_pid, nullptr, 0) < 0 && errno == EINTR) {
+        }
+        return {.error = m_error, .exec_failed = m_exec_failed};
+    }
+
+private:
+    // In the child: only async-signal-safe calls, on data prepared above.
+    template <class Prepare> void run_child(Prepare& prepare) {
+        if (const bp::error_code error = prepare()) {
+            m_error = error.value() != 0 ? error.value() : EINVAL;
+            return;
+        }
+        bool denied = false;
+        int error = ENOENT;
+        for (const std::string& candidate : m_candidates) {
+            ::execve(candidate.c_str(), const_cast<char* const*>(m_argv), const_cast<char* const*>(env));
+            error = errno;
+            if (error == ENOEXEC) {
+                m_shell_argv[1] = candidate.c_str();
+                ::execve("/bin/sh", const_cast<char* const*>(m_shell_argv.data()), const_cast<char* const*>(env));
+                error = errno;
+            }
+            denied = denied || error == EACCES;
+            const bool absent = error == EACCES || error == ENOENT || error == ENOTDIR || error == ESTALE ||
+                                error == ENODEV || error == ETIMEDOUT;
+            if (!absent) {
+                break;
+            }
+        }
+        m_exec_failed = true;
+        m_error = denied && error == ENOENT ? EACCES : error;
+    }
+
+    bp::filesystem::path m_executable; // not used: the candidates are
+    const char* const* m_argv = nullptr;
+    std::vector<std::string> m_candidates;
+    std::vector<const char*> m_shell_argv;
+    // Written by the child, in our memory; still 0 if it got to its program, or was killed on the way.
+    volatile int m_error = 0;
+    volatile bool m_exec_failed = false;
+};
+
+} // namespace
+
+int SpawnResult::shell_code() const { return error == ENOENT ? 127 : 126; }
+
+SpawnResult spawn(const SpawnRequest& request) {
+    CloneLauncher launcher;
+    launcher.env = request.env;
+    const PlacementInit placement{request.placement};
+    const SignalsInit signals{request.signals};
+    if (!request.stdio) {
+        return launcher.start(request.argv, placement, signals);
+    }
+    bp::process_stdio stdio{request.stdio->in, request.stdio->out, request.stdio->err};
+    return launcher.start(request.argv, placement, stdio, signals);
+}
+
+} // namespace finally_run::os

@@ -1,0 +1,46 @@
+// Starting a program. A plain fork(2) would cost about 150 us more and grow with our heap.
+#pragma once
+
+#include "os/signals.hpp"
+
+#include <optional>
+#include <span>
+#include <sys/types.h>
+
+namespace finally_run::os {
+
+struct Stdio {
+    int in;
+    int out;
+    int err;
+};
+
+enum class Placement {
+    shared_group, // our process group and terminal
+    own_group,    // leads a process group of its own: setpgid(2)
+    own_session,  // leads a session, so a process group, of its own, without a terminal: setsid(2)
+};
+
+// All pointers and descriptors are borrowed for the duration of the call.
+struct SpawnRequest {
+    const char* const* argv; // ends with a null; argv[0] is looked for in PATH as execvp(3) does
+    const char* const* env;  // ends with a null
+    SignalState signals;     // what the program starts with
+    Placement placement = Placement::shared_group;
+    std::optional<Stdio> stdio = std::nullopt; // nullopt: ours, open or closed as they are
+};
+
+struct SpawnResult {
+    pid_t pid = -1;           // the caller reaps it
+    int error = 0;            // errno, when pid is -1
+    bool exec_failed = false; // the error is execve(2)'s: the program is missing or cannot be run
+
+    [[nodiscard]] bool started() const { return pid >= 0; }
+    // 127 if the program is missing, 126 if it cannot be executed, as env(1) and shells have it.
+    [[nodiscard]] int shell_code() const;
+};
+
+// Every descriptor that is not close-on-exec goes to the program untouched. Needs all signals blocked (see Signals).
+[[nodiscard]] SpawnResult spawn(const SpawnRequest& request);
+
+} // namespace finally_run::os

@@ -1,0 +1,19 @@
+// The user's directory of locks and run files.
+#pragma once
+
+#include "os/fd.hpp"
+
+#include <filesystem>
+#include <string_view>
+
+namespace finally_run::os {
+
+// The option if given, else $FINALLY_RUN_STATE_DIR (the option's default), else $XDG_STATE_HOME/finally-run, else
+// ~/.local/state/finally-run, else (no home) /var/tmp/finally-run-UID. Absolute; nothing is created.
+[[nodiscard]] std::filesystem::path state_dir_path(std::string_view option);
+
+// Opens it, after creating it and its missing parents with mode 0700. Throws std::system_error if it is not a
+// directory of ours with mode 0700: others could then plant locks and files in it. A symbolic link is refused.
+[[nodiscard]] Fd open_state_dir(const std::filesystem::path& path);
+
+} // namespace finally_run::os
