@@ -1,0 +1,161 @@
+#include "lock/holder.hpp"
+
+#include "os/process.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <ctime>
+#include <dirent.h>
+#include <memory>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+namespace finally_run::lock {
+
+namespace {
+
+using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
+
+std::string proc_path(pid_t pid, std::string_view file) {
+    return std::string("/proc/").append(std::to_string(pid)).append("/").append(file);
+}
+
+// Whether a descriptor of the process is the one that owns a lock on the file: fdinfo has a "lock:" line for it
+// (proc(5)), whoever took it and whichever device number the file system gives to /proc/locks.
+bool holds(pid_t pid, dev_t device, ino_t inode) {
+    const Directory directory(::opendir(proc_path(pid, "fd").c_str()), ::closedir);
+    if (!directory) {
+        return false;
+    }
+    while (const dirent* const entry = ::readdir(directory.get())) {
+        struct stat info = {};
+        const std::string link = proc_path(pid, "fd/").append(entry->d_name);
+        if (::stat(link.c_str(), &info) < 0 || info.st_dev != device || info.st_ino != inode) {
+            continue;
+        }
+        const std::string text = os::read_proc_file(proc_path(pid, "fdinfo/").append(entry->d_name));
+        if (text.find("FLOCK") != std::string::npos) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// A lock stays with the open file: after `flock 9` in a shell the pid in /proc/locks is that of a flock(1) long gone.
+pid_t search_holder(dev_t device, ino_t inode) {
+    const Directory directory(::opendir("/proc"), ::closedir);
+    if (!directory) {
+        return 0;
+    }
+    while (const dirent* const entry = ::readdir(directory.get())) {
+        const std::string_view name = entry->d_name;
+        pid_t pid = 0;
+        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+        if (error == std::errc() && end == name.data() + name.size() && holds(pid, device, inode)) {
+            return pid;
+        }
+    }
+    return 0;
+}
+
+std::string variable(std::string_view environment, std::string_view name) {
+    while (!environment.empty()) {
+        const std::string_view entry = environment.substr(0, environment.find('\0'));
+        if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
+            return std::string(entry.substr(name.size() + 1));
+        }
+        environment.remove_prefix(std::min(entry.size() + 1, environment.size()));
+    }
+    return {};
+}
+
+std::chrono::system_clock::time_point wall_time(unsigned long long start_ticks) {
+    timespec boot = {};
+    ::clock_gettime(CLOCK_BOOTTIME, &boot);
+    const auto uptime = std::chrono::seconds(boot.tv_sec);
+    const auto started = std::chrono::seconds(start_ticks / static_cast<unsigned long long>(::sysconf(_SC_CLK_TCK)));
+    return std::chrono::system_clock::now() - (uptime - started);
+}
+
+Holder describe(const os::ProcessInfo& process) {
+    Holder holder;
+    holder.pid = process.pid;
+    holder.since = wall_time(process.start_ticks);
+    holder.command = os::read_proc_file(proc_path(process.pid, "cmdline"));
+    while (!holder.command.empty() && holder.command.back() == '\0') {
+        holder.command.pop_back();
+    }
+    std::replace(holder.command.begin(), holder.command.end(), '\0', ' ');
+    if (holder.command.empty()) {
+        holder.command = process.name;
+    }
+    holder.job_url = job_url(os::read_proc_file(proc_path(process.pid, "environ")));
+    // A run tells its id to what it starts.
+    if (process.name == "finally-run") {
+        for (const os::ProcessInfo& child : os::descendants(process.pid)) {
+            if (holder.run_id.empty() && child.parent == process.pid) {
+                holder.run_id = variable(os::read_proc_file(proc_path(child.pid, "environ")), "FINALLY_RUN_ID");
+            }
+        }
+    }
+    return holder;
+}
+
+} // namespace
+
+pid_t owner_in_locks(std::string_view locks, dev_t device, ino_t inode) {
+    // "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"; a waiting one has "->" behind the number.
+    while (!locks.empty()) {
+        const std::string line(locks.substr(0, locks.find('\n')));
+        locks.remove_prefix(std::min(line.size() + 1, locks.size()));
+        int pid = 0;
+        unsigned major_number = 0;
+        unsigned minor_number = 0;
+        std::uint64_t found_inode = 0;
+        if (std::sscanf(line.c_str(), "%*d: FLOCK %*s %*s %d %x:%x:%lu", &pid, &major_number, &minor_number,
+                        &found_inode) == 4 &&
+            found_inode == inode && ::makedev(major_number, minor_number) == device) {
+            return pid;
+        }
+    }
+    return 0;
+}
+
+std::string job_url(std::string_view environment) {
+    for (const std::string_view name : {"CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL"}) {
+        if (std::string url = variable(environment, name); !url.empty()) {
+            return url;
+        }
+    }
+    const std::string server = variable(environment, "GITHUB_SERVER_URL");
+    const std::string run = variable(environment, "GITHUB_RUN_ID");
+    if (server.empty() || run.empty()) {
+        return {};
+    }
+    return server + "/" + variable(environment, "GITHUB_REPOSITORY") + "/actions/runs/" + run;
+}
+
+std::optional<Holder> find_holder(dev_t device, ino_t inode) {
+    auto process = os::read_process(owner_in_locks(os::read_proc_file("/proc/locks"), device, inode));
+    if (!process) {
+        process = os::read_process(search_holder(device, inode));
+    }
+    if (!process) {
+        return std::nullopt;
+    }
+    return describe(*process);
+}
+
+std::optional<Holder> find_outer_holder(dev_t device, ino_t inode) {
+    for (auto process = os::read_process(::getppid()); process; process = os::read_process(process->parent)) {
+        if (process->name == "finally-run" && holds(process->pid, device, inode)) {
+            return describe(*process);
+        }
+    }
+    return std::nullopt;
+}
+
+} // namespace finally_run::lock

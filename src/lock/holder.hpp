@@ -1,0 +1,33 @@
+// Who holds a lock, as far as /proc shows it to us.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+
+namespace finally_run::lock {
+
+struct Holder {
+    pid_t pid = 0;
+    std::string command;                         // its words, separated by blanks; foreign text
+    std::chrono::system_clock::time_point since; // when the process started
+    std::string run_id;                          // if it is a run
+    std::string job_url;                         // if a CI system started it
+};
+
+// The holder of the flock(2) lock on this file. nullopt if it cannot be seen: it is another user's, or it lives in
+// another pid namespace or on another machine.
+[[nodiscard]] std::optional<Holder> find_holder(dev_t device, ino_t inode);
+
+// The same, if the holder is a run that we are a part of: it waits for us, so waiting for it would never end.
+[[nodiscard]] std::optional<Holder> find_outer_holder(dev_t device, ino_t inode);
+
+// The pid that /proc/locks (proc(5)) names for the file, from its text; 0 if none.
+[[nodiscard]] pid_t owner_in_locks(std::string_view locks, dev_t device, ino_t inode);
+
+// The address of the CI job in an environment block ("A=1\0B=2\0"); empty if there is none.
+[[nodiscard]] std::string job_url(std::string_view environment);
+
+} // namespace finally_run::lock

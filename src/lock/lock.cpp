@@ -1,0 +1,112 @@
+#include "lock/lock.hpp"
+
+#include "lock/waiter.hpp"
+#include "os/error.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <sys/file.h>
+#include <tuple>
+#include <utility>
+
+namespace finally_run::lock {
+
+namespace {
+
+struct Got {};
+using Outcome = std::variant<Got, NotHad, Interrupted>;
+
+Held open_in_order(std::span<const plan::LockRequest> requests, const std::filesystem::path& state_dir) {
+    Held files;
+    for (const plan::LockRequest& request : requests) {
+        files.push_back(open_lock_file(request, state_dir));
+    }
+    const auto identity = [](const LockFile& file) { return std::tuple(file.inode, file.device); };
+    // Exclusive before shared, so that it is the one that stays.
+    std::sort(files.begin(), files.end(), [&](const LockFile& a, const LockFile& b) {
+        return std::tuple(identity(a), a.shared) < std::tuple(identity(b), b.shared);
+    });
+    const auto same = [&](const LockFile& a, const LockFile& b) { return identity(a) == identity(b); };
+    files.erase(std::unique(files.begin(), files.end(), same), files.end());
+    return files;
+}
+
+Outcome wait_for(LockFile& file, const os::Deadline& deadline, os::Events& events, const WhileWaiting& while_waiting) {
+    const auto start = os::Clock::now();
+    constexpr auto reminder = std::chrono::seconds(1);
+    os::Deadline next_line = start + reminder;
+    Waiter waiter(file.fd.get(), file.shared ? LOCK_SH : LOCK_EX);
+    for (;;) {
+        const os::Event event = events.wait(os::earliest({deadline, next_line}), waiter.ready_fd());
+        if (std::holds_alternative<os::Readable>(event)) {
+            if (const int error = waiter.result(); error != 0) {
+                os::throw_error(error, "lock", file.path.native());
+            }
+            return Got{};
+        }
+        if (std::holds_alternative<os::CallerGone>(event)) {
+            return Interrupted{SIGTERM};
+        }
+        if (const auto* const signal = std::get_if<os::Signal>(&event)) {
+            const auto action = os::default_action(signal->number);
+            if (action == os::DefaultAction::end) {
+                return Interrupted{signal->number};
+            }
+            if (action == os::DefaultAction::stop) {
+                os::stop_self(signal->number);
+            }
+            continue;
+        }
+        if (os::has_passed(deadline)) {
+            return NotHad{NotHad::Why::busy, file.name, find_holder(file.device, file.inode)};
+        }
+        const auto now = os::Clock::now();
+        const bool again = while_waiting(file.name, find_holder(file.device, file.inode), now - start);
+        next_line = again ? os::Deadline(now + reminder) : std::nullopt;
+    }
+}
+
+Outcome take(LockFile& file, bool may_wait, const os::Deadline& deadline, os::Events& events,
+             const WhileWaiting& while_waiting) {
+    if (::flock(file.fd.get(), (file.shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0) {
+        return Got{};
+    }
+    if (errno != EWOULDBLOCK) {
+        os::throw_errno("lock", file.path.native());
+    }
+    if (auto outer = find_outer_holder(file.device, file.inode)) {
+        return NotHad{NotHad::Why::outer_run, file.name, std::move(outer)};
+    }
+    if (!may_wait) {
+        return NotHad{NotHad::Why::busy, file.name, find_holder(file.device, file.inode)};
+    }
+    return wait_for(file, deadline, events, while_waiting);
+}
+
+} // namespace
+
+std::variant<Held, NotHad, Interrupted> acquire(std::span<const plan::LockRequest> requests,
+                                                const std::filesystem::path& state_dir, plan::Limit wait,
+                                                os::Events& events, const WhileWaiting& while_waiting) {
+    const os::Deadline deadline = os::deadline_after(wait);
+    const bool may_wait = wait != plan::Limit(plan::Duration::zero());
+    for (;;) {
+        Held files = open_in_order(requests, state_dir);
+        for (LockFile& file : files) {
+            auto outcome = take(file, may_wait, deadline, events, while_waiting);
+            if (auto* const not_had = std::get_if<NotHad>(&outcome)) {
+                return std::move(*not_had);
+            }
+            if (const auto* const interrupted = std::get_if<Interrupted>(&outcome)) {
+                return *interrupted;
+            }
+        }
+        // A lock on a file that is no longer at its path excludes nobody. Begin anew, since the new file may have
+        // another place in the order.
+        if (std::all_of(files.begin(), files.end(), is_current)) {
+            return files;
+        }
+    }
+}
+
+} // namespace finally_run::lock

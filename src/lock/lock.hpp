@@ -1,0 +1,45 @@
+// Taking the run's locks: all of them, or none.
+#pragma once
+
+#include "lock/holder.hpp"
+#include "lock/lock_file.hpp"
+#include "os/events.hpp"
+#include "plan/plan.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace finally_run::lock {
+
+// Holds its locks until it is destroyed. The descriptors are close-on-exec: nothing that we start keeps a lock.
+using Held = std::vector<LockFile>;
+
+struct NotHad {
+    enum class Why { busy, outer_run };
+    Why why;
+    std::string name; // as the user wrote it
+    std::optional<Holder> holder;
+};
+
+// Stopped while waiting, by a signal or because the caller has gone (then by TERM).
+struct Interrupted {
+    int signal;
+};
+
+// Called after one second of waiting, and each second from then on for as long as it returns true.
+using WhileWaiting =
+    std::function<bool(const std::string& name, const std::optional<Holder>& holder, plan::Duration waited)>;
+
+// Takes the locks in an order that is the same for every run (by inode, then device: whatever path leads there), so
+// that two runs cannot wait for each other. Two names of one file are one lock, exclusive if either is. Throws
+// std::system_error if a file cannot be opened or its file system has no locks.
+[[nodiscard]] std::variant<Held, NotHad, Interrupted> acquire(std::span<const plan::LockRequest> requests,
+                                                              const std::filesystem::path& state_dir, plan::Limit wait,
+                                                              os::Events& events, const WhileWaiting& while_waiting);
+
+} // namespace finally_run::lock

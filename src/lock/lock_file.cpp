@@ -1,0 +1,71 @@
+#include "lock/lock_file.hpp"
+
+#include "os/error.hpp"
+#include "os/state_dir.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <utility>
+
+namespace finally_run::lock {
+
+namespace {
+
+// O_NONBLOCK: a FIFO must not wait for its other end.
+constexpr int base_flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+constexpr mode_t new_file_mode = 0666;
+
+// An existing file is opened without O_CREAT, which fs.protected_regular refuses in sticky directories (proc(5)), and
+// for writing where that is allowed: NFS takes an exclusive lock only on a file that is open for writing (flock(2)).
+int open_or_create(int directory, const char* path) {
+    constexpr int attempts = 100; // somebody may create or remove it between two of our calls
+    for (int attempt = 0; attempt < attempts; ++attempt) {
+        int fd = ::openat(directory, path, O_RDWR | base_flags);
+        if (fd < 0 && errno != ENOENT) {
+            fd = ::openat(directory, path, O_RDONLY | base_flags);
+        }
+        if (fd < 0 && errno == ENOENT) {
+            fd = ::openat(directory, path, O_RDWR | O_CREAT | base_flags, new_file_mode);
+        }
+        if (fd >= 0 || (errno != ENOENT && errno != EEXIST)) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
+} // namespace
+
+LockFile open_lock_file(const plan::LockRequest& request, const std::filesystem::path& state_dir) {
+    LockFile file;
+    file.name = request.name;
+    file.shared = request.shared;
+    os::Fd directory;
+    if (request.name.find('/') == std::string::npos) {
+        directory = os::open_state_dir(state_dir);
+        file.path = state_dir / request.name;
+    } else {
+        file.path = request.name;
+    }
+    const int fd =
+        directory ? open_or_create(directory.get(), request.name.c_str()) : open_or_create(AT_FDCWD, file.path.c_str());
+    if (fd < 0) {
+        os::throw_errno("open", file.path.native());
+    }
+    file.fd = os::moved_high(os::Fd(fd));
+    struct stat info = {};
+    if (::fstat(file.fd.get(), &info) < 0) {
+        os::throw_errno("stat", file.path.native());
+    }
+    file.device = info.st_dev;
+    file.inode = info.st_ino;
+    return file;
+}
+
+bool is_current(const LockFile& file) {
+    struct stat info = {};
+    return ::stat(file.path.c_str(), &info) == 0 && info.st_dev == file.device && info.st_ino == file.inode;
+}
+
+} // namespace finally_run::lock

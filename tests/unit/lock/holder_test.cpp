@@ -1,0 +1,55 @@
+#include "lock/holder.hpp"
+
+#include "../temp_dir.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <string>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace finally_run;
+using namespace std::string_literals;
+
+TEST_CASE("the owner of a lock is the pid that /proc/locks has for its device and inode, not one that waits") {
+    const std::string locks = "1: POSIX  ADVISORY  WRITE 11 08:01:77 0 EOF\n"
+                              "2: FLOCK  ADVISORY  WRITE 12 08:02:77 0 EOF\n"
+                              "3: -> FLOCK  ADVISORY  WRITE 13 08:01:77 0 EOF\n"
+                              "4: FLOCK  ADVISORY  WRITE 14 08:01:77 0 EOF\n";
+    CHECK(lock::owner_in_locks(locks, ::makedev(8, 1), 77) == 14);
+    CHECK(lock::owner_in_locks(locks, ::makedev(8, 2), 77) == 12);
+    CHECK(lock::owner_in_locks(locks, ::makedev(8, 1), 78) == 0);
+    CHECK(lock::owner_in_locks("garbage\n\n4: FLOCK", ::makedev(8, 1), 77) == 0);
+    CHECK(lock::owner_in_locks("", ::makedev(8, 1), 77) == 0);
+}
+
+TEST_CASE("the job's address is found in the variables of each CI system") {
+    CHECK(lock::job_url("A=1\0CI_JOB_URL=https://gitlab/j/1\0"s) == "https://gitlab/j/1");
+    CHECK(lock::job_url("BUILD_URL=https://jenkins/1/\0"s) == "https://jenkins/1/");
+    CHECK(lock::job_url("GITHUB_SERVER_URL=https://h\0GITHUB_REPOSITORY=o/r\0GITHUB_RUN_ID=5\0"s) ==
+          "https://h/o/r/actions/runs/5");
+    CHECK(lock::job_url("GITHUB_SERVER_URL=https://h\0CI_JOB_URLX=a\0"s).empty());
+    CHECK(lock::job_url("").empty());
+}
+
+TEST_CASE("the holder of a lock is named, also when whoever took it has ended") {
+    const test::TempDir dir;
+    const int fd = ::open((dir / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct stat info = {};
+    REQUIRE(::fstat(fd, &info) == 0);
+    CHECK_FALSE(lock::find_holder(info.st_dev, info.st_ino).has_value());
+
+    const pid_t child = ::fork();
+    if (child == 0)
+        ::_exit(::flock(fd, LOCK_EX)); // the open file is ours too: the lock stays
+    REQUIRE(::waitpid(child, nullptr, 0) == child);
+    const auto holder = lock::find_holder(info.st_dev, info.st_ino);
+    REQUIRE(holder.has_value());
+    CHECK(holder->pid == ::getpid());
+    CHECK(holder->command.find("unit_tests") != std::string::npos);
+    CHECK(holder->since <= std::chrono::system_clock::now() + std::chrono::seconds(1));
+    ::close(fd);
+}
