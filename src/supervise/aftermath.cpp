@@ -1,0 +1,78 @@
+#include "supervise/aftermath.hpp"
+
+#include <csignal>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace finally_run::supervise {
+
+bool kill_members(const Family& family, Scope scope) {
+    bool any = false;
+    for (const os::ProcessInfo& process : family.members(scope)) {
+        any = os::send_signal(process, SIGKILL) || any;
+    }
+    return any;
+}
+
+Aftermath::Waited Aftermath::wait_until_gone(Scope scope, const os::Deadline& deadline, int* stop_request) const {
+    for (;;) {
+        os::reap_all();
+        const auto members = family.members(scope);
+        if (members.empty()) {
+            return Waited::gone;
+        }
+        // Its end wakes us even if its parent is not us.
+        const os::Fd first(static_cast<int>(::syscall(SYS_pidfd_open, members.front().pid, 0)));
+        const os::Event event = events.wait(deadline, first.get());
+        if (std::holds_alternative<os::TimedOut>(event)) {
+            return Waited::deadline;
+        }
+        int request = std::holds_alternative<os::CallerGone>(event) ? stop_signal : 0;
+        if (const auto* const signal = std::get_if<os::Signal>(&event)) {
+            const int number = signal->number;
+            if (os::default_action(number) == os::DefaultAction::stop) {
+                os::stop_self(number);
+            }
+            if (number == SIGHUP || number == SIGINT || number == SIGQUIT || number == SIGTERM) {
+                request = number;
+            }
+        }
+        if (request != 0 && stop_request != nullptr) {
+            *stop_request = request;
+            return Waited::stop_request;
+        }
+    }
+}
+
+void Aftermath::stop(Scope scope, const os::Deadline& deadline) const {
+    for (const os::ProcessInfo& process : family.members(scope)) {
+        const bool told =
+            told_signal != 0 && process.group == told_group && !os::ignores_signal(process.pid, told_signal);
+        if (told) {
+            continue;
+        }
+        os::send_signal(process, stop_signal);
+        if (process.state == 'T') {
+            os::send_signal(process, SIGCONT);
+        }
+    }
+    if (wait_until_gone(scope, deadline, nullptr) == Waited::gone) {
+        return;
+    }
+    // New ones may be forked while we kill: until nobody is left, or nobody whom we may signal.
+    while (kill_members(family, scope)) {
+        if (wait_until_gone(scope, os::deadline_after(std::chrono::milliseconds(100)), nullptr) == Waited::gone) {
+            return;
+        }
+    }
+}
+
+std::optional<int> Aftermath::wait() const {
+    int request = 0;
+    if (wait_until_gone(Scope::everywhere, std::nullopt, &request) == Waited::gone) {
+        return std::nullopt;
+    }
+    return request;
+}
+
+} // namespace finally_run::supervise

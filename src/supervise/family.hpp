@@ -1,0 +1,25 @@
+// The processes that a command leaves behind.
+#pragma once
+
+#include "os/process.hpp"
+
+#include <vector>
+
+namespace finally_run::supervise {
+
+enum class Scope { own_session, everywhere };
+
+class Family {
+public:
+    // Those that are there already, from an earlier step, do not belong to the command.
+    Family();
+
+    // All living processes that descend from the command, ourselves as their subreaper; with own_session only those of
+    // the session that we are in.
+    [[nodiscard]] std::vector<os::ProcessInfo> members(Scope scope) const;
+
+private:
+    std::vector<os::ProcessInfo> m_strangers;
+};
+
+} // namespace finally_run::supervise

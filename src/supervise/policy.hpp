@@ -1,0 +1,62 @@
+// What to do on which event while the command runs: decisions without a process.
+#pragma once
+
+#include "os/signals.hpp"
+#include "os/wait_status.hpp"
+#include "plan/result.hpp"
+
+namespace finally_run::supervise {
+
+enum class StopCause { none, signal, time_limit, caller_gone };
+
+// Carried out in this order.
+struct Action {
+    int send = 0;               // to the command; 0: nothing
+    bool then_continue = false; // SIGCONT follows: a stopped command could not act on the signal
+    bool start_grace = false;
+    bool kill = false; // SIGKILL to the command and its session-mates
+    int stop_self = 0; // then stop ourselves by this signal; 0: no
+};
+
+class Policy {
+public:
+    // `shares_group`: the command is in our process group and gets what the terminal sends without our help.
+    Policy(bool shares_group, int stop_signal) : m_shares_group(shares_group), m_stop_signal(stop_signal) {}
+
+    [[nodiscard]] Action on_signal(const os::Signal& signal);
+    [[nodiscard]] Action on_time_limit();
+    [[nodiscard]] Action on_caller_gone();
+    [[nodiscard]] Action on_grace_over() const;
+    [[nodiscard]] Action on_command_stopped(int signal);
+    void on_command_continued() { m_command_stopped = false; }
+    // We were stopped and run again: the SIGCONT that did it is still to be read, and has been passed on already.
+    void on_self_continued() { m_expect_continue = true; }
+
+    // Whether the run was told to end and the command ended for it. An INT that the command survived, to succeed in the
+    // end, has stopped nothing.
+    [[nodiscard]] bool was_stopped(const os::WaitStatus& status) const;
+    [[nodiscard]] plan::Ending ending(const os::WaitStatus& status) const;
+
+    // The signal that told the run to end, one that the command survived included; 0: none.
+    [[nodiscard]] int stop_request() const { return stopping() ? m_cause_signal : m_interrupt; }
+    [[nodiscard]] bool stopping() const { return m_cause != StopCause::none; }
+    // The signal that the command's process group has been told to stop with; 0: none.
+    [[nodiscard]] int told() const { return m_told; }
+    // What stops whoever is left after the command and was not told yet.
+    [[nodiscard]] int leftover_signal() const;
+
+private:
+    [[nodiscard]] Action stop(StopCause cause, int signal);
+    [[nodiscard]] bool came_from_terminal(const os::Signal& signal) const;
+
+    bool m_shares_group;
+    int m_stop_signal;
+    StopCause m_cause = StopCause::none;
+    int m_cause_signal = 0;
+    int m_interrupt = 0; // the last INT or QUIT
+    int m_told = 0;
+    bool m_command_stopped = false;
+    bool m_expect_continue = false;
+};
+
+} // namespace finally_run::supervise

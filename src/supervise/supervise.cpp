@@ -1,0 +1,156 @@
+#include "supervise/supervise.hpp"
+
+#include "supervise/aftermath.hpp"
+#include "supervise/family.hpp"
+#include "supervise/policy.hpp"
+
+#include <csignal>
+#include <optional>
+#include <unistd.h>
+
+namespace finally_run::supervise {
+
+namespace {
+
+class Supervisor {
+public:
+    Supervisor(pid_t command, bool shares_group, const Family& family, const Limits& limits, os::Events& events,
+               const std::function<void(Notice)>& notify)
+        : m_target(shares_group ? command : -command), m_command(command), m_family(family), m_limits(limits),
+          m_events(events), m_notify(notify), m_policy(shares_group, limits.stop_signal),
+          m_time_limit(os::deadline_after(limits.timeout)) {}
+
+    os::WaitStatus wait_for_end();
+
+    [[nodiscard]] const Policy& policy() const { return m_policy; }
+    [[nodiscard]] const os::Deadline& grace_end() const { return m_grace_end; }
+
+private:
+    void handle(const os::Event& event);
+    void handle_deadlines();
+    std::optional<os::WaitStatus> collect();
+    void carry_out(const Action& action);
+
+    pid_t m_target; // for kill(2): the command, or minus its process group. It is not reaped before it has ended.
+    pid_t m_command;
+    const Family& m_family;
+    const Limits& m_limits;
+    os::Events& m_events;
+    const std::function<void(Notice)>& m_notify;
+    Policy m_policy;
+    os::Deadline m_time_limit;
+    os::Deadline m_grace_end; // once grace has begun; nullopt also if it never ends
+    bool m_killed = false;
+};
+
+void Supervisor::carry_out(const Action& action) {
+    if (action.send != 0) {
+        ::kill(m_target, action.send);
+    }
+    if (action.then_continue) {
+        ::kill(m_target, SIGCONT);
+    }
+    if (action.start_grace) {
+        m_grace_end = os::deadline_after(m_limits.grace);
+    }
+    if (action.kill) {
+        ::kill(m_target, SIGKILL);
+        kill_members(m_family, Scope::own_session);
+    }
+    if (action.stop_self != 0 && os::stop_self(action.stop_self)) {
+        ::kill(m_target, SIGCONT); // whoever continued us means the command
+        m_policy.on_self_continued();
+    }
+}
+
+std::optional<os::WaitStatus> Supervisor::collect() {
+    while (const auto change = os::next_change(m_command)) {
+        if (change->si_code == CLD_STOPPED) {
+            carry_out(m_policy.on_command_stopped(change->si_status));
+        } else if (change->si_code == CLD_CONTINUED) {
+            m_policy.on_command_continued();
+        } else {
+            return os::WaitStatus::from(*change);
+        }
+    }
+    return std::nullopt;
+}
+
+void Supervisor::handle_deadlines() {
+    if (os::has_passed(m_time_limit)) {
+        m_time_limit.reset();
+        if (!m_policy.stopping()) {
+            m_notify(Notice::time_limit);
+        }
+        carry_out(m_policy.on_time_limit());
+    }
+    if (!m_killed && os::has_passed(m_grace_end)) {
+        m_killed = true;
+        m_notify(Notice::killed);
+        carry_out(m_policy.on_grace_over());
+    }
+}
+
+os::WaitStatus Supervisor::wait_for_end() {
+    for (;;) {
+        const os::Event event = m_events.wait(os::earliest({m_time_limit, m_killed ? std::nullopt : m_grace_end}));
+        if (const auto* const signal = std::get_if<os::Signal>(&event)) {
+            // A lower number is handed out before SIGCHLD: whether the command is stopped, or over, must be known all
+            // the same. Not for the signals of job control, for then we would stop twice.
+            const bool job_control = os::default_action(signal->number) == os::DefaultAction::stop;
+            const auto status = job_control ? std::nullopt : collect();
+            const bool child_changed = signal->number == SIGCHLD && signal->from_kernel;
+            const Action action = child_changed ? Action{} : m_policy.on_signal(*signal);
+            if (status) {
+                return *status; // its pid may be somebody else's already: no action
+            }
+            carry_out(action);
+        } else if (std::holds_alternative<os::CallerGone>(event)) {
+            if (!m_policy.stopping()) {
+                m_notify(Notice::caller_gone);
+            }
+            carry_out(m_policy.on_caller_gone());
+        }
+        handle_deadlines();
+    }
+}
+
+} // namespace
+
+std::variant<Ended, NotStarted> supervise(const os::SpawnRequest& request, const Limits& limits, os::Events& events,
+                                          const std::function<void(Notice)>& notify) {
+    const Family family;
+    const os::SpawnResult spawned = os::spawn(request);
+    if (!spawned.started()) {
+        return NotStarted{spawned};
+    }
+    const bool shares_group = request.placement == os::Placement::shared_group;
+    Supervisor supervisor(spawned.pid, shares_group, family, limits, events, notify);
+    const os::WaitStatus status = supervisor.wait_for_end();
+    const Policy& policy = supervisor.policy();
+
+    const Aftermath aftermath{
+        .family = family,
+        .events = events,
+        .stop_signal = policy.leftover_signal(),
+        .told_group = shares_group ? ::getpgrp() : spawned.pid,
+        .told_signal = policy.told(),
+    };
+    Ended ended{status, policy.ending(status), policy.was_stopped(status), policy.stop_request()};
+    if (!ended.stopped && limits.orphans == plan::Orphans::wait) {
+        if (const auto stop_signal = aftermath.wait()) {
+            ended.stopped = true;
+            ended.stop_request = *stop_signal;
+            ended.ending.result = plan::Result::stopped;
+            ended.ending.signal = *stop_signal;
+        }
+    }
+    const bool all = limits.orphans == plan::Orphans::kill;
+    if (ended.stopped || all) {
+        const os::Deadline deadline = policy.stopping() ? supervisor.grace_end() : os::deadline_after(limits.grace);
+        aftermath.stop(all ? Scope::everywhere : Scope::own_session, deadline);
+    }
+    return ended;
+}
+
+} // namespace finally_run::supervise

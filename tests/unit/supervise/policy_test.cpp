@@ -1,0 +1,158 @@
+#include "supervise/policy.hpp"
+
+#include <csignal>
+#include <doctest/doctest.h>
+
+using namespace finally_run;
+using os::WaitStatus;
+using plan::Result;
+using supervise::Action;
+using supervise::Policy;
+
+namespace {
+
+constexpr bool terminal = true; // the command shares our group
+constexpr bool no_terminal = false;
+
+os::Signal typed(int number) { return {number, true}; }
+os::Signal sent(int number) { return {number, false}; }
+
+} // namespace
+
+TEST_CASE("what the terminal sent to the whole group is not sent a second time") {
+    Policy policy(terminal, SIGTERM);
+    for (const int number : {SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH}) {
+        CAPTURE(number);
+        CHECK(policy.on_signal(typed(number)).send == 0);
+    }
+}
+
+TEST_CASE("what somebody sent to us alone is sent on once, and so is a hang-up of the terminal") {
+    Policy policy(terminal, SIGTERM);
+    for (const int number : {SIGINT, SIGQUIT, SIGTSTP, SIGUSR1, SIGWINCH, SIGCONT, SIGRTMIN}) {
+        CAPTURE(number);
+        CHECK(policy.on_signal(sent(number)).send == number);
+    }
+    CHECK(policy.on_signal(typed(SIGHUP)).send == SIGHUP);
+}
+
+TEST_CASE("a command in a group of its own gets everything through us") {
+    Policy policy(no_terminal, SIGTERM);
+    CHECK(policy.on_signal(typed(SIGINT)).send == SIGINT);
+}
+
+TEST_CASE("TERM and HUP start the grace period once, INT and QUIT never") {
+    for (const int number : {SIGTERM, SIGHUP}) {
+        Policy policy(no_terminal, SIGTERM);
+        CHECK(policy.on_signal(sent(number)).start_grace);
+        CHECK_FALSE(policy.on_signal(sent(number)).start_grace);
+    }
+    Policy policy(no_terminal, SIGTERM);
+    CHECK_FALSE(policy.on_signal(sent(SIGINT)).start_grace);
+    CHECK_FALSE(policy.on_signal(sent(SIGQUIT)).start_grace);
+    CHECK_FALSE(policy.stopping());
+}
+
+TEST_CASE("a time limit and a vanished caller send the stop signal and start the grace period") {
+    Policy limited(no_terminal, SIGINT);
+    const Action action = limited.on_time_limit();
+    CHECK(action.send == SIGINT);
+    CHECK(action.start_grace);
+    CHECK(limited.on_caller_gone().send == 0); // it is being stopped already
+
+    Policy abandoned(no_terminal, SIGUSR2);
+    CHECK(abandoned.on_caller_gone().send == SIGUSR2);
+}
+
+TEST_CASE("a stopped command is continued so that it can act on the signal that ends it") {
+    Policy policy(no_terminal, SIGTERM);
+    CHECK_FALSE(policy.on_signal(sent(SIGINT)).then_continue);
+    static_cast<void>(policy.on_command_stopped(SIGSTOP));
+    CHECK(policy.on_signal(sent(SIGTERM)).then_continue);
+    CHECK(policy.on_signal(sent(SIGINT)).then_continue);
+    policy.on_command_continued();
+    CHECK_FALSE(policy.on_signal(sent(SIGTERM)).then_continue);
+}
+
+TEST_CASE("KILL as the stop signal needs no continuing and takes the session-mates along") {
+    Policy policy(no_terminal, SIGKILL);
+    static_cast<void>(policy.on_command_stopped(SIGSTOP));
+    const Action action = policy.on_time_limit();
+    CHECK(action.send == SIGKILL);
+    CHECK(action.kill);
+    CHECK_FALSE(action.then_continue);
+}
+
+TEST_CASE("job control signals stop us too: like the command on a terminal, for sure without one") {
+    Policy on_terminal(terminal, SIGTERM);
+    CHECK(on_terminal.on_signal(typed(SIGTSTP)).stop_self == SIGTSTP);
+    Policy alone(no_terminal, SIGTERM);
+    CHECK(alone.on_signal(sent(SIGTSTP)).stop_self == SIGSTOP);
+}
+
+TEST_CASE("when a command on the terminal stops itself for job control, we stop as well") {
+    Policy policy(terminal, SIGTERM);
+    CHECK(policy.on_command_stopped(SIGTTIN).stop_self == SIGTTIN);
+    CHECK(policy.on_command_stopped(SIGSTOP).stop_self == 0);
+    Policy alone(no_terminal, SIGTERM);
+    CHECK(alone.on_command_stopped(SIGTSTP).stop_self == 0);
+}
+
+TEST_CASE("the SIGCONT that woke us is not passed on a second time") {
+    Policy policy(no_terminal, SIGTERM);
+    policy.on_self_continued();
+    CHECK(policy.on_signal(sent(SIGCONT)).send == 0);
+    CHECK(policy.on_signal(sent(SIGCONT)).send == SIGCONT);
+}
+
+TEST_CASE("a command that ends by itself is a success, a failure or the victim of a signal") {
+    Policy policy(no_terminal, SIGTERM);
+    CHECK(policy.ending(WaitStatus::exited(0)).result == Result::success);
+    CHECK(policy.ending(WaitStatus::exited(130)).result == Result::failure);
+    CHECK(policy.ending(WaitStatus::exited(130)).signal == 0);
+    const plan::Ending killed = policy.ending(WaitStatus::killed(SIGSEGV));
+    CHECK(killed.result == Result::signal);
+    CHECK(killed.signal == SIGSEGV);
+    CHECK(killed.exit_code == 128 + SIGSEGV);
+}
+
+TEST_CASE("a command that was told to stop was stopped, whatever its status") {
+    Policy policy(no_terminal, SIGTERM);
+    static_cast<void>(policy.on_signal(sent(SIGTERM)));
+    static_cast<void>(policy.on_time_limit()); // too late to be the reason
+    const plan::Ending ending = policy.ending(WaitStatus::exited(0));
+    CHECK(ending.result == Result::stopped);
+    CHECK(ending.exit_code == 0);
+    CHECK(ending.signal == SIGTERM);
+    CHECK(policy.was_stopped(WaitStatus::exited(0)));
+}
+
+TEST_CASE("an INT that the command survived, to succeed in the end, has stopped nothing") {
+    Policy policy(terminal, SIGTERM);
+    static_cast<void>(policy.on_signal(typed(SIGINT)));
+    CHECK_FALSE(policy.was_stopped(WaitStatus::exited(0)));
+    CHECK(policy.ending(WaitStatus::exited(0)).result == Result::success);
+    CHECK(policy.was_stopped(WaitStatus::exited(130)));
+    CHECK(policy.ending(WaitStatus::killed(SIGINT)).result == Result::stopped);
+}
+
+TEST_CASE("a time limit is 124, a vanished caller leaves the status alone") {
+    Policy limited(no_terminal, SIGTERM);
+    static_cast<void>(limited.on_time_limit());
+    CHECK(limited.ending(WaitStatus::exited(0)).exit_code == 124);
+    CHECK(limited.ending(WaitStatus::killed(SIGKILL)).result == Result::timeout);
+    Policy abandoned(no_terminal, SIGTERM);
+    static_cast<void>(abandoned.on_caller_gone());
+    CHECK(abandoned.ending(WaitStatus::exited(7)).exit_code == 7);
+    CHECK(abandoned.ending(WaitStatus::exited(7)).result == Result::caller_gone);
+}
+
+TEST_CASE("what the command leaves behind gets the stop signal after a time limit, and TERM otherwise") {
+    Policy limited(no_terminal, SIGINT);
+    static_cast<void>(limited.on_time_limit());
+    CHECK(limited.leftover_signal() == SIGINT);
+    Policy stopped(no_terminal, SIGINT);
+    static_cast<void>(stopped.on_signal(sent(SIGHUP)));
+    CHECK(stopped.leftover_signal() == SIGTERM);
+    CHECK(Policy(no_terminal, SIGINT).leftover_signal() == SIGTERM);
+}
