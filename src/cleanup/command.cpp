@@ -1,0 +1,172 @@
+#include "cleanup/command.hpp"
+
+#include "os/error.hpp"
+#include "os/process.hpp"
+#include "plan/signal_name.hpp"
+#include "plan/words.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <utility>
+
+namespace finally_run::cleanup {
+
+namespace {
+
+// For processes that end a moment after the one that started them, like the last part of `>(tee log)`.
+constexpr auto settling_time = std::chrono::milliseconds(200);
+
+std::vector<os::ProcessInfo> members_of(pid_t session) {
+    std::vector<os::ProcessInfo> members;
+    if (os::has_children()) {
+        for (os::ProcessInfo& process : os::descendants(::getpid())) {
+            if (process.session == session) {
+                members.push_back(std::move(process));
+            }
+        }
+    }
+    return members;
+}
+
+// A /bin/sh that is bash knows the functions that a bash has exported.
+bool is_exported_function(const std::string& name) { return ::getenv(("BASH_FUNC_" + name + "%%").c_str()) != nullptr; }
+
+class Attempt {
+public:
+    Attempt(pid_t pid, const TimeLimits& limits, os::Events& events, const std::function<void(int)>& on_signal)
+        : m_pid(pid), m_grace(limits.grace), m_events(events), m_on_signal(on_signal),
+          m_limit_end(os::deadline_after(limits.limit)) {}
+
+    os::WaitStatus wait_for_end();
+    // Those that are still there after settling, or, after the time limit, after SIGKILL.
+    std::vector<os::ProcessInfo> leftovers();
+
+    [[nodiscard]] bool timed_out() const { return m_timed_out; }
+
+private:
+    void handle_deadlines();
+    void kill_session();
+
+    pid_t m_pid;
+    plan::Limit m_grace;
+    os::Events& m_events;
+    const std::function<void(int)>& m_on_signal;
+    os::Deadline m_limit_end;
+    os::Deadline m_grace_end;
+    bool m_timed_out = false;
+};
+
+void Attempt::kill_session() {
+    for (const os::ProcessInfo& process : members_of(m_pid)) {
+        os::send_signal(process, SIGKILL);
+    }
+}
+
+void Attempt::handle_deadlines() {
+    if (os::has_passed(m_limit_end)) {
+        m_limit_end.reset();
+        m_timed_out = true;
+        ::kill(-m_pid, SIGTERM);
+        ::kill(-m_pid, SIGCONT);
+        m_grace_end = os::deadline_after(m_grace);
+    }
+    if (os::has_passed(m_grace_end)) {
+        m_grace_end.reset();
+        ::kill(-m_pid, SIGKILL);
+        kill_session();
+    }
+}
+
+os::WaitStatus Attempt::wait_for_end() {
+    for (;;) {
+        const os::Event event = m_events.wait(os::earliest({m_limit_end, m_grace_end}));
+        if (const auto* const signal = std::get_if<os::Signal>(&event)) {
+            if (signal->number != SIGCHLD) {
+                m_on_signal(signal->number);
+            }
+            while (const auto change = os::next_change(m_pid)) {
+                if (change->si_code != CLD_STOPPED && change->si_code != CLD_CONTINUED) {
+                    return os::WaitStatus::from(*change);
+                }
+            }
+        }
+        handle_deadlines();
+    }
+}
+
+std::vector<os::ProcessInfo> Attempt::leftovers() {
+    const os::Deadline deadline = os::deadline_after(settling_time);
+    for (;;) {
+        os::reap_all();
+        if (m_timed_out) {
+            kill_session();
+        }
+        auto members = members_of(m_pid);
+        if (members.empty()) {
+            return members;
+        }
+        const os::Fd first(static_cast<int>(::syscall(SYS_pidfd_open, members.front().pid, 0)));
+        const os::Event event = m_events.wait(deadline, first.get());
+        if (const auto* const signal = std::get_if<os::Signal>(&event);
+            signal != nullptr && signal->number != SIGCHLD) {
+            m_on_signal(signal->number);
+        }
+        if (std::holds_alternative<os::TimedOut>(event)) {
+            return members_of(m_pid); // a daemon may have left for a session of its own meanwhile
+        }
+    }
+}
+
+} // namespace
+
+CommandLine::CommandLine(const std::string& cmd) {
+    if (auto words = plan::plain_words(cmd); words && !is_exported_function(words->front())) {
+        m_words = std::move(*words);
+    } else if (cmd.starts_with('-') || cmd.starts_with('+')) {
+        m_words = {"/bin/sh", "-c", "--", cmd}; // or sh would take it for an option
+    } else {
+        m_words = {"/bin/sh", "-c", cmd};
+    }
+    for (const std::string& word : m_words) {
+        m_argv.push_back(word.c_str());
+    }
+    m_argv.push_back(nullptr);
+}
+
+Outcome run_command(const std::string& cmd, const char* const* env, const os::Stdio& stdio, const TimeLimits& limits,
+                    os::Events& events, const std::function<void(int signal)>& on_signal) {
+    const CommandLine line(cmd);
+    Outcome outcome;
+    const os::SpawnResult spawned = os::spawn({.argv = line.argv(),
+                                               .env = env,
+                                               .signals = os::default_signals(),
+                                               .placement = os::Placement::own_session,
+                                               .stdio = stdio});
+    if (!spawned.started()) {
+        if (spawned.exec_failed) {
+            outcome.exit_code = spawned.shell_code();
+        }
+        outcome.error = std::string("cannot be started: ").append(os::error_text(spawned.error));
+        return outcome;
+    }
+    Attempt attempt(spawned.pid, limits, events, on_signal);
+    const os::WaitStatus status = attempt.wait_for_end();
+    outcome.exit_code = status.shell_code();
+    outcome.signal = status.signal();
+    const auto leftovers = attempt.leftovers();
+    if (attempt.timed_out()) {
+        outcome.error = "stopped: it took longer than --cleanup-timeout";
+    } else if (status.signal() != 0) {
+        outcome.error = "killed by " + plan::signal_name(status.signal());
+    } else if (!status.success()) {
+        outcome.error = "exit status " + std::to_string(status.shell_code());
+    } else if (!leftovers.empty()) {
+        outcome.error = "left a process running: " + leftovers.front().name + " (pid " +
+                        std::to_string(leftovers.front().pid) + ")";
+    }
+    return outcome;
+}
+
+} // namespace finally_run::cleanup

@@ -1,0 +1,42 @@
+// One attempt at a cleanup that is a CMD.
+#pragma once
+
+#include "cleanup/stack.hpp"
+#include "os/events.hpp"
+#include "os/spawn.hpp"
+#include "os/wait_status.hpp"
+#include "plan/duration.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace finally_run::cleanup {
+
+// The words that start a CMD: its own if it plainly needs no shell, else /bin/sh -c CMD. They point into this object.
+class CommandLine {
+public:
+    explicit CommandLine(const std::string& cmd);
+    CommandLine(const CommandLine&) = delete;
+    CommandLine& operator=(const CommandLine&) = delete;
+
+    [[nodiscard]] const char* const* argv() const { return m_argv.data(); }
+
+private:
+    std::vector<std::string> m_words;
+    std::vector<const char*> m_argv;
+};
+
+struct TimeLimits {
+    plan::Limit limit; // then TERM
+    plan::Limit grace; // then SIGKILL
+};
+
+// Runs it in a session of its own with default signals and waits for its end. Processes that it leaves in its session
+// are an error: whatever they do, they would do it without the lock. Signals that reach us meanwhile go to `on_signal`;
+// nothing aborts it.
+[[nodiscard]] Outcome run_command(const std::string& cmd, const char* const* env, const os::Stdio& stdio,
+                                  const TimeLimits& limits, os::Events& events,
+                                  const std::function<void(int signal)>& on_signal);
+
+} // namespace finally_run::cleanup

@@ -1,0 +1,124 @@
+#include "cleanup/executor.hpp"
+
+#include "cleanup/remove_tree.hpp"
+#include "os/clock.hpp"
+#include "os/process.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <fcntl.h>
+
+namespace finally_run::cleanup {
+
+namespace {
+
+bool applies(const Cleanup& cleanup, plan::Result result) {
+    if (cleanup.kind == Cleanup::Kind::on_success) {
+        return result == plan::Result::success;
+    }
+    if (cleanup.kind == Cleanup::Kind::on_failure) {
+        return result != plan::Result::success;
+    }
+    return true;
+}
+
+class Executor {
+public:
+    Executor(const Settings& settings, Output& output, os::Events& events, Observer& observer)
+        : m_settings(settings), m_output(output), m_events(events), m_observer(observer) {}
+
+    Outcome run(const Cleanup& cleanup);
+
+private:
+    Outcome attempt(const Cleanup& cleanup);
+    Outcome attempt_command(const Cleanup& cleanup);
+    void pause(const Cleanup& cleanup, plan::Duration duration);
+
+    const Settings& m_settings;
+    Output& m_output;
+    os::Events& m_events;
+    Observer& m_observer;
+};
+
+Outcome Executor::attempt_command(const Cleanup& cleanup) {
+    const auto on_signal = [&](int signal) { m_observer.on_signal(cleanup, signal); };
+    for (;;) {
+        const int out = m_output.writable();
+        const os::Stdio stdio{m_output.null(), out, out};
+        Outcome outcome = run_command(cleanup.text, m_settings.env, stdio, m_settings.limits, m_events, on_signal);
+        // It may have failed only because nobody reads what it prints: then it gets a second chance, on the log.
+        const bool lost_stderr = out == STDERR_FILENO && m_output.stderr_dead();
+        if (outcome.error.empty() || !lost_stderr) {
+            return outcome;
+        }
+    }
+}
+
+Outcome Executor::attempt(const Cleanup& cleanup) {
+    try {
+        if (cleanup.kind != Cleanup::Kind::remove && cleanup.kind != Cleanup::Kind::temp_dir) {
+            return attempt_command(cleanup);
+        }
+        Outcome outcome;
+        if (const auto obstacle = remove_tree(AT_FDCWD, cleanup.text)) {
+            outcome.error = *obstacle;
+        }
+        return outcome;
+    } catch (const std::exception& error) {
+        // The others still have to run.
+        Outcome outcome;
+        outcome.error = error.what();
+        return outcome;
+    }
+}
+
+void Executor::pause(const Cleanup& cleanup, plan::Duration duration) {
+    const os::Deadline end = os::deadline_after(duration);
+    while (!os::has_passed(end)) {
+        const os::Event event = m_events.wait(end);
+        const auto* const signal = std::get_if<os::Signal>(&event);
+        if (signal != nullptr && signal->number == SIGCHLD) {
+            os::reap_all();
+        } else if (signal != nullptr) {
+            m_observer.on_signal(cleanup, signal->number);
+        }
+    }
+}
+
+Outcome Executor::run(const Cleanup& cleanup) {
+    constexpr plan::Duration first_pause = std::chrono::milliseconds(100);
+    constexpr plan::Duration longest_pause = std::chrono::seconds(30);
+    plan::Duration next_pause = first_pause;
+    for (unsigned attempts = 1;; ++attempts) {
+        Outcome outcome = attempt(cleanup);
+        outcome.attempts = attempts;
+        if (outcome.error.empty() || attempts > m_settings.retries) {
+            return outcome;
+        }
+        pause(cleanup, next_pause);
+        next_pause = std::min(next_pause * 2, longest_pause);
+    }
+}
+
+} // namespace
+
+std::size_t run_all(Stack& stack, plan::Result result, const Settings& settings, Output& output, os::Events& events,
+                    Observer& observer) {
+    Executor executor(settings, output, events, observer);
+    std::size_t failed = 0;
+    while (const auto cleanup = stack.top()) {
+        stack.started(*cleanup);
+        Outcome outcome;
+        if (applies(*cleanup, result)) {
+            observer.begin(*cleanup);
+            const auto start = os::Clock::now();
+            outcome = executor.run(*cleanup);
+            observer.end(*cleanup, outcome, os::Clock::now() - start);
+            failed += outcome.error.empty() ? 0 : 1;
+        }
+        stack.finished(*cleanup, outcome);
+    }
+    return failed;
+}
+
+} // namespace finally_run::cleanup

@@ -1,0 +1,55 @@
+// The registry of a run's cleanups: last in, first out.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace finally_run::cleanup {
+
+struct Cleanup {
+    enum class Kind { command, on_success, on_failure, remove, temp_dir };
+    Kind kind;
+    std::string text;     // CMD, or the PATH to remove
+    std::uint64_t id = 0; // given by the stack
+};
+
+// The option that registers it, without its dashes: "cleanup", "on-success", ...
+[[nodiscard]] std::string_view name_of(Cleanup::Kind kind);
+
+// How a cleanup went.
+struct Outcome {
+    std::optional<int> exit_code; // of the last attempt, as a shell shows it; none if nothing was started
+    int signal = 0;               // what killed the last attempt
+    unsigned attempts = 0;
+    std::string error; // why it counts as failed; empty: it succeeded
+};
+
+// A cleanup is on it from push() to finished(); whoever runs them asks top() again each time, since more may have come.
+class Stack {
+public:
+    virtual ~Stack() = default;
+
+    // Registers a cleanup before what it covers begins. Throws std::system_error if that cannot be done.
+    virtual void push(Cleanup cleanup) = 0;
+    [[nodiscard]] virtual std::optional<Cleanup> top() const = 0;
+    virtual void started(const Cleanup& cleanup) = 0;
+    virtual void finished(const Cleanup& cleanup, const Outcome& outcome) = 0;
+};
+
+// Lives as long as this process.
+class MemoryStack : public Stack {
+public:
+    void push(Cleanup cleanup) override;
+    [[nodiscard]] std::optional<Cleanup> top() const override;
+    void started(const Cleanup& /*cleanup*/) override {}
+    void finished(const Cleanup& cleanup, const Outcome& outcome) override;
+
+private:
+    std::vector<Cleanup> m_cleanups;
+    std::uint64_t m_next_id = 1;
+};
+
+} // namespace finally_run::cleanup
