@@ -1,0 +1,46 @@
+// The JSON report of --report: its values and its text.
+#pragma once
+
+#include "plan/duration.hpp"
+#include "plan/result.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace finally_run::report {
+
+// A setup or a cleanup that was begun.
+struct StepReport {
+    std::string kind;             // "setup", "cleanup", "on-success", "on-failure", "remove", "temp-dir"
+    std::string text;             // CMD, PATH or VAR as given
+    std::optional<int> exit_code; // of the last attempt, as a shell shows it; none if nothing was started
+    int signal = 0;               // what killed the last attempt; 0: none
+    unsigned attempts = 1;
+    plan::Duration duration{}; // all attempts and the pauses between them
+    std::string error;         // why it counts as failed; empty: it succeeded
+};
+
+struct Report {
+    std::string version; // of finally-run
+    std::string id;
+    std::vector<std::string> command;
+    plan::Ending ending;
+    std::chrono::system_clock::time_point started;
+    plan::Duration duration{}; // from the start to the end of the last cleanup
+    plan::Duration lock_wait{};
+    std::optional<plan::Duration> command_duration; // none if it was not started
+    std::vector<StepReport> setups;
+    std::vector<StepReport> cleanups; // in the order in which they ran
+};
+
+// One JSON object, indented, with an end of line. Durations are seconds, rounded to microseconds. JSON has no other
+// text than UTF-8: bytes that are none come out as U+FFFD.
+[[nodiscard]] std::string to_json(const Report& report);
+
+// "2026-01-31T23:59:59.123Z"
+[[nodiscard]] std::string iso_8601(std::chrono::system_clock::time_point time);
+
+} // namespace finally_run::report

@@ -1,0 +1,157 @@
+#include "report/messages.hpp"
+
+#include "plan/visible.hpp"
+#include "report/output.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <sys/ioctl.h>
+
+namespace finally_run::report {
+
+namespace {
+
+constexpr std::string_view prefix = "finally-run:";
+constexpr std::string_view clear_line = "\r\x1b[K";
+constexpr std::chrono::seconds patience(1);
+constexpr std::size_t part_limit = 200;
+constexpr std::size_t reason_limit = 1000; // names a holder: run, pid, command, since when, job URL
+
+// The runners of GitHub and Azure take `##[command]` and `##vso[command]` for a command anywhere in a line. The log that a
+// message ends up in may be theirs whatever our environment says.
+std::string defused(std::string text) {
+    for (const std::string_view mark : {"##[", "##vso["}) {
+        for (std::size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at)) {
+            text.replace(at + 1, 1, "\\x23");
+        }
+    }
+    return text;
+}
+
+// NO_COLOR is set (no-color.org: to anything but nothing).
+bool colour_forbidden() {
+    const char* no_colour = std::getenv("NO_COLOR");
+    return no_colour != nullptr && *no_colour != '\0';
+}
+
+std::size_t columns_of(int descriptor) {
+    winsize size{};
+    return ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+// A line that wraps cannot be taken back with \r. Without a locale the width of a character is a guess: two columns for
+// all that takes three bytes or more, which is never too little.
+std::string fitted(std::string text, std::size_t columns) {
+    std::size_t used = 0;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const auto byte = static_cast<unsigned char>(text[at]);
+        if ((byte & 0xC0U) == 0x80U) {
+            continue;
+        }
+        used += byte >= 0xE0U ? 2 : 1;
+        if (used >= columns) {
+            text.resize(at);
+            break;
+        }
+    }
+    return text;
+}
+
+} // namespace
+
+std::string text_of(const Line& line) {
+    std::string text(prefix);
+    std::string_view separator = " ";
+    const auto append = [&](std::string_view part, std::size_t limit) {
+        if (!part.empty()) {
+            text += separator;
+            text += plan::visible(part, limit);
+            separator = ": ";
+        }
+    };
+    append(line.what, part_limit);
+    append(line.object, part_limit);
+    append(line.reason, reason_limit);
+    return defused(std::move(text));
+}
+
+Messages::Messages(plan::Verbosity verbosity, int descriptor) : m_verbosity(verbosity), m_descriptor(descriptor) {
+    const char* terminal = std::getenv("TERM");
+    m_terminal = isatty(descriptor) == 1 && terminal != nullptr && std::string_view(terminal) != "dumb";
+    m_colour = m_terminal && !colour_forbidden();
+}
+
+void Messages::error(std::string_view what, std::string_view object, std::string_view reason) noexcept {
+    say({what, object, reason}, Style::error);
+}
+
+void Messages::note(std::string_view what, std::string_view object, std::string_view reason) noexcept {
+    if (m_verbosity != plan::Verbosity::quiet) {
+        say({what, object, reason}, Style::note);
+    }
+}
+
+void Messages::detail(std::string_view what, std::string_view object, std::string_view reason) noexcept {
+    if (m_verbosity == plan::Verbosity::verbose) {
+        say({what, object, reason}, Style::plain);
+    }
+}
+
+void Messages::transient(std::string_view what, std::string_view object, std::string_view reason) noexcept {
+    if (m_verbosity == plan::Verbosity::quiet) {
+        return;
+    }
+    if (m_terminal) {
+        try {
+            write(fitted(text_of({what, object, reason}), columns_of(m_descriptor)));
+            m_shown = true;
+        } catch (...) { // out of memory: the line is dropped like one that cannot be written
+        }
+    } else if (!m_waiting) {
+        say({what, object, reason}, Style::note);
+    }
+    m_waiting = true;
+}
+
+void Messages::finish_transient() noexcept {
+    raw({});
+    m_waiting = false;
+}
+
+void Messages::raw(std::string_view bytes) noexcept {
+    try {
+        write(std::string(bytes));
+    } catch (...) { // see transient()
+    }
+}
+
+void Messages::say(const Line& line, Style style) noexcept {
+    try {
+        write(decorated(line, style) + '\n');
+    } catch (...) { // see transient()
+    }
+}
+
+void Messages::write(std::string bytes) noexcept {
+    const int saved = errno;
+    if (m_shown) {
+        bytes.insert(0, clear_line);
+        m_shown = false;
+    }
+    const int error = write_all(m_descriptor, bytes, m_stuck ? std::chrono::seconds(0) : patience);
+    m_stuck = error == ETIMEDOUT;
+    errno = saved;
+}
+
+std::string Messages::decorated(const Line& line, Style style) const {
+    std::string text = text_of(line);
+    if (m_colour && style != Style::plain) {
+        text.insert(prefix.size(), "\x1b[0m");
+        text.insert(0, style == Style::error ? "\x1b[1;31m" : "\x1b[1m");
+    }
+    return text;
+}
+
+} // namespace finally_run::report

@@ -1,0 +1,90 @@
+#include "report/json_report.hpp"
+
+#include <csignal>
+#include <doctest/doctest.h>
+
+namespace {
+
+using namespace finally_run;
+using namespace std::chrono_literals;
+
+report::Report small_report() {
+    report::Report report;
+    report.version = "1.0";
+    report.id = "r1";
+    report.command = {"make", "te\"st"};
+    report.ending = {plan::Result::signal, 143, SIGTERM};
+    report.started = std::chrono::system_clock::time_point(1700000000123ms);
+    report.duration = 3s;
+    report.lock_wait = 1500ms;
+    return report;
+}
+
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+} // namespace
+
+TEST_CASE("a report without steps is this text") {
+    CHECK(report::to_json(small_report()) == R"({
+  "version": "1.0",
+  "id": "r1",
+  "command": [
+    "make",
+    "te\"st"
+  ],
+  "result": "signal",
+  "exit_code": 143,
+  "signal": "TERM",
+  "started": "2023-11-14T22:13:20.123Z",
+  "seconds": 3.0,
+  "lock_wait_seconds": 1.5,
+  "command_seconds": null,
+  "setups": [],
+  "cleanups": []
+}
+)");
+}
+
+TEST_CASE("each step of a report says how it ended, after how many attempts and how long") {
+    auto report = small_report();
+    report.command_duration = 2s;
+    report.setups = {{"setup", "up", 0, 0, 1, 250ms, ""}};
+    report.cleanups = {{"cleanup", "down", 137, SIGKILL, 3, 1234567ns, "killed by signal KILL"},
+                       {"cleanup", "nope", std::nullopt, 0, 1, 0s, "no such file"}};
+    const auto text = report::to_json(report);
+    CHECK(has(text, R"("command_seconds": 2.0)"));
+    CHECK(has(text, R"(
+    {
+      "kind": "setup",
+      "text": "up",
+      "exit_code": 0,
+      "signal": null,
+      "attempts": 1,
+      "seconds": 0.25,
+      "error": null
+    })"));
+    CHECK(has(text, R"(
+      "exit_code": 137,
+      "signal": "KILL",
+      "attempts": 3,
+      "seconds": 0.001235,
+      "error": "killed by signal KILL")"));
+    CHECK(has(text, R"(
+      "exit_code": null,)"));
+}
+
+TEST_CASE("bytes that are not UTF-8 come out as the replacement character, and all else as it is") {
+    auto report = small_report();
+    report.command = {"a\xff"
+                      "b",
+                      "\u00e4\n\x01"};
+    const auto text = report::to_json(report);
+    CHECK(has(text, "\"a\ufffdb\""));
+    CHECK(has(text, "\"\u00e4\\n\\u0001\""));
+}
+
+TEST_CASE("a time is written with milliseconds, in UTC") {
+    CHECK(report::iso_8601(std::chrono::system_clock::time_point(0s)) == "1970-01-01T00:00:00.000Z");
+    CHECK(report::iso_8601(std::chrono::system_clock::time_point(951782399999ms)) == "2000-02-28T23:59:59.999Z");
+    CHECK(report::iso_8601(std::chrono::system_clock::time_point(951782400001ms)) == "2000-02-29T00:00:00.001Z");
+}
