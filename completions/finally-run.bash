@@ -1,0 +1,106 @@
+# Completion of finally-run for bash.
+
+# The names of the locks in the state directory: finally-run's own files there begin with a dot.
+_finally_run_locks() {
+    local state_dir=$1 file
+    if [[ -z $state_dir ]]; then
+        state_dir=${FINALLY_RUN_STATE_DIR:-${XDG_STATE_HOME:-$HOME/.local/state}/finally-run}
+    fi
+    for file in "$state_dir"/*; do
+        [[ -f $file ]] && printf '%s\n' "${file##*/}"
+    done
+}
+
+# Completes the wrapped command, whose first word is number $1, as if it stood alone.
+_finally_run_command() {
+    if declare -F _comp_command_offset >/dev/null; then
+        _comp_command_offset "$1"
+    elif declare -F _command_offset >/dev/null; then
+        _command_offset "$1"
+    elif ((COMP_CWORD == $1)); then
+        mapfile -t COMPREPLY < <(compgen -c -- "${COMP_WORDS[COMP_CWORD]}")
+    else
+        compopt -o default # file names, as for a command that bash knows nothing of
+    fi
+}
+
+_finally_run() {
+    # The blanks at both ends matter: names are found as " name ".
+    local take_a_value=' -c --cleanup --on-success --on-failure -r --remove --temp-dir -s --setup -l --lock --lock-shared'
+    take_a_value+=' -w --wait -E --conflict-exit-code -t --timeout --signal -k --grace --cleanup-timeout --cleanup-retries'
+    take_a_value+=' --orphans --stop-with-caller --state-dir --report --ci '
+    local take_none=' -n --no-wait --strict -q --quiet -v --verbose --help --version '
+
+    local cur=${COMP_WORDS[COMP_CWORD]} option='' equals_seen='' state_dir='' word i j
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        if [[ -n $option ]]; then
+            # bash makes three words of an option with =value.
+            if [[ $word == = && -z $equals_seen && $option == --* ]]; then
+                equals_seen=1
+                continue
+            fi
+            [[ $option == --state-dir ]] && state_dir=${word/#~\//$HOME/}
+            option='' equals_seen=''
+        elif [[ $word == -- ]]; then
+            _finally_run_command $((i + 1))
+            return
+        elif [[ $word == --* ]]; then
+            [[ $take_a_value == *" $word "* ]] && option=$word
+        elif [[ $word == -?* ]]; then
+            for ((j = 1; j < ${#word}; j++)); do
+                if [[ $take_a_value == *" -${word:j:1} "* ]]; then
+                    ((j == ${#word} - 1)) && option=-${word:j:1}
+                    break
+                fi
+            done
+        else
+            _finally_run_command "$i"
+            return
+        fi
+    done
+
+    if [[ -z $option ]]; then
+        if [[ $cur == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "$take_a_value $take_none" -- "$cur")
+        else
+            _finally_run_command "$COMP_CWORD"
+        fi
+        return
+    fi
+
+    [[ $cur == = && -z $equals_seen && $option == --* ]] && cur=''
+    case $option in
+        -c | --cleanup | -s | --setup | --on-success | --on-failure)
+            mapfile -t COMPREPLY < <(compgen -c -- "$cur") ;;
+        -r | --remove | --report)
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        --state-dir)
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+        -l | --lock | --lock-shared)
+            compopt -o filenames
+            if [[ $cur == */* || $cur == '~'* ]]; then
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            else
+                local IFS=$'\n'
+                mapfile -t COMPREPLY < <(compgen -W "$(_finally_run_locks "$state_dir")" -- "$cur")
+            fi ;;
+        --temp-dir)
+            mapfile -t COMPREPLY < <(compgen -v -- "$cur") ;;
+        --signal)
+            local signals='HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP'
+            signals+=' TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS RTMIN RTMAX'
+            mapfile -t COMPREPLY < <(compgen -W "$signals" -- "$cur") ;;
+        --orphans)
+            mapfile -t COMPREPLY < <(compgen -W 'leave wait kill' -- "$cur") ;;
+        --stop-with-caller)
+            mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur") ;;
+        --ci)
+            mapfile -t COMPREPLY < <(compgen -W 'auto github gitlab none' -- "$cur") ;;
+    esac
+}
+
+complete -F _finally_run finally-run

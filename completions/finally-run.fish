@@ -1,0 +1,101 @@
+# Completion of finally-run for fish.
+
+# Prints the words of the wrapped command, the one being typed included. Fails while options are still being typed.
+function __finally_run_command_words
+    set -l short_with_value c r s l w E t k
+    set -l long_with_value cleanup on-success on-failure remove temp-dir setup lock lock-shared wait conflict-exit-code \
+        timeout signal grace cleanup-timeout cleanup-retries orphans stop-with-caller state-dir report ci
+    set -l words (commandline -opc) (commandline -ct)
+    set -e words[1]
+    while set -q words[1]
+        set -l word $words[1]
+        switch $word
+            case --
+                set -e words[1]
+                break
+            case '--*'
+                contains -- (string sub --start 3 -- $word) $long_with_value
+                and set -e words[1]
+            case -
+                # A command's name, unless an option is about to be typed.
+                set -q words[2]
+                and break
+            case '-*'
+                # Flags may stand before the letter that takes a value: -qnc CMD.
+                for i in (seq 2 (string length -- $word))
+                    if contains -- (string sub --start $i --length 1 -- $word) $short_with_value
+                        test $i -eq (string length -- $word)
+                        and set -e words[1]
+                        break
+                    end
+                end
+            case '*'
+                break
+        end
+        set -e words[1]
+    end
+    set -q words[1]
+    or return 1
+    printf '%s\n' $words
+end
+
+function __finally_run_complete_command
+    set -l words (__finally_run_command_words)
+    and __fish_complete_subcommand --commandline $words
+end
+
+# The names of the locks in the state directory: finally-run's own files there begin with a dot.
+function __finally_run_locks
+    set -l state_dir $HOME/.local/state/finally-run
+    test -n "$XDG_STATE_HOME"
+    and set state_dir $XDG_STATE_HOME/finally-run
+    test -n "$FINALLY_RUN_STATE_DIR"
+    and set state_dir $FINALLY_RUN_STATE_DIR
+    set -l words (commandline -opc)
+    for i in (seq (count $words))
+        switch $words[$i]
+            case --state-dir
+                set -q words[(math $i + 1)]
+                and set state_dir $words[(math $i + 1)]
+            case '--state-dir=*'
+                set state_dir (string replace -- --state-dir= '' $words[$i])
+        end
+    end
+    for file in $state_dir/*
+        test -f $file
+        and string replace -r '.*/' '' -- $file
+    end
+end
+
+complete -c finally-run -f -n __finally_run_command_words -a '(__finally_run_complete_command)'
+
+set -l signals HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN \
+    TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS RTMIN RTMAX
+set -l option complete -c finally-run -n 'not __finally_run_command_words >/dev/null'
+
+$option -s c -l cleanup -x -a '(__fish_complete_command)' -d 'Run CMD at the end, whatever happens'
+$option -l on-success -x -a '(__fish_complete_command)' -d 'Run CMD at the end if all went well'
+$option -l on-failure -x -a '(__fish_complete_command)' -d 'Run CMD at the end if it did not'
+$option -s r -l remove -r -F -d 'Remove this file or tree at the end'
+$option -l temp-dir -x -a '(set --names)' -d 'Make a private directory, named by this variable'
+$option -s s -l setup -x -a '(__fish_complete_command)' -d 'Run CMD now, before what follows'
+$option -s l -l lock -r -F -a '(__finally_run_locks)' -d 'Take this lock'
+$option -l lock-shared -r -F -a '(__finally_run_locks)' -d 'Take it together with other sharers'
+$option -s w -l wait -x -d 'Wait this long for all the locks'
+$option -s n -l no-wait -f -d 'Do not wait for a lock'
+$option -s E -l conflict-exit-code -x -d 'Status if a lock cannot be had'
+$option -s t -l timeout -x -d 'Stop the command after this'
+$option -l signal -x -a "$signals" -d 'What stops it first'
+$option -s k -l grace -x -d 'From the stop signal to SIGKILL'
+$option -l cleanup-timeout -x -d 'Limit on each cleanup'
+$option -l cleanup-retries -x -d 'Try a failed cleanup again'
+$option -l orphans -x -a 'leave wait kill' -d 'Processes left behind'
+$option -l stop-with-caller -x -a 'auto always never' -d 'Stop when our caller is gone'
+$option -l state-dir -x -a '(__fish_complete_directories)' -d 'Where locks live'
+$option -l strict -f -d 'A failed cleanup makes success status 120'
+$option -l report -r -F -d 'Write a JSON report at the end'
+$option -l ci -x -a 'auto github gitlab none' -d 'Whose log format to use'
+$option -s q -l quiet -f -d 'Say less'
+$option -s v -l verbose -f -d 'Say more'
+$option -l help -f -d 'Show this help'
+$option -l version -f -d 'Show the version'

@@ -1,0 +1,57 @@
+// The text of --help, made from the table of options.
+#include "cli/help.hpp"
+
+#include "cli/options.hpp"
+
+namespace finally_run::cli {
+
+namespace {
+
+constexpr std::size_t meaning_column = 34;
+
+constexpr std::string_view introduction = "Usage: finally-run [OPTION...] [--] COMMAND [ARG...]\n"
+                                          "Run COMMAND, then every cleanup, however COMMAND ends. Return its status.\n";
+
+constexpr std::string_view conclusion =
+    "\n"
+    "CMD is a shell string. DURATION is a number with ms, s (the default), m, h or d.\n"
+    "FINALLY_RUN_GRACE=30s in the environment is a default for --grace, and so on for\n"
+    "every option but locks and the first group. More: man finally-run\n"
+    "\n"
+    "Examples:\n"
+    "  finally-run -s 'docker compose up -d' -c 'docker compose down' -- make test\n"
+    "  finally-run --lock deploy --wait 5m --timeout 1h -- ./deploy.sh production\n"
+    "  finally-run --temp-dir WORK -- sh -c 'tar -C \"$WORK\" -xf src.tar && ./check'\n";
+
+std::string row(const Option& option) {
+    std::string line = option.letter != '\0' ? std::string("  -") + option.letter + ", --" : std::string("      --");
+    line += option.name;
+    if (!option.value.empty()) {
+        line += ' ';
+        line += option.value;
+    }
+    if (line.size() + 2 > meaning_column) {
+        line += '\n' + std::string(meaning_column, ' ');
+    } else {
+        line.resize(meaning_column, ' ');
+    }
+    line += option.meaning;
+    return line + '\n';
+}
+
+} // namespace
+
+std::string help_text() {
+    std::string text(introduction);
+    std::string_view group;
+    for (const Option& option : all_options()) {
+        if (option.group != group) {
+            group = option.group;
+            text += '\n' + std::string(group) + ":\n";
+        }
+        text += row(option);
+    }
+    return text += conclusion;
+}
+
+} // namespace finally_run::cli

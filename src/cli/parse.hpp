@@ -1,0 +1,27 @@
+// The command line and the environment become a plan.
+#pragma once
+
+#include "cli/usage_error.hpp"
+#include "plan/plan.hpp"
+
+#include <span>
+#include <string>
+#include <variant>
+
+namespace finally_run::cli {
+
+// Both texts end with a newline.
+struct ShowHelp {
+    std::string text;
+};
+
+struct ShowVersion {
+    std::string text;
+};
+
+// `argv` has the program's name first and is followed by a null, as main gets it; the plan's command points into it.
+// `environment` is main's third argument or environ. Throws UsageError.
+[[nodiscard]] std::variant<plan::Plan, ShowHelp, ShowVersion> parse(std::span<char* const> argv,
+                                                                    char* const* environment);
+
+} // namespace finally_run::cli

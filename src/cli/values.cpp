@@ -1,0 +1,183 @@
+// What the value of an option means to the plan.
+#include "cli/values.hpp"
+
+#include "cli/usage_error.hpp"
+#include "plan/signal_name.hpp"
+#include "plan/visible.hpp"
+
+#include <charconv>
+
+namespace finally_run::cli {
+
+namespace {
+
+struct Value {
+    const Option& option;
+    std::string_view text;
+    std::string_view origin;
+};
+
+[[noreturn]] void refuse(const Value& value, std::string_view reason) {
+    const auto shown = value.text.empty() ? std::string("empty value") : plan::visible(value.text, word_limit);
+    throw UsageError(std::string(value.origin) + ": " + shown + ": " + std::string(reason));
+}
+
+std::string text(const Value& value) {
+    if (value.text.empty()) {
+        refuse(value, "it takes " + std::string(value.option.value));
+    }
+    return std::string(value.text);
+}
+
+std::string variable(const Value& value) {
+    const bool starts_with_digit = !value.text.empty() && value.text.front() >= '0' && value.text.front() <= '9';
+    constexpr auto allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+    if (value.text.empty() || starts_with_digit || value.text.find_first_not_of(allowed) != value.text.npos) {
+        refuse(value, "a variable's name has letters, digits and _, and does not begin with a digit");
+    }
+    return std::string(value.text);
+}
+
+std::string lock_name(const Value& value) {
+    constexpr std::size_t longest_file_name = 255;
+    const bool is_path = value.text.find('/') != value.text.npos;
+    if (!is_path && value.text.starts_with('.')) {
+        refuse(value, "a lock's name does not begin with a dot; a path has a slash, as in ./NAME");
+    }
+    if (!is_path && value.text.size() > longest_file_name) {
+        refuse(value, "a lock's name has at most 255 bytes");
+    }
+    return text(value);
+}
+
+plan::Duration duration(const Value& value) {
+    const auto parsed = plan::parse_duration(value.text);
+    if (!parsed) {
+        refuse(value, "a duration is a number with ms, s, m, h or d, such as 90s or 1.5m");
+    }
+    return *parsed;
+}
+
+plan::Limit limit_unless_zero(const Value& value) {
+    const auto limit = duration(value);
+    return limit == plan::Duration::zero() ? std::nullopt : plan::Limit(limit);
+}
+
+int signal(const Value& value) {
+    const auto parsed = plan::parse_signal(value.text);
+    if (!parsed) {
+        refuse(value, "no such signal; it takes a name or a number, such as INT or 2");
+    }
+    return *parsed;
+}
+
+int number(const Value& value, int highest) {
+    int parsed = 0;
+    const auto* const end = value.text.data() + value.text.size();
+    const auto [stopped_at, error] = std::from_chars(value.text.data(), end, parsed);
+    if (error != std::errc() || stopped_at != end || value.text.front() == '-' || parsed > highest) {
+        refuse(value, "it takes a number from 0 to " + std::to_string(highest));
+    }
+    return parsed;
+}
+
+// The table lists the choices of an option in the order of the enumeration that it sets.
+template <typename Enumeration> Enumeration choice(const Value& value) {
+    auto choices = value.option.value;
+    for (int index = 0;; ++index) {
+        const auto end = choices.find('|');
+        if (choices.substr(0, end) == value.text) {
+            return static_cast<Enumeration>(index);
+        }
+        if (end == choices.npos) {
+            refuse(value, "it takes " + std::string(value.option.value));
+        }
+        choices.remove_prefix(end + 1);
+    }
+}
+
+} // namespace
+
+void enter(plan::Plan& plan, const Option& option, std::string_view given, std::string_view origin) {
+    using Step = plan::Step::Kind;
+    const Value value{option, given, origin};
+    switch (option.id) {
+    case Id::cleanup:
+        plan.steps.push_back({Step::cleanup, text(value)});
+        return;
+    case Id::on_success:
+        plan.steps.push_back({Step::on_success, text(value)});
+        return;
+    case Id::on_failure:
+        plan.steps.push_back({Step::on_failure, text(value)});
+        return;
+    case Id::remove:
+        plan.steps.push_back({Step::remove, text(value)});
+        return;
+    case Id::temp_dir:
+        plan.steps.push_back({Step::temp_dir, variable(value)});
+        return;
+    case Id::setup:
+        plan.steps.push_back({Step::setup, text(value)});
+        return;
+    case Id::lock:
+        plan.locks.push_back({lock_name(value), false});
+        return;
+    case Id::lock_shared:
+        plan.locks.push_back({lock_name(value), true});
+        return;
+    case Id::wait:
+        plan.lock_wait = duration(value);
+        return;
+    case Id::no_wait:
+        plan.lock_wait = plan::Duration::zero();
+        return;
+    case Id::conflict_exit_code:
+        plan.conflict_exit_code = number(value, 255);
+        return;
+    case Id::timeout:
+        plan.timeout = limit_unless_zero(value);
+        return;
+    case Id::signal:
+        plan.stop_signal = signal(value);
+        return;
+    case Id::grace:
+        plan.grace = limit_unless_zero(value);
+        return;
+    case Id::cleanup_timeout:
+        plan.cleanup_timeout = limit_unless_zero(value);
+        return;
+    case Id::cleanup_retries:
+        plan.cleanup_retries = static_cast<unsigned>(number(value, 1'000'000));
+        return;
+    case Id::orphans:
+        plan.orphans = choice<plan::Orphans>(value);
+        return;
+    case Id::stop_with_caller:
+        plan.stop_with_caller = choice<plan::StopWithCaller>(value);
+        return;
+    case Id::state_dir:
+        plan.state_dir = text(value);
+        return;
+    case Id::strict:
+        plan.strict = true;
+        return;
+    case Id::report:
+        plan.report = text(value);
+        return;
+    case Id::ci:
+        plan.ci = choice<plan::Ci>(value);
+        return;
+    case Id::quiet:
+        plan.verbosity = plan::Verbosity::quiet;
+        return;
+    case Id::verbose:
+        plan.verbosity = plan::Verbosity::verbose;
+        return;
+    case Id::help:
+    case Id::version:
+        return; // answered before there is a plan
+    }
+}
+
+} // namespace finally_run::cli

@@ -1,0 +1,28 @@
+// What the caller gets: an exit status, or the signal of which the command died.
+#pragma once
+
+#include "plan/result.hpp"
+
+namespace finally_run::run {
+
+inline constexpr int time_limit_status = 124;
+inline constexpr int own_failure_status = 125;    // of finally-run itself, before the command
+inline constexpr int failed_cleanup_status = 120; // --strict
+
+struct Finish {
+    int status = 0;
+    int signal = 0; // not 0: die of it rather than exit with the status
+
+    // --strict: a failed cleanup spoils a success, and nothing else.
+    [[nodiscard]] Finish with_failed_cleanup() const {
+        return status == 0 && signal == 0 ? Finish{failed_cleanup_status, 0} : *this;
+    }
+};
+
+// How the steps and the command went.
+struct ProgramEnd {
+    plan::Ending ending;
+    Finish finish;
+};
+
+} // namespace finally_run::run

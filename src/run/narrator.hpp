@@ -1,0 +1,57 @@
+// Tells people and programs what happens: messages, CI sections, and the values of the report.
+#pragma once
+
+#include "cleanup/executor.hpp"
+#include "lock/lock.hpp"
+#include "plan/plan.hpp"
+#include "report/ci_log.hpp"
+#include "report/json_report.hpp"
+#include "report/messages.hpp"
+#include "supervise/supervise.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace finally_run::run {
+
+class Narrator : public cleanup::Observer {
+public:
+    // `plan` and `environment` outlive this.
+    Narrator(const plan::Plan& plan, const char* const* environment, std::string run_id);
+
+    // finally-run itself failed: what, on which object, and why.
+    void failed(std::string_view what, std::string_view object = {}, std::string_view reason = {});
+
+    bool lock_awaited(const std::string& name, const std::optional<lock::Holder>& holder);
+    void lock_wait_over(plan::Duration waited);
+    void lock_not_had(const lock::NotHad& not_had);
+
+    void setup_begins(const std::string& cmd);
+    // An empty error: it succeeded.
+    void setup_ends(const std::string& cmd, const cleanup::Outcome& outcome, plan::Duration took);
+    void noticed(supervise::Notice notice);
+    void command_ended(plan::Duration took);
+
+    void begin(const cleanup::Cleanup& cleanup) override;
+    void end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, plan::Duration took) override;
+    void on_signal(const cleanup::Cleanup& cleanup, int signal) override;
+
+    [[nodiscard]] bool any_cleanup_failed() const { return m_cleanup_failed; }
+
+    // Writes the report if the plan asks for one.
+    void write_report(const plan::Ending& ending);
+
+private:
+    void step_ended(std::string_view kind, const std::string& text, const cleanup::Outcome& outcome,
+                    plan::Duration took, std::vector<report::StepReport>& list);
+
+    const plan::Plan& m_plan;
+    report::Messages m_messages;
+    report::CiLog m_ci_log;
+    report::Report m_report;
+    os::Clock::time_point m_start = os::Clock::now();
+    bool m_signal_told = false;
+    bool m_cleanup_failed = false;
+};
+
+} // namespace finally_run::run

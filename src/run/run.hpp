@@ -1,0 +1,19 @@
+// The life of a run.
+#pragma once
+
+#include "os/signals.hpp"
+#include "plan/plan.hpp"
+#include "run/finish.hpp"
+
+#include <string_view>
+
+namespace finally_run::run {
+
+// Takes the locks, runs the steps and the command, then every registered cleanup, and says what to return with. Reports
+// every failure itself. `environment` ends with a null. Makes the process a subreaper: prctl(2).
+[[nodiscard]] Finish run(const plan::Plan& plan, char* const* environment, os::Signals& signals);
+
+// "finally-run: message", on stderr: for what keeps a run from having a plan at all.
+void say_error(std::string_view message);
+
+} // namespace finally_run::run

@@ -1,0 +1,74 @@
+#!/bin/bash
+# Loads the bash completion in a real bash and asks it.
+# shellcheck disable=SC2317 # the completion calls what seems unreachable here
+set -eu
+completion=$(cd "$(dirname "$0")/../../completions" && pwd)/finally-run.bash
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+mkdir -p "$dir/state/finally-run" "$dir/home" "$dir/other" "$dir/bin" "$dir/work/subdir"
+touch "$dir/state/finally-run/deploy" "$dir/state/finally-run/.own" "$dir/other/elsewhere" "$dir/work/a file"
+printf '#!/bin/sh\n' >"$dir/bin/frobnicate"
+chmod +x "$dir/bin/frobnicate"
+export HOME=$dir/home XDG_STATE_HOME=$dir/state PATH=$dir/bin:$PATH
+unset FINALLY_RUN_STATE_DIR
+cd "$dir/work"
+failures=0
+
+# Works only while a key is being pressed.
+compopt() { :; }
+
+# shellcheck source=/dev/null
+source "$completion"
+complete -p finally-run >/dev/null
+
+# ask WANTED WORD...: what the last word can become, joined by blanks; "*" in WANTED stands for anything.
+ask() {
+    local wanted=$1 got
+    shift
+    COMP_WORDS=(finally-run "$@")
+    COMP_CWORD=$#
+    COMPREPLY=()
+    _finally_run
+    got="${COMPREPLY[*]}"
+    # shellcheck disable=SC2053 # a pattern
+    if [[ $got != $wanted ]]; then
+        echo "completing [${COMP_WORDS[*]}]: wanted [$wanted], got [$got]" >&2
+        failures=$((failures + 1))
+    fi
+}
+
+ask --orphans --orp
+ask '*--cleanup*--lock*' --
+ask '*-c --cleanup*' -
+ask 'leave wait kill' --orphans ''
+ask 'auto always never' -q --stop-with-caller ''
+ask 'github gitlab' --ci = g
+ask 'auto github gitlab none' --ci =
+ask TERM --signal TE
+ask deploy --lock ''
+ask deploy -qnl ''
+ask elsewhere --state-dir ../other --lock-shared ''
+ask elsewhere --state-dir = ../other -l e
+ask 'subdir' --state-dir ''
+ask 'a file' --report a
+ask 'a file' -r a
+ask frobnicate -c frobn
+ask frobnicate frobn
+ask frobnicate --lock x -- frobn
+ask '' --grace ''
+ask '' frobnicate --orp
+ask '' -qcx frobnicate --orp
+ask --orphans -qcx --orp
+
+# With bash-completion there, the command's own completion takes over from its first word on.
+_command_offset() { COMPREPLY=("offset $1"); }
+ask 'offset 1' frobnicate --orp
+ask 'offset 2' -- ''
+ask 'offset 4' -qn --lock x frobnicate -x
+ask 'offset 4' -qncx -E 3 frobnicate
+ask 'offset 5' --lock = x -q make --lock ''
+ask 'offset 4' -c -- -- make
+_comp_command_offset() { COMPREPLY=("newer offset $1"); }
+ask 'newer offset 1' make ''
+
+exit $((failures > 0))

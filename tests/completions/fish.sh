@@ -1,0 +1,53 @@
+#!/bin/sh
+# Loads the fish completion in a real fish and asks it.
+set -eu
+completion=$(cd "$(dirname "$0")/../../completions" && pwd)/finally-run.fish
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+mkdir -p "$dir/state/finally-run" "$dir/home" "$dir/other" "$dir/work/subdir"
+touch "$dir/state/finally-run/deploy" "$dir/state/finally-run/.own" "$dir/other/elsewhere" "$dir/work/a file"
+cd "$dir/work"
+
+cat >"$dir/ask.fish" <<'EOF'
+set -g failures 0
+
+# ask WANTED LINE: the words that LINE can be completed to, joined by blanks; "*" in WANTED stands for anything.
+function ask
+    set -l got (complete -C $argv[2] | string replace -r '\t.*' '' | string join ' ')
+    if not string match -q -- $argv[1] "$got"
+        echo "completing [$argv[2]]: wanted [$argv[1]], got [$got]" >&2
+        set failures (math $failures + 1)
+    end
+end
+
+source $argv[1]
+complete -c frobnicate -f -a 'inner outer'
+complete -c frobnicate -l orbit
+
+ask --orphans 'finally-run --orp'
+ask '*--cleanup*--lock*' 'finally-run --'
+ask '*--cleanup*' 'finally-run -'
+ask 'kill leave wait' 'finally-run --orphans '
+ask 'always auto never' 'finally-run -q --stop-with-caller '
+ask '--ci=github --ci=gitlab' 'finally-run --ci=g'
+ask TERM 'finally-run --signal TE'
+ask '*deploy*' 'finally-run --lock '
+ask '*deploy*' 'finally-run -qnl d'
+ask '*elsewhere*' 'finally-run --state-dir ../other --lock-shared e'
+ask 'subdir/' 'finally-run --state-dir '
+ask '*a file*' 'finally-run --report '
+ask '*a file*' 'finally-run -r a'
+ask 'inner outer' 'finally-run frobnicate '
+ask 'inner outer' 'finally-run --lock x -qnc "echo x" -- frobnicate '
+ask 'inner outer' 'finally-run --grace=3s frobnicate '
+ask --orbit 'finally-run -k 3s frobnicate --or'
+ask '' 'finally-run frobnicate --orp'
+ask '*frobnicate*' 'function frobnicate; end; finally-run -- frobn'
+
+exit (test $failures -eq 0; echo $status)
+EOF
+mkdir "$dir/bin"
+printf '#!/bin/sh\n' >"$dir/bin/frobnicate"
+chmod +x "$dir/bin/frobnicate"
+env -u FINALLY_RUN_STATE_DIR HOME="$dir/home" XDG_STATE_HOME="$dir/state" PATH="$dir/bin:$PATH" \
+    fish --no-config "$dir/ask.fish" "$completion"

@@ -1,0 +1,95 @@
+// cli/environment: defaults from FINALLY_RUN_ variables.
+#include "command_line.hpp"
+
+using namespace finally_run;
+using cli::CommandLine;
+using Words = std::vector<std::string>;
+using namespace std::chrono_literals;
+
+TEST_SUITE("cli/environment") {
+    TEST_CASE("every option but steps and locks has a variable") {
+        const auto plan =
+            CommandLine({"make"},
+                        {"FINALLY_RUN_WAIT=1m", "FINALLY_RUN_CONFLICT_EXIT_CODE=9", "FINALLY_RUN_TIMEOUT=2h",
+                         "FINALLY_RUN_SIGNAL=INT", "FINALLY_RUN_GRACE=3s", "FINALLY_RUN_CLEANUP_TIMEOUT=4s",
+                         "FINALLY_RUN_CLEANUP_RETRIES=5", "FINALLY_RUN_ORPHANS=wait",
+                         "FINALLY_RUN_STOP_WITH_CALLER=always", "FINALLY_RUN_STATE_DIR=/s", "FINALLY_RUN_STRICT=1",
+                         "FINALLY_RUN_REPORT=r", "FINALLY_RUN_CI=none", "FINALLY_RUN_QUIET=yes"})
+                .plan();
+        CHECK(plan.lock_wait == plan::Limit(1min));
+        CHECK(plan.conflict_exit_code == 9);
+        CHECK(plan.timeout == plan::Limit(2h));
+        CHECK(plan.stop_signal == SIGINT);
+        CHECK(plan.grace == plan::Limit(3s));
+        CHECK(plan.cleanup_timeout == plan::Limit(4s));
+        CHECK(plan.cleanup_retries == 5);
+        CHECK(plan.orphans == plan::Orphans::wait);
+        CHECK(plan.stop_with_caller == plan::StopWithCaller::always);
+        CHECK(plan.state_dir == "/s");
+        CHECK(plan.strict);
+        CHECK(plan.report == "r");
+        CHECK(plan.ci == plan::Ci::none);
+        CHECK(plan.verbosity == plan::Verbosity::quiet);
+        CHECK(CommandLine({"make"}, {"FINALLY_RUN_VERBOSE=on"}).plan().verbosity == plan::Verbosity::verbose);
+        CHECK(CommandLine({"make"}, {"FINALLY_RUN_NO_WAIT=true"}).plan().lock_wait == plan::Limit(0s));
+    }
+
+    TEST_CASE("steps, locks, help and version have none") {
+        CommandLine line({"make"}, {"FINALLY_RUN_CLEANUP=x", "FINALLY_RUN_ON_SUCCESS=x", "FINALLY_RUN_ON_FAILURE=x",
+                                    "FINALLY_RUN_REMOVE=x", "FINALLY_RUN_TEMP_DIR=x", "FINALLY_RUN_SETUP=x",
+                                    "FINALLY_RUN_LOCK=x", "FINALLY_RUN_LOCK_SHARED=x", "FINALLY_RUN_HELP=1",
+                                    "FINALLY_RUN_VERSION=1", "FINALLY_RUN_ID=x", "FINALLY_RUN_JOURNAL=x"});
+        CHECK(line.plan().steps.empty());
+        CHECK(line.plan().locks.empty());
+    }
+
+    TEST_CASE("the command line wins, even over a bad value") {
+        CHECK(CommandLine({"-k", "1", "make"}, {"FINALLY_RUN_GRACE=30s"}).plan().grace == plan::Limit(1s));
+        CHECK(CommandLine({"-k", "1", "make"}, {"FINALLY_RUN_GRACE=bad"}).plan().grace == plan::Limit(1s));
+        CHECK(CommandLine({"-n", "make"}, {"FINALLY_RUN_WAIT=bad"}).error().empty());
+        CHECK(CommandLine({"-n", "make"}, {"FINALLY_RUN_WAIT=5", "FINALLY_RUN_NO_WAIT=1"}).error().empty());
+        CHECK(CommandLine({"-n", "make"}, {"FINALLY_RUN_WAIT=5"}).plan().lock_wait == plan::Limit(0s));
+        CHECK(CommandLine({"-w", "5", "make"}, {"FINALLY_RUN_NO_WAIT=1"}).plan().lock_wait == plan::Limit(5s));
+        CHECK(CommandLine({"-q", "make"}, {"FINALLY_RUN_VERBOSE=1"}).plan().verbosity == plan::Verbosity::quiet);
+    }
+
+    TEST_CASE("an empty variable counts as unset") {
+        const auto plan =
+            CommandLine({"make"}, {"FINALLY_RUN_GRACE=", "FINALLY_RUN_STRICT=", "FINALLY_RUN_REPORT="}).plan();
+        CHECK(plan.grace == plan::Limit(10s));
+        CHECK_FALSE(plan.strict);
+        CHECK(plan.report.empty());
+    }
+
+    TEST_CASE("a flag can be switched off") {
+        for (const auto* no : {"0", "false", "no", "off"}) {
+            CHECK_FALSE(CommandLine({"make"}, {std::string("FINALLY_RUN_STRICT=") + no}).plan().strict);
+        }
+        CHECK(CommandLine({"make"}, {"FINALLY_RUN_NO_WAIT=0", "FINALLY_RUN_WAIT=5"}).plan().lock_wait ==
+              plan::Limit(5s));
+    }
+
+    TEST_CASE("a bad value is blamed on its variable") {
+        CHECK(CommandLine({"make"}, {"FINALLY_RUN_GRACE=soon"}).error() ==
+              "FINALLY_RUN_GRACE: soon: a duration is a number with ms, s, m, h or d, such as 90s or 1.5m");
+        CHECK(CommandLine({"make"}, {"FINALLY_RUN_STRICT=maybe"}).error() ==
+              "FINALLY_RUN_STRICT: maybe: it takes 1, true, yes, on, 0, false, no or off");
+        CHECK(CommandLine({"make"}, {"FINALLY_RUN_WAIT=5", "FINALLY_RUN_NO_WAIT=1"}).error() ==
+              "FINALLY_RUN_NO_WAIT: contradicts FINALLY_RUN_WAIT: set only one of them");
+    }
+
+    TEST_CASE("inside a cleanup the signal of the outer run is no default") {
+        const Words told{"FINALLY_RUN_SIGNAL=HUP", "FINALLY_RUN_RESULT=stopped", "FINALLY_RUN_GRACE=3s"};
+        CHECK(CommandLine({"make"}, told).plan().stop_signal == SIGTERM);
+        CHECK(CommandLine({"make"}, told).plan().grace == plan::Limit(3s));
+        CHECK(CommandLine({"make"}, {"FINALLY_RUN_SIGNAL=", "FINALLY_RUN_RESULT=success"}).plan().stop_signal ==
+              SIGTERM);
+    }
+
+    TEST_CASE("only whole names count, and the first of two") {
+        CommandLine line({"make"},
+                         {"FINALLY_RUN_GRAC=1", "FINALLY_RUN_GRACES=1", "FINALLY_RUN_GRACE", "xFINALLY_RUN_GRACE=1",
+                          "FINALLY_RUN_grace=1", "FINALLY_RUN_GRACE=5", "FINALLY_RUN_GRACE=6", "FINALLY_RUN_=1"});
+        CHECK(line.plan().grace == plan::Limit(5s));
+    }
+}
