@@ -1,0 +1,134 @@
+// Makes each case its directory and deadline, and kills and removes what the case has left.
+#include "case_dir.hpp"
+
+#include "harness.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <poll.h>
+
+namespace finally_run::e2e {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr std::chrono::seconds case_limit(180);
+#else
+constexpr std::chrono::seconds case_limit(60);
+#endif
+
+struct Case {
+    fs::path dir;
+    Clock::time_point deadline;
+};
+
+// doctest runs one case at a time and passes cases no argument.
+Case& current() {
+    static Case value;
+    return value;
+}
+
+void kill_leftovers() {
+    for (;;) {
+        while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+        }
+        const auto pids = leftovers();
+        if (pids.empty())
+            return;
+        for (const pid_t pid : pids)
+            ::kill(pid, SIGKILL);
+        ::poll(nullptr, 0, 1);
+    }
+}
+
+void remove_case_dir(const fs::path& dir) {
+    std::error_code ignored;
+    for (auto it = fs::recursive_directory_iterator(dir, fs::directory_options::skip_permission_denied, ignored);
+         it != fs::recursive_directory_iterator(); it.increment(ignored)) {
+        if (it->is_directory(ignored) && !it->is_symlink(ignored)) {
+            fs::permissions(it->path(), fs::perms::owner_all, fs::perm_options::add, ignored);
+        }
+    }
+    fs::remove_all(dir, ignored);
+}
+
+class CaseListener : public doctest::IReporter {
+public:
+    explicit CaseListener(const doctest::ContextOptions& /*options*/) {}
+
+    void test_case_start(const doctest::TestCaseData& /*data*/) override { begin(); }
+    void test_case_reenter(const doctest::TestCaseData& /*data*/) override {
+        end(false);
+        begin();
+    }
+    void test_case_end(const doctest::CurrentTestCaseStats& stats) override { end(!stats.testCaseSuccess); }
+
+    void report_query(const doctest::QueryData& /*data*/) override {}
+    void test_run_start() override {}
+    void test_run_end(const doctest::TestRunStats& /*stats*/) override {}
+    void test_case_exception(const doctest::TestCaseException& /*exception*/) override {}
+    void subcase_start(const doctest::SubcaseSignature& /*signature*/) override {}
+    void subcase_end() override {}
+    void log_assert(const doctest::AssertData& /*data*/) override {}
+    void log_message(const doctest::MessageData& /*data*/) override {}
+    void test_case_skipped(const doctest::TestCaseData& /*data*/) override {}
+
+private:
+    static void begin() {
+        const char* base = std::getenv("TMPDIR");
+        std::string pattern = fs::path(base != nullptr ? base : "/tmp") / "finally-run-e2e.XXXXXX";
+        if (::mkdtemp(pattern.data()) == nullptr) {
+            std::perror("mkdtemp");
+            std::abort();
+        }
+        current() = {fs::canonical(pattern), Clock::now() + case_limit};
+        for (const char* name : {"work", "home", "state", "tmp", "bin"})
+            fs::create_directory(case_dir() / name);
+        fs::create_symlink(FINALLY_RUN_BINARY, case_dir() / "bin" / "finally-run");
+        fs::create_symlink(FINALLY_RUN_HELPER, case_dir() / "bin" / "helper");
+    }
+
+    static void end(bool failed) {
+        kill_leftovers();
+        if (failed) {
+            std::fprintf(stderr, "kept for you to look at: %s\n", case_dir().c_str());
+        } else {
+            remove_case_dir(case_dir());
+        }
+    }
+};
+
+REGISTER_LISTENER("case-dir", 1, CaseListener);
+
+} // namespace
+
+const fs::path& case_dir() { return current().dir; }
+
+std::map<std::string, std::string> clean_environment() {
+    std::map<std::string, std::string> result{
+        {"PATH", case_dir() / "bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+        {"HOME", case_dir() / "home"},
+        {"XDG_STATE_HOME", case_dir() / "state"},
+        {"TMPDIR", case_dir() / "tmp"},
+        {"LC_ALL", "C"},
+        {"TERM", "dumb"},
+    };
+    for (const char* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"}) {
+        if (const char* value = std::getenv(name); value != nullptr)
+            result[name] = value;
+    }
+    return result;
+}
+
+int remaining_ms() {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(current().deadline - Clock::now()).count();
+    return left > 0 ? static_cast<int>(left) : 0;
+}
+
+} // namespace finally_run::e2e

@@ -1,0 +1,86 @@
+// finally-run as pid 1, and below one.
+#include "harness.hpp"
+
+#include <csignal>
+#include <cstring>
+
+namespace finally_run::e2e {
+namespace {
+
+Run in_new_pid_namespace(const std::vector<std::string>& argv) {
+    return Run::of(unshare({"--pid", "--fork", "--mount-proc"}, argv));
+}
+
+TEST_CASE("as pid 1 the status is that of the command") {
+    const auto outcome =
+        in_new_pid_namespace({"finally-run", "-c", "echo cleaned", "--", "sh", "-c", "echo $PPID; exit 3"}).run();
+    CHECK(outcome.status == 3);
+    CHECK(outcome.out == "1\n");
+    CHECK(has_line(outcome.err, "cleaned"));
+}
+
+TEST_CASE("as pid 1 a command killed by a signal gives 128 and its number") {
+    for (const auto& [name, number] : {std::pair{"TERM", SIGTERM}, {"SEGV", SIGSEGV}, {"KILL", SIGKILL}}) {
+        const auto outcome =
+            in_new_pid_namespace({"finally-run", "-c", "echo cleaned", "--", "helper", "die-of", name}).run();
+        CHECK(outcome.status == 128 + number);
+        CHECK(has_line(outcome.err, "cleaned"));
+    }
+}
+
+TEST_CASE("as pid 1 it reaps every zombie") {
+    const auto outcome = in_new_pid_namespace({"finally-run", "--", "helper", "reaped"}).run();
+    CHECK(outcome.status == 0);
+    CHECK(has_line(outcome.out, "REAPED"));
+}
+
+TEST_CASE("below pid 1 it reaps every zombie of its tree too") {
+    CHECK(Run::of(unshare({"--pid", "--fork", "--mount-proc"}, {"sh", "-c", "finally-run -- helper reaped; exit $?"}))
+              .run()
+              .status == 0);
+}
+
+TEST_CASE("as pid 1 it sends TERM on and cleans up") {
+    auto process = in_new_pid_namespace({"finally-run", "-c", "echo cleaned", "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    const auto children = children_of(process.pid());
+    REQUIRE(children.size() == 1);
+    ::kill(children.front(), SIGTERM);
+    const auto outcome = process.finish();
+    CHECK(outcome.status == 128 + SIGTERM);
+    CHECK(has_line(outcome.err, "cleaned"));
+}
+
+TEST_CASE("as pid 1 it sends on every signal that has no effect on a pid 1 without a handler") {
+    auto process =
+        in_new_pid_namespace({"finally-run", "--grace", "0", "--", "helper", "print-signals", "USR1"}).start();
+    process.wait_for_line("READY");
+    const pid_t init = children_of(process.pid()).at(0);
+    for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2, SIGWINCH}) {
+        ::kill(init, number);
+        CHECK(process.wait_for_line("got ") == std::string("got ") + ::sigabbrev_np(number));
+    }
+    ::kill(init, SIGUSR1);
+    CHECK(process.finish().status == 0);
+}
+
+TEST_CASE("a caller that is pid 1 has not vanished") {
+    const auto outcome =
+        in_new_pid_namespace({"sh", "-c", "finally-run --stop-with-caller always -- sh -c 'sleep .2; exit 5'; exit $?"})
+            .run();
+    CHECK(outcome.status == 5);
+}
+
+TEST_CASE("without a mounted proc the cleanups run all the same") {
+    fs::create_directory(work("empty"));
+    const auto outcome = Run::of(unshare({"-m"}, {"sh", "-c",
+                                                  "mount --bind empty /proc && exec finally-run --lock l -s 'echo up' "
+                                                  "-c 'echo down' --temp-dir T -- echo ran"}))
+                             .run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.out == "ran\n");
+    CHECK(outcome.err == "up\ndown\n");
+}
+
+} // namespace
+} // namespace finally_run::e2e

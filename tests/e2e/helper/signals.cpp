@@ -1,0 +1,133 @@
+// Behaviours that are about signals.
+#include "behaviours.hpp"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace finally_run::helper {
+namespace {
+
+std::string name_of(int number) {
+    if (number >= SIGRTMIN && number <= SIGRTMAX)
+        return "RTMIN+" + std::to_string(number - SIGRTMIN);
+    const char* name = ::sigabbrev_np(number);
+    return name != nullptr ? name : std::to_string(number);
+}
+
+void ready() { ::dprintf(1, "READY %d\n", ::getpid()); }
+
+sigset_t set_of(int number) {
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, number);
+    return set;
+}
+
+} // namespace
+
+int signal_number(const std::string& name) {
+    for (int number = 1; number < NSIG; ++number) {
+        if (name_of(number) == name)
+            return number;
+    }
+    std::fprintf(stderr, "helper: no signal %s\n", name.c_str());
+    std::exit(98);
+}
+
+void ignore(const Words& signals) {
+    for (const auto& name : signals)
+        ::signal(signal_number(name), SIG_IGN);
+}
+
+void pause_for_ever() {
+    for (;;)
+        ::pause();
+}
+
+int print_signals(const Words& words) {
+    const int until = signal_number(words.at(0));
+    sigset_t all;
+    ::sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, nullptr);
+    ready();
+    for (;;) {
+        siginfo_t info{};
+        const int number = ::sigwaitinfo(&all, &info);
+        if (number < 0)
+            continue;
+        ::dprintf(1, "got %s\n", name_of(number).c_str());
+        if (number == until)
+            return 0;
+    }
+}
+
+int ignore_signals(const Words& words) {
+    ignore(words);
+    ready();
+    pause_for_ever();
+}
+
+int pause_only(const Words& /*words*/) {
+    ready();
+    pause_for_ever();
+}
+
+int outlive(const Words& words) {
+    const sigset_t set = set_of(signal_number(words.at(0)));
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    ready();
+    int number = 0;
+    ::sigwait(&set, &number);
+    ::usleep(static_cast<useconds_t>(std::atoi(words.at(1).c_str())) * 1000);
+    ::dprintf(1, "still here\n");
+    return 7;
+}
+
+int exit_on(const Words& words) {
+    const sigset_t set = set_of(signal_number(words.at(0)));
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    ready();
+    int number = 0;
+    ::sigwait(&set, &number);
+    return std::atoi(words.at(1).c_str());
+}
+
+int die_of(const Words& words) {
+    const int number = signal_number(words.at(0));
+    const sigset_t set = set_of(number);
+    ::signal(number, SIG_DFL);
+    ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
+    ::raise(number);
+    return 98;
+}
+
+int stop_self(const Words& /*words*/) {
+    ready();
+    ::raise(SIGSTOP);
+    ::dprintf(1, "RESUMED\n");
+    pause_for_ever();
+}
+
+int suspend_group(const Words& /*words*/) {
+    ready();
+    ::kill(0, SIGTSTP);
+    ::dprintf(1, "BACK\n");
+    return 0;
+}
+
+int print_signal_state(const Words& words) {
+    std::FILE* to = words.empty() ? stdout : std::fopen(words.front().c_str(), "w");
+    std::FILE* from = std::fopen("/proc/self/status", "r");
+    char line[256];
+    while (std::fgets(line, sizeof line, from) != nullptr) {
+        if (std::strncmp(line, "SigBlk", 6) == 0 || std::strncmp(line, "SigIgn", 6) == 0)
+            std::fputs(line, to);
+    }
+    return std::fclose(to);
+}
+
+} // namespace finally_run::helper

@@ -1,0 +1,138 @@
+// What becomes of processes that the command leaves behind.
+#include "harness.hpp"
+
+#include <csignal>
+
+namespace finally_run::e2e {
+namespace {
+
+// For a cleanup: is the process whose pid is in this file still there?
+constexpr const char* look = "kill -0 $(cat pid) 2>/dev/null && echo alive || echo dead";
+
+pid_t pid_in(const char* file) { return static_cast<pid_t>(number_after(read_file(work(file)), "")); }
+
+TEST_CASE("a stopped command takes its session-mates along before the first cleanup, those that ignore TERM too") {
+    auto process = Run({"--grace", ".1", "-c", look, "--", "helper", "grandchild", "pid", "TERM"}).start();
+    process.wait_for_line("READY");
+    process.signal(SIGTERM);
+    const auto outcome = process.finish();
+    CHECK(outcome.signal == SIGTERM);
+    CHECK(has_line(outcome.err, "dead"));
+}
+
+TEST_CASE("a session-mate that has a process group of its own is taken along too") {
+    auto process = Run({"--grace", ".1", "-c", look, "--", "bash", "-mc", "helper grandchild pid TERM & wait"}).start();
+    process.wait_for_line("READY");
+    process.signal(SIGTERM);
+    CHECK(has_line(process.finish().err, "dead"));
+}
+
+TEST_CASE("a session-mate whose parent has long gone is taken along too") {
+    auto process =
+        Run({"--grace", ".1", "-c", look, "--", "sh", "-c", "helper orphan pid TERM; exec helper pause"}).start();
+    process.wait_for_line("READY");
+    process.signal(SIGTERM);
+    CHECK(has_line(process.finish().err, "dead"));
+}
+
+TEST_CASE("a session-mate may use the grace period to end in its own way") {
+    auto process = Run({"--grace", "30", "-c", "cat said", "--", "sh", "-c",
+                        "(trap 'echo goodbye >said; exit' TERM; echo up >up; while :; do sleep .01; done) & "
+                        "while ! test -e up; do sleep .01; done; exec helper pause"})
+                       .start();
+    process.wait_for_line("READY");
+    process.signal(SIGTERM);
+    CHECK(has_line(process.finish().err, "goodbye"));
+}
+
+TEST_CASE("a daemon in a session of its own is left for the cleanups to stop") {
+    auto process = Run({"--grace", ".1", "-c", look, "--", "sh", "-c", "helper daemon pid; exec helper pause"}).start();
+    process.wait_for_line("READY");
+    process.signal(SIGTERM);
+    CHECK(has_line(process.finish().err, "alive"));
+    CHECK(alive(pid_in("pid")));
+}
+
+TEST_CASE("a step can stop a daemon and wait until it is gone") {
+    constexpr const char* stop =
+        "kill $(cat pid) && while kill -0 $(cat pid) 2>/dev/null; do sleep .01; done; echo stopped";
+    const auto by_cleanup = Run({"-c", stop, "--", "helper", "daemon", "pid"}).run();
+    CHECK(has_line(by_cleanup.err, "stopped"));
+    const auto by_command = Run({"-s", "helper daemon pid", "--", "sh", "-c", stop}).run();
+    CHECK(has_line(by_command.out, "stopped"));
+    const auto by_setup = Run({"-s", "helper daemon pid", "-s", stop, "--", "true"}).run();
+    CHECK(has_line(by_setup.err, "stopped"));
+}
+
+TEST_CASE("orphans of a command that ended by itself are left alone") {
+    const auto outcome = Run({"-c", look, "--", "helper", "orphan", "pid"}).run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.err == "alive\n");
+    CHECK(alive(pid_in("pid")));
+}
+
+TEST_CASE("an orphan that holds stdout and stderr open does not keep finally-run from returning") {
+    auto process = Run({"--", "sh", "-c", "helper orphan pid; echo done"}).start();
+    CHECK(process.finish().out == "done\n");
+    CHECK(alive(pid_in("pid")));
+}
+
+TEST_CASE("orphans are killed before the cleanups when asked, those in sessions of their own too") {
+    for (const char* how : {"orphan", "daemon"}) {
+        CAPTURE(std::string(how));
+        const auto outcome =
+            Run({"--orphans", "kill", "--grace", ".1", "-c", look, "--", "helper", how, "pid", "TERM"}).run();
+        CHECK(outcome.status == 0);
+        CHECK(has_line(outcome.err, "dead"));
+        CHECK_FALSE(alive(pid_in("pid")));
+        fs::remove(work("pid"));
+    }
+}
+
+TEST_CASE("killed orphans get TERM first") {
+    const auto outcome = Run({"--orphans", "kill", "--grace", "30", "-c", "cat said", "--", "sh", "-c",
+                              "(trap 'echo goodbye >said; exit' TERM; echo up >up; while :; do sleep .01; done) & "
+                              "while ! test -e up; do sleep .01; done"})
+                             .run();
+    CHECK(has_line(outcome.err, "goodbye"));
+}
+
+TEST_CASE("orphans are waited for before the cleanups when asked") {
+    make_fifo(work("fifo"));
+    auto process = Run({"--orphans", "wait", "-c", "echo cleaned", "--", "sh", "-c",
+                        "(read x <fifo; echo orphan ended >&2) & exit 3"})
+                       .start();
+    release(work("fifo"));
+    const auto outcome = process.finish();
+    CHECK(outcome.status == 3);
+    CHECK(outcome.err == "orphan ended\ncleaned\n");
+}
+
+TEST_CASE("waiting for orphans includes those in sessions of their own and those of orphans") {
+    make_fifo(work("fifo"));
+    auto process = Run({"--orphans", "wait", "-c", "echo cleaned", "--", "sh", "-c",
+                        "setsid sh -c '(read x <fifo; echo orphan ended >&2) & exit' & exit 0"})
+                       .start();
+    release(work("fifo"));
+    CHECK(process.finish().err == "orphan ended\ncleaned\n");
+}
+
+TEST_CASE("waiting for orphans ends with a stop signal, and they end with it") {
+    auto process =
+        Run({"--orphans", "wait", "--grace", ".1", "-c", look, "--", "helper", "orphan", "pid", "TERM"}).start();
+    wait_for_file(work("pid"));
+    wait_until("only the orphan is left", [&] {
+        const auto children = children_of(process.pid());
+        return children.size() == 1 && children.front() == pid_in("pid");
+    });
+    process.signal(SIGTERM);
+    CHECK(has_line(process.finish().err, "dead"));
+}
+
+TEST_CASE("finally-run leaves no process behind") {
+    CHECK(Run({"-l", "a", "-s", "true", "-c", "true", "--temp-dir", "T", "--", "true"}).run().status == 0);
+    CHECK(leftovers().empty());
+}
+
+} // namespace
+} // namespace finally_run::e2e

@@ -1,0 +1,178 @@
+// --remove and --temp-dir: cleanups without a shell.
+#include "harness.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+
+namespace finally_run::e2e {
+namespace {
+
+TEST_CASE("remove takes away a file and a tree and does not mind what is missing") {
+    write_file(work("file"), "x");
+    fs::create_directories(work("tree/a/b/c"));
+    write_file(work("tree/a/b/file"), "x");
+    const auto outcome = Run({"--strict", "-r", "file", "-r", work("tree").string(), "-r", "missing", "-r",
+                              "no/such/parent", "--", "ls"})
+                             .run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.out == "file\ntree\n");
+    CHECK(outcome.err.empty());
+    CHECK(fs::is_empty(work()));
+}
+
+TEST_CASE("remove does not follow symbolic links") {
+    fs::create_directories(case_dir() / "precious");
+    write_file(case_dir() / "precious/file", "x");
+    fs::create_directory(work("tree"));
+    fs::create_symlink(case_dir() / "precious", work("tree/link"));
+    fs::create_symlink(case_dir() / "precious", work("link"));
+    CHECK(Run({"--strict", "-r", "tree", "-r", "link", "--", "true"}).run().status == 0);
+    CHECK(fs::is_empty(work()));
+    CHECK(fs::exists(case_dir() / "precious/file"));
+}
+
+TEST_CASE("a relative path counts from the directory of the start") {
+    fs::create_directory(work("elsewhere"));
+    write_file(work("elsewhere/file"), "x");
+    write_file(work("file"), "x");
+    CHECK(Run({"-r", "file", "--", "sh", "-c", "cd elsewhere"}).run().status == 0);
+    CHECK(fs::exists(work("elsewhere/file")));
+    CHECK_FALSE(fs::exists(work("file")));
+}
+
+TEST_CASE("paths with blanks and odd bytes are removed without a shell in between") {
+    for (const char* name : {"two words", "$(touch pwned)", "-rf", "line\nbreak", "\xff\xfe", "*"}) {
+        write_file(work(name), "x");
+        CHECK(Run({"--strict", "-r", name, "--", "true"}).run().status == 0);
+    }
+    CHECK(fs::is_empty(work()));
+}
+
+TEST_CASE("the root, the home directory and the state directory are refused before anything starts") {
+    fs::create_directories(state_dir());
+    fs::permissions(state_dir(), fs::perms::owner_all);
+    for (const std::string& path :
+         {std::string("/"), (case_dir() / "home").string(), (case_dir() / "home/").string(),
+          (case_dir() / "home/.").string(), state_dir().string(), std::string("//"), std::string("")}) {
+        CAPTURE(path);
+        const auto outcome = Run({"-r", path, "--", "echo", "ran"}).run();
+        CHECK(outcome.status == 125);
+        CHECK(outcome.out.empty());
+        CHECK(lines(outcome.err).size() == 1);
+    }
+    CHECK(fs::exists(case_dir() / "home"));
+}
+
+TEST_CASE("a directory with the home directory in it is refused too") {
+    const auto outcome = Run({"-r", case_dir().string(), "--", "true"}).run();
+    CHECK(outcome.status == 125);
+    CHECK(fs::exists(case_dir() / "home"));
+}
+
+TEST_CASE("another user's entry is not removed and the cleanup has failed") {
+    if (::geteuid() != 0)
+        return;
+    fs::create_directory(work("tree"));
+    write_file(work("tree/theirs"), "x");
+    write_file(work("tree/ours"), "x");
+    REQUIRE(::chown(work("tree/theirs").c_str(), 54321, 54321) == 0);
+    const auto outcome = Run({"--strict", "-r", "tree", "--", "true"}).run();
+    CHECK(outcome.status == 120);
+    CHECK(fs::exists(work("tree/theirs")));
+    CHECK(outcome.err.find("finally-run: ") == 0);
+}
+
+TEST_CASE("a mount point is not emptied and the cleanup has failed") {
+    fs::create_directories(work("tree/mount"));
+    const auto outcome = Run::of(unshare({"-m"}, {"sh", "-c",
+                                                  "mount -t tmpfs none tree/mount && touch tree/mount/precious && "
+                                                  "finally-run --strict -r tree -- true; echo $?; ls tree/mount"}))
+                             .run();
+    CHECK(outcome.out == "120\nprecious\n");
+}
+
+TEST_CASE("remove copes with directories that may not be written") {
+    fs::create_directories(work("tree/closed"));
+    write_file(work("tree/closed/file"), "x");
+    fs::permissions(work("tree/closed"), fs::perms::none);
+    const auto outcome = Run({"--strict", "-r", "tree", "--", "true"}).before_exec(without_root_powers).run();
+    CHECK(outcome.status == 0);
+    CHECK_FALSE(fs::exists(work("tree")));
+}
+
+TEST_CASE("remove copes with a tree deeper than a path can be long") {
+    const auto made = Run::script("for i in $(seq 300); do mkdir a-rather-long-name-for-a-directory && cd "
+                                  "a-rather-long-name-for-a-directory; done")
+                          .run();
+    REQUIRE(made.status == 0);
+    CHECK(Run({"--strict", "-r", "a-rather-long-name-for-a-directory", "--", "true"}).run().status == 0);
+    CHECK(fs::is_empty(work()));
+}
+
+TEST_CASE("temp-dir makes a private directory that later steps and the command and cleanups know, and removes it") {
+    const auto outcome =
+        Run({"-c", "echo ${T-unset}; ls -d \"$T\" 2>/dev/null; true", "--temp-dir", "T", "-s", "echo \"$T\"", "-c",
+             "echo \"$T\"", "--", "sh", "-c", "echo \"$T\"; stat -c %a \"$T\"; touch \"$T/file\""})
+            .before_exec([] { ::umask(0); })
+            .run();
+    CHECK(outcome.status == 0);
+    const auto out = lines(outcome.out);
+    const auto err = lines(outcome.err);
+    REQUIRE(out.size() == 2);
+    CHECK(out[1] == "700");
+    CHECK(fs::path(out[0]).parent_path() == case_dir() / "tmp");
+    REQUIRE(err.size() >= 2);
+    CHECK(err[0] == out[0]);
+    CHECK(err[1] == out[0]);
+    CHECK_FALSE(fs::exists(out[0]));
+}
+
+TEST_CASE("temp-dir goes under every umask") {
+    const auto outcome = Run({"--strict", "--temp-dir", "T", "--", "test", "-n", "x"}).before_exec([] {
+        ::umask(0777);
+        without_root_powers();
+    });
+    CHECK(outcome.run().status == 0);
+    CHECK(fs::is_empty(case_dir() / "tmp"));
+}
+
+TEST_CASE("temp-dir goes although its content may not be written") {
+    const auto outcome =
+        Run({"--strict", "--temp-dir", "T", "--", "sh", "-c",
+             "mkdir -p $T/a/b && touch $T/a/b/file && chmod 0 $T/a/b/file && chmod 0500 $T/a/b && chmod 0 $T/a"})
+            .before_exec(without_root_powers)
+            .run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.err.empty());
+    CHECK(fs::is_empty(case_dir() / "tmp"));
+}
+
+TEST_CASE("several temp-dirs are several directories") {
+    const auto outcome =
+        Run({"--temp-dir", "A", "--temp-dir", "B", "--", "sh", "-c", "test -d $A && test -d $B && test $A != $B"})
+            .run();
+    CHECK(outcome.status == 0);
+    CHECK(fs::is_empty(case_dir() / "tmp"));
+}
+
+TEST_CASE("without a place for a temp-dir nothing starts and what came before is cleaned up") {
+    const auto outcome =
+        Run({"-c", "echo left", "--temp-dir", "T", "--", "echo", "ran"}).env("TMPDIR", work("missing")).run();
+    CHECK(outcome.status == 125);
+    CHECK(outcome.out.empty());
+    CHECK(has_line(outcome.err, "left"));
+}
+
+TEST_CASE("the temp-dir goes when the run is stopped") {
+    auto process = Run({"--temp-dir", "T", "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    CHECK_FALSE(fs::is_empty(case_dir() / "tmp"));
+    process.signal(SIGTERM);
+    process.finish();
+    CHECK(fs::is_empty(case_dir() / "tmp"));
+}
+
+} // namespace
+} // namespace finally_run::e2e

@@ -1,0 +1,86 @@
+// --timeout, --signal and --grace.
+#include "harness.hpp"
+
+#include <csignal>
+
+namespace finally_run::e2e {
+namespace {
+
+TEST_CASE("a command that takes too long is stopped and the status is 124") {
+    for (const char* limit : {".05", "50ms", "0.05s", "0.001m"}) {
+        CAPTURE(std::string(limit));
+        auto process = Run({"--timeout", limit, "-c", "echo cleaned", "--", "helper", "pause"}).start();
+        const auto outcome = process.finish();
+        CHECK(outcome.status == 124);
+        CHECK(outcome.signal == 0);
+        CHECK(has_line(outcome.err, "cleaned"));
+    }
+}
+
+TEST_CASE("a command that ends in time is left alone") {
+    CHECK(Run({"--timeout", "60", "--", "helper", "exit", "3"}).run().status == 3);
+    CHECK(Run({"--timeout", "999999999999999999d", "--", "helper", "exit", "3"}).run().status == 3);
+}
+
+TEST_CASE("a time limit of 0 is none") {
+    auto process = Run({"--timeout", "0", "--", "helper", "outlive", "USR1", "50"}).start();
+    process.wait_for_line("READY");
+    process.signal(SIGUSR1);
+    CHECK(process.finish().status == 7);
+}
+
+TEST_CASE("the status is 124 also when the command takes the signal well") {
+    CHECK(Run({"--timeout", ".2", "--", "helper", "exit-on", "TERM", "0"}).run().status == 124);
+}
+
+TEST_CASE("the time limit sends the signal that was asked for") {
+    for (const char* name : {"USR1", "SIGUSR1", "usr1", "10"}) {
+        CAPTURE(std::string(name));
+        const auto outcome = Run({"--timeout", ".3", "--signal", name, "--", "helper", "print-signals", "USR1"}).run();
+        CHECK(outcome.status == 124);
+        CHECK(has_line(outcome.out, "got USR1"));
+        CHECK(count(outcome.out, "got TERM") == 0);
+    }
+}
+
+TEST_CASE("a command that outlives its time limit is killed after the grace, whatever the signal was") {
+    for (const char* name : {"TERM", "INT"}) {
+        CAPTURE(std::string(name));
+        const auto outcome = Run({"--timeout", ".1", "--grace", ".1", "--signal", name, "-c", "echo cleaned", "--",
+                                  "helper", "ignore", "TERM", "INT"})
+                                 .run();
+        CHECK(outcome.status == 124);
+        CHECK(has_line(outcome.err, "cleaned"));
+    }
+}
+
+TEST_CASE("a stopped command is ended by its time limit") {
+    CHECK(Run({"--timeout", ".2", "--grace", "0", "--", "helper", "stop-self"}).run().status == 124);
+}
+
+TEST_CASE("the time limit is said in one line") {
+    const auto outcome = Run({"--timeout", ".05", "--", "helper", "pause"}).run();
+    const auto said = lines(outcome.err);
+    REQUIRE(said.size() == 1);
+    CHECK(said[0].rfind("finally-run: ", 0) == 0);
+}
+
+TEST_CASE("the time limit is the command's, not that of setups and cleanups") {
+    const auto outcome =
+        Run({"--timeout", ".2", "-s", "sleep .4", "-c", "sleep .4; echo cleaned", "--", "echo", "ran"}).run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.out == "ran\n");
+    CHECK(has_line(outcome.err, "cleaned"));
+}
+
+TEST_CASE("the time limit takes the command's session-mates along") {
+    const auto outcome =
+        Run({"--timeout", ".3", "--grace", ".1", "-c", "kill -0 $(cat pid) 2>/dev/null && echo alive || echo dead",
+             "--", "helper", "grandchild", "pid", "TERM"})
+            .run();
+    CHECK(outcome.status == 124);
+    CHECK(has_line(outcome.err, "dead"));
+}
+
+} // namespace
+} // namespace finally_run::e2e
