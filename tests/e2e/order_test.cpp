@@ -92,7 +92,7 @@ TEST_CASE("cleanups run after every signal that means stop") {
     }
 }
 
-TEST_CASE("a signal during a setup stops it; the command never runs and the cleanups to its left do") {
+TEST_CASE("a signal during a setup stops it, the command never runs and the cleanups to its left do") {
     for (const auto& [name, number] : {std::pair{"TERM", SIGTERM}, {"INT", SIGINT}}) {
         CAPTURE(std::string(name));
         auto process =
