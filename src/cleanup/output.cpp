@@ -76,7 +76,7 @@ std::filesystem::path Output::finish(bool keep) {
         return {};
     }
     const std::filesystem::path directory = m_state_dir / log_dir;
-    const std::filesystem::path path = directory / m_log_name;
+    std::filesystem::path path = directory / m_log_name;
     struct stat info = {};
     if (keep && ::fstat(m_log.get(), &info) == 0 && info.st_size > 0) {
         return path;

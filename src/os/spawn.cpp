@@ -3,11 +3,16 @@
 #include <boost/process/v2/posix/default_launcher.hpp>
 #include <boost/process/v2/stdio.hpp>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
 #include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <sched.h>
+#include <span>
 #include <string>
 #include <string_view>
 #include <sys/wait.h>
@@ -26,16 +31,33 @@ bp::error_code last_error() { return {errno, boost::system::generic_category()};
 
 // Initializers in the sense of Boost.Process: on_exec_setup runs in the child, before execve(2).
 
+// What was sent to the group that the child has just left: it was not for the child, and would hit it as soon as it
+// unblocks its signals. To ignore a pending signal discards it, blocked or not: sigaction(2).
+void discard_pending_signals() {
+    sigset_t pending;
+    if (::sigpending(&pending) < 0 || ::sigisemptyset(&pending) == 1) {
+        return;
+    }
+    struct sigaction ignore = {};
+    ignore.sa_handler = SIG_IGN;
+    for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+        if (::sigismember(&pending, signal) == 1) {
+            ::sigaction(signal, &ignore, nullptr); // SignalsInit sets it right
+        }
+    }
+}
+
 struct PlacementInit {
     Placement placement;
 
     bp::error_code on_exec_setup(bp::posix::default_launcher&, const bp::filesystem::path&, const char* const*) const {
-        if (placement == Placement::own_session && ::setsid() < 0) {
+        if (placement == Placement::shared_group) {
+            return {};
+        }
+        if ((placement == Placement::own_session ? ::setsid() : ::setpgid(0, 0)) < 0) {
             return last_error();
         }
-        if (placement == Placement::own_group && ::setpgid(0, 0) < 0) {
-            return last_error();
-        }
+        discard_pending_signals();
         return {};
     }
 };
@@ -83,6 +105,15 @@ std::vector<std::string> candidates(std::string_view program) {
     }
 }
 
+// The child does not return from its functions: what AddressSanitizer has marked in its stack would stay marked in
+// ours.
+void unpoison(std::span<const std::byte> memory) {
+#if defined(__SANITIZE_ADDRESS__)
+    __asan_unpoison_memory_region(memory.data(), memory.size());
+#endif
+    static_cast<void>(memory);
+}
+
 // Boost's launchers close descriptors that must be inherited, call exit(3) in the child and report nothing that tells a
 // failed set-up from a failed exec. This one keeps their initializers and starts the child on its own: clone(2) with
 // CLONE_VM and CLONE_VFORK shares our memory, so the child's errors need no pipe, and our stack frame holds its stack.
@@ -113,8 +144,10 @@ public:
         // Grows down on all that Debian runs on. Initializers and execve(2) need little of it.
         alignas(16) std::array<std::byte, 32768> stack;
         const int child_pid = ::clone(run, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
+        const int error = errno;
+        unpoison(stack);
         if (child_pid < 0) {
-            return {.error = errno};
+            return {.error = error};
         }
         if (m_error == 0) {
             return {.pid = child_pid};

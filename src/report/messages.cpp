@@ -19,8 +19,8 @@ constexpr std::chrono::seconds patience(1);
 constexpr std::size_t part_limit = 200;
 constexpr std::size_t reason_limit = 1000; // names a holder: run, pid, command, since when, job URL
 
-// The runners of GitHub and Azure take `##[command]` and `##vso[command]` for a command anywhere in a line. The log that a
-// message ends up in may be theirs whatever our environment says.
+// The runners of GitHub and Azure take `##[command]` and `##vso[command]` for a command anywhere in a line. The log
+// that a message ends up in may be theirs whatever our environment says.
 std::string defused(std::string text) {
     for (const std::string_view mark : {"##[", "##vso["}) {
         for (std::size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at)) {

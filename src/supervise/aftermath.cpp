@@ -16,8 +16,8 @@ bool kill_members(const Family& family, Scope scope) {
 
 Aftermath::Waited Aftermath::wait_until_gone(Scope scope, const os::Deadline& deadline, int* stop_request) const {
     for (;;) {
-        os::reap_all();
         const auto members = family.members(scope);
+        os::reap_all(); // after the look, so that nobody is left as a zombie either
         if (members.empty()) {
             return Waited::gone;
         }

@@ -38,9 +38,6 @@ Action Policy::stop(StopCause cause, int signal) {
 }
 
 Action Policy::on_signal(const os::Signal& signal) {
-    if (signal.number == SIGCONT && std::exchange(m_expect_continue, false)) {
-        return {};
-    }
     const bool from_terminal = came_from_terminal(signal);
     switch (signal.number) {
     case SIGHUP:
@@ -53,11 +50,23 @@ Action Policy::on_signal(const os::Signal& signal) {
             m_told = signal.number;
         }
         return {.send = from_terminal ? 0 : signal.number, .then_continue = !from_terminal && m_command_stopped};
+    case SIGCONT:
+        // A shell continues the whole group. One more SIGCONT from us might come after the next Ctrl+Z, and undo it.
+        if (std::exchange(m_self_continued, false) && m_shares_group && !m_command_stopped) {
+            return {};
+        }
+        return {.send = SIGCONT};
     case SIGTSTP:
     case SIGTTIN:
     case SIGTTOU:
-        // Without a terminal there is no shell that watches over orphaned groups: somebody means us.
-        return {.send = from_terminal ? 0 : signal.number, .stop_self = m_shares_group ? signal.number : SIGSTOP};
+        m_self_continued = false; // a stop signal discards a pending SIGCONT
+        // We stop when the command has: a shell that saw us stop first would share the terminal's input with it.
+        m_stop_with_command = !m_shares_group && !m_command_stopped;
+        if (!m_shares_group) {
+            return {.send = signal.number, .stop_self = m_command_stopped ? SIGSTOP : 0};
+        }
+        return {.send = from_terminal ? 0 : signal.number,
+                .stop_self = std::exchange(m_stop_not_followed, false) ? signal.number : 0};
     default:
         return {.send = from_terminal ? 0 : signal.number};
     }
@@ -71,9 +80,27 @@ Action Policy::on_grace_over() const { return {.kill = true}; }
 
 Action Policy::on_command_stopped(int signal) {
     m_command_stopped = true;
-    // A program that stops itself (an editor on Ctrl+Z) expects its shell to notice; the shell sees only us.
+    // Without a terminal there is no shell that watches over orphaned process groups, in which TSTP does nothing.
+    // Somebody sent it to us and means us.
+    if (std::exchange(m_stop_with_command, false)) {
+        return {.stop_self = SIGSTOP};
+    }
+    // On a terminal the command may also have stopped itself, like an editor on Ctrl+Z, and the shell sees only us.
     const bool job_control = signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
-    return {.stop_self = m_shares_group && job_control ? signal : 0};
+    if (!m_shares_group || !job_control) {
+        return {};
+    }
+    // We have been continued: is the command about to be, or is this the next stop? The signal that we read next tells.
+    if (m_self_continued) {
+        m_stop_not_followed = true;
+        return {};
+    }
+    return {.stop_self = signal};
+}
+
+void Policy::on_command_continued() {
+    m_command_stopped = false;
+    m_stop_not_followed = false;
 }
 
 bool Policy::was_stopped(const os::WaitStatus& status) const {

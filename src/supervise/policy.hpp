@@ -28,9 +28,9 @@ public:
     [[nodiscard]] Action on_caller_gone();
     [[nodiscard]] Action on_grace_over() const;
     [[nodiscard]] Action on_command_stopped(int signal);
-    void on_command_continued() { m_command_stopped = false; }
-    // We were stopped and run again: the SIGCONT that did it is still to be read, and has been passed on already.
-    void on_self_continued() { m_expect_continue = true; }
+    void on_command_continued();
+    // We were stopped and run again; the SIGCONT that did it is still to be read.
+    void on_self_continued() { m_self_continued = true; }
 
     // Whether the run was told to end and the command ended for it. An INT that the command survived, to succeed in the
     // end, has stopped nothing.
@@ -56,7 +56,9 @@ private:
     int m_interrupt = 0; // the last INT or QUIT
     int m_told = 0;
     bool m_command_stopped = false;
-    bool m_expect_continue = false;
+    bool m_self_continued = false;
+    bool m_stop_not_followed = false; // the command stopped on the terminal, and we have not
+    bool m_stop_with_command = false; // job control told us to stop, and the command has not stopped yet
 };
 
 } // namespace finally_run::supervise

@@ -58,7 +58,6 @@ void Supervisor::carry_out(const Action& action) {
         kill_members(m_family, Scope::own_session);
     }
     if (action.stop_self != 0 && os::stop_self(action.stop_self)) {
-        ::kill(m_target, SIGCONT); // whoever continued us means the command
         m_policy.on_self_continued();
     }
 }
@@ -96,13 +95,18 @@ os::WaitStatus Supervisor::wait_for_end() {
         const os::Event event = m_events.wait(os::earliest({m_time_limit, m_killed ? std::nullopt : m_grace_end}));
         if (const auto* const signal = std::get_if<os::Signal>(&event)) {
             // A lower number is handed out before SIGCHLD: whether the command is stopped, or over, must be known all
-            // the same. Not for the signals of job control, for then we would stop twice.
+            // the same. Not for the signals of job control: sent on after a stop and a resumption, they would
+            // stop the command again.
             const bool job_control = os::default_action(signal->number) == os::DefaultAction::stop;
             const auto status = job_control ? std::nullopt : collect();
             const bool child_changed = signal->number == SIGCHLD && signal->from_kernel;
             const Action action = child_changed ? Action{} : m_policy.on_signal(*signal);
             if (status) {
-                return *status; // its pid may be somebody else's already: no action
+                // Its pid may be somebody else's already: no signal. But what it leaves behind has its grace.
+                if (action.start_grace) {
+                    m_grace_end = os::deadline_after(m_limits.grace);
+                }
+                return *status;
             }
             carry_out(action);
         } else if (std::holds_alternative<os::CallerGone>(event)) {

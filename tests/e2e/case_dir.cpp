@@ -17,11 +17,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr std::chrono::seconds case_limit(180);
-#else
-constexpr std::chrono::seconds case_limit(60);
-#endif
+constexpr std::chrono::seconds case_limit(sanitized ? 180 : 60);
 
 struct Case {
     fs::path dir;

@@ -17,6 +17,14 @@ namespace finally_run::e2e {
 
 namespace fs = std::filesystem;
 
+// The run time of the sanitizers needs descriptors, processes and /proc itself: a case that takes these away says
+// nothing there.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
+
 // The directory of the running case. In it: work (where programs start), home, state, tmp, and bin with `finally-run`
 // and `helper`, first in PATH. Removed when the case has passed, kept when it has failed.
 [[nodiscard]] const fs::path& case_dir();

@@ -129,6 +129,17 @@ TEST_CASE("waiting for orphans ends with a stop signal, and they end with it") {
     CHECK(has_line(process.finish().err, "dead"));
 }
 
+TEST_CASE("a stop signal that comes just when the command ends does not leave finally-run waiting for ever") {
+    for (int i = 0; i < 30; ++i) {
+        auto process = Run({"--grace", ".05", "-c", look, "--", "helper", "orphan", "pid", "TERM"}).start();
+        wait_until("the command ends", [&] { return fs::exists(work("pid")) || !alive(process.pid()); });
+        process.signal(SIGTERM);
+        const auto outcome = process.finish();
+        CHECK(has_line(outcome.err, "dead") != has_line(outcome.err, "alive"));
+        fs::remove(work("pid"));
+    }
+}
+
 TEST_CASE("finally-run leaves no process behind") {
     CHECK(Run({"-l", "a", "-s", "true", "-c", "true", "--temp-dir", "T", "--", "true"}).run().status == 0);
     CHECK(leftovers().empty());

@@ -130,7 +130,7 @@ TEST_CASE("temp-dir makes a private directory that later steps and the command a
 }
 
 TEST_CASE("temp-dir goes under every umask") {
-    const auto outcome = Run({"--strict", "--temp-dir", "T", "--", "test", "-n", "x"}).before_exec([] {
+    const auto outcome = Run({"--strict", "--temp-dir", "T", "--", "sh", "-c", "test -d \"$T\""}).before_exec([] {
         ::umask(0777);
         without_root_powers();
     });
@@ -141,7 +141,7 @@ TEST_CASE("temp-dir goes under every umask") {
 TEST_CASE("temp-dir goes although its content may not be written") {
     const auto outcome =
         Run({"--strict", "--temp-dir", "T", "--", "sh", "-c",
-             "mkdir -p $T/a/b && touch $T/a/b/file && chmod 0 $T/a/b/file && chmod 0500 $T/a/b && chmod 0 $T/a"})
+             "mkdir -p ${T:?}/a/b && touch $T/a/b/file && chmod 0 $T/a/b/file && chmod 0500 $T/a/b && chmod 0 $T/a"})
             .before_exec(without_root_powers)
             .run();
     CHECK(outcome.status == 0);
@@ -150,9 +150,9 @@ TEST_CASE("temp-dir goes although its content may not be written") {
 }
 
 TEST_CASE("several temp-dirs are several directories") {
-    const auto outcome =
-        Run({"--temp-dir", "A", "--temp-dir", "B", "--", "sh", "-c", "test -d $A && test -d $B && test $A != $B"})
-            .run();
+    const auto outcome = Run({"--temp-dir", "A", "--temp-dir", "B", "--", "sh", "-c",
+                              "test -d \"${A:?}\" && test -d \"${B:?}\" && test $A != $B"})
+                             .run();
     CHECK(outcome.status == 0);
     CHECK(fs::is_empty(case_dir() / "tmp"));
 }

@@ -124,6 +124,7 @@ TEST_CASE("a step cannot forge a GitHub command through its text") {
     const auto outcome = Run({"--ci", "github", "-c", "false #\n::error::forged\n##[error]forged", "--", "true"}).run();
     for (const auto& line : lines(outcome.err))
         CHECK(line.rfind("::error::forged", 0) != 0);
+    CHECK(count(outcome.err, "::error title") == 1);
     CHECK(outcome.err.find("##[error]") == std::string::npos);
 }
 

@@ -164,12 +164,16 @@ TEST_CASE("verbose says more and quiet says less") {
 }
 
 TEST_CASE("nothing is coloured where stderr is no terminal") {
-    CHECK(Run({"-v", "-c", "exit 1", "--", "true"}).run().err.find('\x1b') == std::string::npos);
+    const auto outcome = Run({"-v", "-c", "exit 1", "--", "true"}).run();
+    CHECK_FALSE(outcome.err.empty());
+    CHECK(outcome.err.find('\x1b') == std::string::npos);
 }
 
 TEST_CASE("escape sequences in a command that cannot be started and in a failed cleanup are made visible") {
     const auto outcome = Run({"-v", "-c", "exit 1 # \x1b]0;evil\x07", "--", "no-such-\x1b[31m\nprogram"}).run();
     CHECK(outcome.status == 127);
+    CHECK(outcome.err.find("evil") != std::string::npos);
+    CHECK(outcome.err.find("program") != std::string::npos);
     CHECK(outcome.err.find('\x1b') == std::string::npos);
     CHECK(outcome.err.find('\x07') == std::string::npos);
     for (const auto& line : lines(outcome.err))

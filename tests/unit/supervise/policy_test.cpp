@@ -83,11 +83,14 @@ TEST_CASE("KILL as the stop signal needs no continuing and takes the session-mat
     CHECK_FALSE(action.then_continue);
 }
 
-TEST_CASE("job control signals stop us too: like the command on a terminal, for sure without one") {
+TEST_CASE("job control signals stop us when they have stopped the command, and for sure without a terminal") {
     Policy on_terminal(terminal, SIGTERM);
-    CHECK(on_terminal.on_signal(typed(SIGTSTP)).stop_self == SIGTSTP);
+    CHECK(on_terminal.on_signal(typed(SIGTSTP)).stop_self == 0);
+    CHECK(on_terminal.on_command_stopped(SIGTSTP).stop_self == SIGTSTP);
     Policy alone(no_terminal, SIGTERM);
-    CHECK(alone.on_signal(sent(SIGTSTP)).stop_self == SIGSTOP);
+    CHECK(alone.on_signal(sent(SIGTSTP)).stop_self == 0);
+    CHECK(alone.on_command_stopped(SIGTSTP).stop_self == SIGSTOP);
+    CHECK(alone.on_signal(sent(SIGTSTP)).stop_self == SIGSTOP); // it stands still already
 }
 
 TEST_CASE("when a command on the terminal stops itself for job control, we stop as well") {
@@ -98,11 +101,31 @@ TEST_CASE("when a command on the terminal stops itself for job control, we stop 
     CHECK(alone.on_command_stopped(SIGTSTP).stop_self == 0);
 }
 
-TEST_CASE("the SIGCONT that woke us is not passed on a second time") {
-    Policy policy(no_terminal, SIGTERM);
+TEST_CASE("the SIGCONT that woke us is not passed on to a command that runs already") {
+    Policy policy(terminal, SIGTERM);
+    static_cast<void>(policy.on_command_stopped(SIGTSTP));
     policy.on_self_continued();
+    policy.on_command_continued();
     CHECK(policy.on_signal(sent(SIGCONT)).send == 0);
+    CHECK(policy.on_signal(sent(SIGCONT)).send == SIGCONT); // this one is news
+}
+
+TEST_CASE("the SIGCONT that woke us alone is passed on, and the command's stop is not mirrored before") {
+    Policy policy(terminal, SIGTERM);
+    policy.on_self_continued();
+    CHECK(policy.on_command_stopped(SIGTSTP).stop_self == 0);
     CHECK(policy.on_signal(sent(SIGCONT)).send == SIGCONT);
+    CHECK(policy.on_command_stopped(SIGTSTP).stop_self == SIGTSTP);
+    Policy alone(no_terminal, SIGTERM);
+    alone.on_self_continued();
+    CHECK(alone.on_signal(sent(SIGCONT)).send == SIGCONT);
+}
+
+TEST_CASE("a Ctrl+Z that comes right after a resumption is followed although its stop is seen first") {
+    Policy policy(terminal, SIGTERM);
+    policy.on_self_continued(); // and before its SIGCONT is read, the next stop discards that
+    CHECK(policy.on_command_stopped(SIGTSTP).stop_self == 0);
+    CHECK(policy.on_signal(typed(SIGTSTP)).stop_self == SIGTSTP);
 }
 
 TEST_CASE("a command that ends by itself is a success, a failure or the victim of a signal") {
