@@ -18,6 +18,9 @@ namespace {
 
 int print(const std::string& text) {
     const bool printed = std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
+    if (!printed) {
+        run::say_error("cannot write to stdout");
+    }
     return printed ? 0 : run::own_failure_status;
 }
 

@@ -7,7 +7,6 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include <utility>
 
@@ -47,21 +46,24 @@ public:
 
 private:
     void handle_deadlines();
-    void kill_session();
+    bool kill_session(); // false: there is nobody whom we could signal
 
     pid_t m_pid;
     plan::Limit m_grace;
     os::Events& m_events;
     const std::function<void(int)>& m_on_signal;
     os::Deadline m_limit_end;
-    os::Deadline m_grace_end;
+    os::Deadline m_grace_end; // nullopt also if the grace never ends
     bool m_timed_out = false;
+    bool m_killed = false;
 };
 
-void Attempt::kill_session() {
+bool Attempt::kill_session() {
+    bool any = false;
     for (const os::ProcessInfo& process : members_of(m_pid)) {
-        os::send_signal(process, SIGKILL);
+        any = os::send_signal(process, SIGKILL) || any;
     }
+    return any;
 }
 
 void Attempt::handle_deadlines() {
@@ -72,8 +74,8 @@ void Attempt::handle_deadlines() {
         ::kill(-m_pid, SIGCONT);
         m_grace_end = os::deadline_after(m_grace);
     }
-    if (os::has_passed(m_grace_end)) {
-        m_grace_end.reset();
+    if (!m_killed && os::has_passed(m_grace_end)) {
+        m_killed = true;
         ::kill(-m_pid, SIGKILL);
         kill_session();
     }
@@ -81,7 +83,7 @@ void Attempt::handle_deadlines() {
 
 os::WaitStatus Attempt::wait_for_end() {
     for (;;) {
-        const os::Event event = m_events.wait(os::earliest({m_limit_end, m_grace_end}));
+        const os::Event event = m_events.wait(os::earliest({m_limit_end, m_killed ? std::nullopt : m_grace_end}));
         if (const auto* const signal = std::get_if<os::Signal>(&event)) {
             if (signal->number != SIGCHLD) {
                 m_on_signal(signal->number);
@@ -97,24 +99,25 @@ os::WaitStatus Attempt::wait_for_end() {
 }
 
 std::vector<os::ProcessInfo> Attempt::leftovers() {
-    const os::Deadline deadline = os::deadline_after(settling_time);
+    // After the time limit they have what is left of the grace period, otherwise a moment.
+    const os::Deadline settled = m_timed_out ? m_grace_end : os::deadline_after(settling_time);
     for (;;) {
+        const auto members = members_of(m_pid);
         os::reap_all();
-        if (m_timed_out) {
-            kill_session();
-        }
-        auto members = members_of(m_pid);
-        if (members.empty()) {
+        if (members.empty() || (os::has_passed(settled) && !m_timed_out)) {
             return members;
         }
-        const os::Fd first(static_cast<int>(::syscall(SYS_pidfd_open, members.front().pid, 0)));
-        const os::Event event = m_events.wait(deadline, first.get());
+        if (os::has_passed(settled) && !kill_session()) {
+            return members;
+        }
+        const os::Fd first = os::open_pidfd(members.front().pid);
+        // A daemon that leaves for a session of its own wakes nobody, nor does a process without a pidfd.
+        const bool look_again = !first || os::has_passed(settled);
+        const os::Event event =
+            m_events.wait(look_again ? os::deadline_after(std::chrono::milliseconds(10)) : settled, first.get());
         if (const auto* const signal = std::get_if<os::Signal>(&event);
             signal != nullptr && signal->number != SIGCHLD) {
             m_on_signal(signal->number);
-        }
-        if (std::holds_alternative<os::TimedOut>(event)) {
-            return members_of(m_pid); // a daemon may have left for a session of its own meanwhile
         }
     }
 }
@@ -122,7 +125,9 @@ std::vector<os::ProcessInfo> Attempt::leftovers() {
 } // namespace
 
 CommandLine::CommandLine(const std::string& cmd) {
-    if (auto words = plan::plain_words(cmd); words && !is_exported_function(words->front())) {
+    // Without a PATH each shell has one of its own.
+    const bool shell_decides = ::getenv("PATH") == nullptr;
+    if (auto words = plan::plain_words(cmd); words && !shell_decides && !is_exported_function(words->front())) {
         m_words = std::move(*words);
     } else if (cmd.starts_with('-') || cmd.starts_with('+')) {
         m_words = {"/bin/sh", "-c", "--", cmd}; // or sh would take it for an option
@@ -149,6 +154,7 @@ Outcome run_command(const std::string& cmd, const char* const* env, const os::St
             outcome.exit_code = spawned.shell_code();
         }
         outcome.error = std::string("cannot be started: ").append(os::error_text(spawned.error));
+        outcome.lacked_resources = spawned.lacked_resources();
         return outcome;
     }
     Attempt attempt(spawned.pid, limits, events, on_signal);

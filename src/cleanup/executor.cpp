@@ -12,6 +12,9 @@ namespace finally_run::cleanup {
 
 namespace {
 
+constexpr plan::Duration first_pause = std::chrono::milliseconds(100);
+constexpr plan::Duration longest_pause = std::chrono::seconds(30);
+
 bool applies(const Cleanup& cleanup, plan::Result result) {
     if (cleanup.kind == Cleanup::Kind::on_success) {
         return result == plan::Result::success;
@@ -86,14 +89,20 @@ void Executor::pause(const Cleanup& cleanup, plan::Duration duration) {
 }
 
 Outcome Executor::run(const Cleanup& cleanup) {
-    constexpr plan::Duration first_pause = std::chrono::milliseconds(100);
-    constexpr plan::Duration longest_pause = std::chrono::seconds(30);
+    // Without processes for a moment a cleanup is not lost, whatever --cleanup-retries says; but not for ever.
+    const os::Deadline resources_awaited = os::deadline_after(std::chrono::minutes(1));
     plan::Duration next_pause = first_pause;
-    for (unsigned attempts = 1;; ++attempts) {
+    for (unsigned attempts = 1;;) {
         Outcome outcome = attempt(cleanup);
         outcome.attempts = attempts;
-        if (outcome.error.empty() || attempts > m_settings.retries) {
+        if (outcome.error.empty()) {
             return outcome;
+        }
+        if (!outcome.lacked_resources || os::has_passed(resources_awaited)) {
+            if (attempts > m_settings.retries) {
+                return outcome;
+            }
+            ++attempts;
         }
         pause(cleanup, next_pause);
         next_pause = std::min(next_pause * 2, longest_pause);

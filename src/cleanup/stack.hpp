@@ -24,7 +24,8 @@ struct Outcome {
     std::optional<int> exit_code; // of the last attempt, as a shell shows it; none if nothing was started
     int signal = 0;               // what killed the last attempt
     unsigned attempts = 0;
-    std::string error; // why it counts as failed; empty: it succeeded
+    std::string error;             // why it counts as failed; empty: it succeeded
+    bool lacked_resources = false; // it was not even started, for want of processes, memory or descriptors
 };
 
 // A cleanup is on it from push() to finished(); whoever runs them asks top() again each time, since more may have come.

@@ -35,6 +35,9 @@ std::string variable(const Value& value) {
     if (value.text.empty() || starts_with_digit || value.text.find_first_not_of(allowed) != value.text.npos) {
         refuse(value, "a variable's name has letters, digits and _, and does not begin with a digit");
     }
+    if (value.text.starts_with("FINALLY_RUN_")) {
+        refuse(value, "FINALLY_RUN_ variables are finally-run's own");
+    }
     return std::string(value.text);
 }
 

@@ -150,8 +150,13 @@ std::optional<Holder> find_holder(dev_t device, ino_t inode) {
 }
 
 std::optional<Holder> find_outer_holder(dev_t device, ino_t inode) {
+    // The owner in /proc/locks serves where we may not look into the descriptors of another user.
+    const pid_t owner = owner_in_locks(os::read_proc_file("/proc/locks"), device, inode);
+    const auto self = os::read_process(::getpid());
+    const std::string own_name = self ? self->name : "";
     for (auto process = os::read_process(::getppid()); process; process = os::read_process(process->parent)) {
-        if (process->name == "finally-run" && holds(process->pid, device, inode)) {
+        const bool is_run = process->name == "finally-run" || process->name == own_name;
+        if (is_run && (process->pid == owner || holds(process->pid, device, inode))) {
             return describe(*process);
         }
     }

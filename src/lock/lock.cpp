@@ -45,12 +45,12 @@ Outcome wait_for(LockFile& file, const os::Deadline& deadline, os::Events& event
             return Got{};
         }
         if (std::holds_alternative<os::CallerGone>(event)) {
-            return Interrupted{SIGTERM};
+            return Interrupted{SIGTERM, true};
         }
         if (const auto* const signal = std::get_if<os::Signal>(&event)) {
             const auto action = os::default_action(signal->number);
             if (action == os::DefaultAction::end) {
-                return Interrupted{signal->number};
+                return Interrupted{signal->number, false};
             }
             if (action == os::DefaultAction::stop) {
                 os::stop_self(signal->number);
@@ -90,7 +90,8 @@ std::variant<Held, NotHad, Interrupted> acquire(std::span<const plan::LockReques
                                                 os::Events& events, const WhileWaiting& while_waiting) {
     const os::Deadline deadline = os::deadline_after(wait);
     const bool may_wait = wait != plan::Limit(plan::Duration::zero());
-    for (;;) {
+    constexpr int most_rounds = 1000;
+    for (int round = 0; round < most_rounds; ++round) {
         Held files = open_in_order(requests, state_dir);
         for (LockFile& file : files) {
             auto outcome = take(file, may_wait, deadline, events, while_waiting);
@@ -107,6 +108,7 @@ std::variant<Held, NotHad, Interrupted> acquire(std::span<const plan::LockReques
             return files;
         }
     }
+    os::throw_error(ESTALE, "lock", "the file at its path is another one each time");
 }
 
 } // namespace finally_run::lock

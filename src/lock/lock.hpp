@@ -29,6 +29,7 @@ struct NotHad {
 // Stopped while waiting, by a signal or because the caller has gone (then by TERM).
 struct Interrupted {
     int signal;
+    bool caller_gone;
 };
 
 // Called after one second of waiting, and each second from then on for as long as it returns true.

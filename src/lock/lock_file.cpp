@@ -16,12 +16,19 @@ namespace {
 constexpr int base_flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 constexpr mode_t new_file_mode = 0666;
 
+// `flock ./script ./script`: a file that is open for writing cannot be executed (ETXTBSY).
+bool is_program(int directory, const char* path) {
+    constexpr mode_t executable = S_IXUSR | S_IXGRP | S_IXOTH;
+    struct stat info = {};
+    return ::fstatat(directory, path, &info, 0) == 0 && S_ISREG(info.st_mode) && (info.st_mode & executable) != 0;
+}
+
 // An existing file is opened without O_CREAT, which fs.protected_regular refuses in sticky directories (proc(5)), and
 // for writing where that is allowed: NFS takes an exclusive lock only on a file that is open for writing (flock(2)).
 int open_or_create(int directory, const char* path) {
     constexpr int attempts = 100; // somebody may create or remove it between two of our calls
     for (int attempt = 0; attempt < attempts; ++attempt) {
-        int fd = ::openat(directory, path, O_RDWR | base_flags);
+        int fd = ::openat(directory, path, (is_program(directory, path) ? O_RDONLY : O_RDWR) | base_flags);
         if (fd < 0 && errno != ENOENT) {
             fd = ::openat(directory, path, O_RDONLY | base_flags);
         }

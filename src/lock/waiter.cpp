@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace finally_run::lock {
@@ -21,14 +22,19 @@ Waiter::Waiter(int fd, int operation) : m_shared(std::make_shared<Shared>()) {
         os::throw_errno("eventfd");
     }
     m_shared->ready = os::moved_high(os::Fd(ready));
-    m_thread = std::thread([fd, operation, shared = m_shared] {
+    const auto wait = [fd, operation, shared = m_shared] {
         int result = ::flock(fd, operation);
         while (result < 0 && errno == EINTR) {
             result = ::flock(fd, operation);
         }
         shared->error = result < 0 ? errno : 0;
         ::eventfd_write(shared->ready.get(), 1);
-    });
+    };
+    try {
+        m_thread = std::thread(wait);
+    } catch (const std::system_error& error) {
+        os::throw_error(error.code().value(), "cannot wait for a lock");
+    }
 }
 
 Waiter::~Waiter() {

@@ -1,12 +1,13 @@
 #include "os/events.hpp"
 
 #include "os/error.hpp"
+#include "os/process.hpp"
 
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 #include <utility>
 
@@ -17,7 +18,7 @@ Events::Events(Signals& signals, Watched watched) : m_signals(signals), m_watch_
     if (!watched.caller || caller <= 1) {
         return;
     }
-    Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, caller, 0)));
+    Fd pidfd = open_pidfd(caller);
     // The pid may have been freed and taken again before we opened it; our parent cannot come back.
     if (::getppid() != caller || (!pidfd && errno == ESRCH)) {
         m_caller_gone = true;
@@ -69,7 +70,13 @@ Event Events::wait(const Deadline& deadline, int extra_fd) {
 
 bool has_controlling_terminal() {
     const Fd terminal(::open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-    return static_cast<bool>(terminal);
+    if (terminal || errno == ENXIO) {
+        return static_cast<bool>(terminal);
+    }
+    // No /dev/tty, or no descriptor left: then a terminal of our session may still be among those that we were given.
+    const pid_t session = ::getsid(0);
+    return ::tcgetsid(STDIN_FILENO) == session || ::tcgetsid(STDOUT_FILENO) == session ||
+           ::tcgetsid(STDERR_FILENO) == session;
 }
 
 } // namespace finally_run::os

@@ -2,6 +2,7 @@
 
 #include "os/fd.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -34,6 +35,13 @@ template <class Number> bool take_number(std::string_view& text, Number& number)
     }
     text.remove_prefix(static_cast<std::size_t>(end - text.data()));
     return true;
+}
+
+void skip_words(std::string_view& text, int count) {
+    for (; count > 0; --count) {
+        text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+        text.remove_prefix(std::min(text.find(' '), text.size()));
+    }
 }
 
 // All processes, in the order of their pids.
@@ -94,19 +102,17 @@ std::optional<ProcessInfo> read_process(pid_t pid) {
     if (!take_number(rest, info.parent) || !take_number(rest, info.group) || !take_number(rest, info.session)) {
         return std::nullopt;
     }
-    constexpr int fields_before_start = 15; // tty_nr (7) to itrealvalue (21)
-    for (int field = 0; field < fields_before_start; ++field) {
-        if (long long skipped = 0; !take_number(rest, skipped)) {
-            // Some of them are unsigned 64-bit numbers.
-            unsigned long long large = 0;
-            if (!take_number(rest, large)) {
-                return std::nullopt;
-            }
-        }
+    skip_words(rest, 13); // tty_nr (7) to nice (19)
+    long threads = 0;
+    if (!take_number(rest, threads)) {
+        return std::nullopt;
     }
+    skip_words(rest, 1); // itrealvalue (21)
     if (!take_number(rest, info.start_ticks)) {
         return std::nullopt;
     }
+    // With other threads left it is only the main thread that has ended.
+    info.ended = info.state == 'X' || (info.state == 'Z' && threads <= 1);
     return info;
 }
 
@@ -139,7 +145,7 @@ std::vector<ProcessInfo> descendants(pid_t root) {
         for (ProcessInfo& process : all) {
             if (process.pid != 0 && family.contains(process.parent)) {
                 family.insert(process.pid);
-                if (process.state != 'Z' && process.state != 'X') {
+                if (!process.ended) {
                     found.push_back(process);
                 }
                 process.parent = 0;
@@ -151,11 +157,13 @@ std::vector<ProcessInfo> descendants(pid_t root) {
     return found;
 }
 
+Fd open_pidfd(pid_t pid) { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
+
 bool send_signal(const ProcessInfo& process, int signal) {
     // The descriptor is of whoever has the pid now; the start time, read after it was opened, tells who that is.
-    const Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
-    if (!pidfd && errno != ENOSYS) {
-        return false;
+    const Fd pidfd = open_pidfd(process.pid);
+    if (!pidfd && errno == ESRCH) {
+        return false; // any other failure (an old kernel, a seccomp filter, no descriptor left) leaves kill(2)
     }
     const auto now = read_process(process.pid);
     if (!now || now->start_ticks != process.start_ticks) {

@@ -1,6 +1,8 @@
 // Other processes as /proc shows them: proc(5).
 #pragma once
 
+#include "os/fd.hpp"
+
 #include <csignal>
 #include <optional>
 #include <string>
@@ -15,7 +17,8 @@ struct ProcessInfo {
     pid_t parent;
     pid_t group;
     pid_t session;
-    char state;                     // 'Z': ended, but not reaped yet
+    char state;                     // 'T': stopped
+    bool ended;                     // ... but not reaped yet
     unsigned long long start_ticks; // since boot, in units of sysconf(_SC_CLK_TCK)
     std::string name;               // comm: at most 15 bytes
 };
@@ -36,6 +39,9 @@ void reap_all();
 // Every descendant of `root` that has not ended, parents before children. We are a subreaper, so that those whose
 // parent has ended are still ours.
 [[nodiscard]] std::vector<ProcessInfo> descendants(pid_t root);
+
+// Readable when the process has ended; close-on-exec. Empty with errno if it cannot be had: ESRCH, or an old kernel.
+[[nodiscard]] Fd open_pidfd(pid_t pid);
 
 // Sends a signal to this very process; false if it is gone (or is not ours to signal: errno EPERM).
 bool send_signal(const ProcessInfo& process, int signal);

@@ -80,12 +80,13 @@ std::optional<Signal> Signals::next() {
     signalfd_siginfo info;
     while (::read(m_fd.get(), &info, sizeof info) == sizeof info) {
         const int number = static_cast<int>(info.ssi_signo);
-        const bool child_changed = number == SIGCHLD && info.ssi_code > 0;
+        // One that was sent and one of a child come as one, described as either.
+        const bool child_changed = number == SIGCHLD && (info.ssi_code > 0 || ignored_at_entry(SIGCHLD));
         if (ignored_at_entry(number) && !child_changed) {
             continue;
         }
-        // A write to a pipe without a reader: the kernel sends it as if by ourselves.
-        if (number == SIGPIPE && static_cast<pid_t>(info.ssi_pid) == ::getpid()) {
+        // A write to a pipe without a reader, or beyond the file size limit: the kernel sends it as if by ourselves.
+        if ((number == SIGPIPE || number == SIGXFSZ) && static_cast<pid_t>(info.ssi_pid) == ::getpid()) {
             continue;
         }
         return Signal{number, child_changed || info.ssi_code == SI_KERNEL};
@@ -105,6 +106,11 @@ int Signals::pending_stop() const {
 }
 
 bool stop_self(int signal) {
+    sigset_t pending;
+    ::sigpending(&pending);
+    if (::sigismember(&pending, SIGCONT) == 1) {
+        return true; // whoever continues us was faster
+    }
     sigset_t one;
     ::sigemptyset(&one);
     ::sigaddset(&one, signal);
@@ -113,7 +119,6 @@ bool stop_self(int signal) {
     ::sigprocmask(SIG_UNBLOCK, &one, &before);
     ::sigprocmask(SIG_SETMASK, &before, nullptr);
     // A stop signal discards a pending SIGCONT, so this one came after it.
-    sigset_t pending;
     ::sigpending(&pending);
     return ::sigismember(&pending, SIGCONT) == 1;
 }

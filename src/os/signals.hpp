@@ -41,7 +41,8 @@ public:
     [[nodiscard]] bool ignored_at_entry(int signal) const { return sigismember(&m_inherited.ignored, signal) == 1; }
 
     // The next signal that was sent to us, without waiting. SIGCHLD of a child that changed state comes with
-    // from_kernel set. Left out: what was ignored at entry (it stays ignored), and the SIGPIPE of our own writes.
+    // from_kernel set. Left out: what was ignored at entry (it stays ignored), and the SIGPIPE or SIGXFSZ of our
+    // own writes.
     [[nodiscard]] std::optional<Signal> next();
 
     // A HUP, INT, QUIT or TERM that next() has yet to hand out; 0: none.

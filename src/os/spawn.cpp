@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <sched.h>
 #include <span>
 #include <string>
@@ -42,7 +43,7 @@ void discard_pending_signals() {
     ignore.sa_handler = SIG_IGN;
     for (int signal = 1; signal <= SIGRTMAX; ++signal) {
         if (::sigismember(&pending, signal) == 1) {
-            ::sigaction(signal, &ignore, nullptr); // SignalsInit sets it right
+            ::sigaction(signal, &ignore, nullptr); // DispositionsInit sets it right
         }
     }
 }
@@ -62,8 +63,7 @@ struct PlacementInit {
     }
 };
 
-// Last of all: from here on a pending signal may end the child.
-struct SignalsInit {
+struct DispositionsInit {
     const SignalState& signals;
 
     bp::error_code on_exec_setup(bp::posix::default_launcher&, const bp::filesystem::path&, const char* const*) const {
@@ -75,9 +75,6 @@ struct SignalsInit {
             if (::sigaction(signal, nullptr, &found) == 0 && found.sa_handler != action.sa_handler) {
                 ::sigaction(signal, &action, nullptr);
             }
-        }
-        if (::sigprocmask(SIG_SETMASK, &signals.mask, nullptr) < 0) {
-            return last_error();
         }
         return {};
     }
@@ -119,6 +116,8 @@ void unpoison(std::span<const std::byte> memory) {
 // CLONE_VM and CLONE_VFORK shares our memory, so the child's errors need no pipe, and our stack frame holds its stack.
 class CloneLauncher : public bp::posix::default_launcher {
 public:
+    explicit CloneLauncher(const sigset_t& mask) : m_mask(mask) {}
+
     template <class... Inits> SpawnResult start(const char* const* argv, Inits&&... inits) {
         m_argv = argv;
         m_candidates = candidates(argv[0]);
@@ -167,13 +166,7 @@ private:
         bool denied = false;
         int error = ENOENT;
         for (const std::string& candidate : m_candidates) {
-            ::execve(candidate.c_str(), const_cast<char* const*>(m_argv), const_cast<char* const*>(env));
-            error = errno;
-            if (error == ENOEXEC) {
-                m_shell_argv[1] = candidate.c_str();
-                ::execve("/bin/sh", const_cast<char* const*>(m_shell_argv.data()), const_cast<char* const*>(env));
-                error = errno;
-            }
+            error = try_candidate(candidate.c_str());
             denied = denied || error == EACCES;
             const bool absent = error == EACCES || error == ENOENT || error == ENOTDIR || error == ESTALE ||
                                 error == ENODEV || error == ETIMEDOUT;
@@ -185,6 +178,27 @@ private:
         m_error = denied && error == ENOENT ? EACCES : error;
     }
 
+    // Returns only with an errno. Our parent does nothing before execve(2) has succeeded: with its signals unblocked,
+    // the child could be stopped meanwhile, by Ctrl+Z, and the parent with it. So they are for no longer than that call
+    // takes.
+    int try_candidate(const char* candidate) {
+        if (::faccessat(AT_FDCWD, candidate, X_OK, AT_EACCESS) < 0) {
+            return errno;
+        }
+        sigset_t blocked;
+        ::sigprocmask(SIG_SETMASK, &m_mask, &blocked);
+        ::execve(candidate, const_cast<char* const*>(m_argv), const_cast<char* const*>(env));
+        int error = errno;
+        if (error == ENOEXEC) {
+            m_shell_argv[1] = candidate;
+            ::execve("/bin/sh", const_cast<char* const*>(m_shell_argv.data()), const_cast<char* const*>(env));
+            error = errno;
+        }
+        ::sigprocmask(SIG_SETMASK, &blocked, nullptr);
+        return error;
+    }
+
+    const sigset_t& m_mask;            // what the program starts with
     bp::filesystem::path m_executable; // not used: the candidates are
     const char* const* m_argv = nullptr;
     std::vector<std::string> m_candidates;
@@ -196,18 +210,22 @@ private:
 
 } // namespace
 
+bool SpawnResult::lacked_resources() const {
+    return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
 int SpawnResult::shell_code() const { return error == ENOENT ? 127 : 126; }
 
 SpawnResult spawn(const SpawnRequest& request) {
-    CloneLauncher launcher;
+    CloneLauncher launcher(request.signals.mask);
     launcher.env = request.env;
     const PlacementInit placement{request.placement};
-    const SignalsInit signals{request.signals};
+    const DispositionsInit dispositions{request.signals};
     if (!request.stdio) {
-        return launcher.start(request.argv, placement, signals);
+        return launcher.start(request.argv, placement, dispositions);
     }
     bp::process_stdio stdio{request.stdio->in, request.stdio->out, request.stdio->err};
-    return launcher.start(request.argv, placement, stdio, signals);
+    return launcher.start(request.argv, placement, stdio, dispositions);
 }
 
 } // namespace finally_run::os

@@ -35,6 +35,8 @@ struct SpawnResult {
     int error = 0;            // errno, when pid is -1
     bool exec_failed = false; // the error is execve(2)'s: the program is missing or cannot be run
 
+    // It may work in a moment: no process, memory or descriptor to be had right now.
+    [[nodiscard]] bool lacked_resources() const;
     [[nodiscard]] bool started() const { return pid >= 0; }
     // 127 if the program is missing, 126 if it cannot be executed, as env(1) and shells have it.
     [[nodiscard]] int shell_code() const;

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <sys/stat.h>
 #include <utility>
 
 namespace finally_run::run {
@@ -73,6 +74,7 @@ void Program::make_temp_dir(const std::string& variable) {
     if (::mkdtemp(path.data()) == nullptr) {
         os::throw_errno("temporary directory", path);
     }
+    ::chmod(path.c_str(), S_IRWXU); // whatever the umask took away
     m_stack.push({Kind::temp_dir, path});
     m_environment.set(variable, path);
 }
@@ -120,6 +122,7 @@ std::optional<ProgramEnd> Program::run_setup(const std::string& cmd) {
         } else if (const int told = ended.stop_request; told != 0) {
             // The setup has ended well all the same; what it was to be the setup of must not begin any more.
             end = stopped_by(told);
+            end->ending.result = ended.stopped ? ended.ending.result : Result::stopped;
         }
     }
     m_narrator.setup_ends(cmd, outcome, os::Clock::now() - start);
@@ -132,7 +135,8 @@ ProgramEnd Program::run_command() {
     request.argv = m_plan.command.data();
     const auto result = supervise(request, m_plan.timeout, m_plan.orphans);
     if (const auto* const not_started = std::get_if<supervise::NotStarted>(&result)) {
-        m_narrator.failed("cannot run", m_plan.command.front(), os::error_text(not_started->result.error));
+        const std::string_view name = m_plan.command.front();
+        m_narrator.failed("cannot run", name.empty() ? "''" : name, os::error_text(not_started->result.error));
         const int status = status_of(not_started->result);
         return {{Result::not_started, status, 0}, {status, 0}};
     }

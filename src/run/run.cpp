@@ -11,6 +11,7 @@
 #include "run/program.hpp"
 #include "run/watch.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <fcntl.h>
@@ -25,9 +26,21 @@ namespace finally_run::run {
 namespace {
 
 void say_why(Narrator& narrator, const std::exception& error) {
-    // "operation: object: reason" is the form of our own system errors; see os::throw_errno.
-    narrator.failed(error.what());
+    const auto* const system = dynamic_cast<const std::system_error*>(&error);
+    if (system == nullptr) {
+        narrator.failed(error.what());
+        return;
+    }
+    // what() is "operation: object: reason". Apart, so that a long path does not push the reason out of the message.
+    const std::string_view reason = os::error_text(system->code().value());
+    std::string_view what = system->what();
+    if (what.ends_with(reason)) {
+        what.remove_suffix(std::min(what.size(), reason.size() + std::string_view(": ").size()));
+    }
+    narrator.failed(what, {}, reason);
 }
+
+constexpr plan::Ending own_failure{plan::Result::not_started, own_failure_status, 0};
 
 // What must never be removed is refused before anything has happened.
 bool removals_allowed(const plan::Plan& plan, const std::filesystem::path& state_dir, Narrator& narrator) {
@@ -63,7 +76,8 @@ std::variant<lock::Held, ProgramEnd> take_locks(const plan::Plan& plan, const st
     }
     if (const auto* const interrupted = std::get_if<lock::Interrupted>(&outcome)) {
         const int signal = interrupted->signal;
-        return ProgramEnd{{plan::Result::stopped, 128 + signal, signal}, {128 + signal, signal}};
+        const auto result = interrupted->caller_gone ? plan::Result::caller_gone : plan::Result::stopped;
+        return ProgramEnd{{result, 128 + signal, signal}, {128 + signal, signal}};
     }
     narrator.lock_not_had(std::get<lock::NotHad>(outcome));
     const int status = plan.conflict_exit_code;
@@ -75,7 +89,7 @@ ProgramEnd run_program(Program& program, Narrator& narrator) {
         return program.run();
     } catch (const std::exception& error) {
         say_why(narrator, error);
-        return {{plan::Result::not_started, own_failure_status, 0}, {own_failure_status, 0}};
+        return {own_failure, {own_failure_status, 0}};
     }
 }
 
@@ -110,6 +124,7 @@ Finish run(const plan::Plan& plan, char* const* environment_of_caller, os::Signa
     try {
         const std::filesystem::path state_dir = os::state_dir_path(plan.state_dir);
         if (!removals_allowed(plan, state_dir, narrator)) {
+            narrator.write_report(own_failure);
             return {own_failure_status, 0};
         }
         environment.set("FINALLY_RUN_ID", run_id);
@@ -119,6 +134,7 @@ Finish run(const plan::Plan& plan, char* const* environment_of_caller, os::Signa
         return run_with_locks(plan, environment, run_id, state_dir, events, narrator);
     } catch (const std::exception& error) {
         say_why(narrator, error);
+        narrator.write_report(own_failure);
         return {own_failure_status, 0};
     }
 }

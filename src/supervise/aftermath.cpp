@@ -1,10 +1,16 @@
 #include "supervise/aftermath.hpp"
 
 #include <csignal>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace finally_run::supervise {
+
+namespace {
+
+// Without a pidfd only the ends of our own children wake us.
+constexpr auto no_pidfd_pause = std::chrono::milliseconds(100);
+
+} // namespace
 
 bool kill_members(const Family& family, Scope scope) {
     bool any = false;
@@ -22,9 +28,10 @@ Aftermath::Waited Aftermath::wait_until_gone(Scope scope, const os::Deadline& de
             return Waited::gone;
         }
         // Its end wakes us even if its parent is not us.
-        const os::Fd first(static_cast<int>(::syscall(SYS_pidfd_open, members.front().pid, 0)));
-        const os::Event event = events.wait(deadline, first.get());
-        if (std::holds_alternative<os::TimedOut>(event)) {
+        const os::Fd first = os::open_pidfd(members.front().pid);
+        const os::Deadline look_again = first ? deadline : os::earliest({deadline, os::deadline_after(no_pidfd_pause)});
+        const os::Event event = events.wait(look_again, first.get());
+        if (os::has_passed(deadline)) {
             return Waited::deadline;
         }
         int request = std::holds_alternative<os::CallerGone>(event) ? stop_signal : 0;
@@ -48,10 +55,9 @@ void Aftermath::stop(Scope scope, const os::Deadline& deadline) const {
     for (const os::ProcessInfo& process : family.members(scope)) {
         const bool told =
             told_signal != 0 && process.group == told_group && !os::ignores_signal(process.pid, told_signal);
-        if (told) {
-            continue;
+        if (!told) {
+            os::send_signal(process, stop_signal);
         }
-        os::send_signal(process, stop_signal);
         if (process.state == 'T') {
             os::send_signal(process, SIGCONT);
         }

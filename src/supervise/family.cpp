@@ -12,6 +12,19 @@ Family::Family() {
     }
 }
 
+bool Family::is_stranger(const os::ProcessInfo& process) const {
+    const pid_t group = ::getpgrp();
+    const pid_t session = ::getsid(0);
+    return std::any_of(m_strangers.begin(), m_strangers.end(), [&](const os::ProcessInfo& other) {
+        const bool same = other.pid == process.pid && other.start_ticks == process.start_ticks;
+        // What a stranger starts while the command runs may become our child, but stays in the stranger's group or
+        // session.
+        const bool same_group = other.group == process.group && process.group != group;
+        const bool same_session = other.session == process.session && process.session != session;
+        return same || same_group || same_session;
+    });
+}
+
 std::vector<os::ProcessInfo> Family::members(Scope scope) const {
     if (!os::has_children()) {
         return {};
@@ -20,11 +33,8 @@ std::vector<os::ProcessInfo> Family::members(Scope scope) const {
     std::unordered_set<pid_t> strangers;
     std::vector<os::ProcessInfo> found;
     for (const os::ProcessInfo& process : os::descendants(::getpid())) {
-        const bool known = std::any_of(m_strangers.begin(), m_strangers.end(), [&](const os::ProcessInfo& other) {
-            return other.pid == process.pid && other.start_ticks == process.start_ticks;
-        });
         // Parents come before their children.
-        if (known || strangers.contains(process.parent)) {
+        if (is_stranger(process) || strangers.contains(process.parent)) {
             strangers.insert(process.pid);
         } else if (scope == Scope::everywhere || process.session == session) {
             found.push_back(process);

@@ -19,6 +19,8 @@ public:
     [[nodiscard]] std::vector<os::ProcessInfo> members(Scope scope) const;
 
 private:
+    [[nodiscard]] bool is_stranger(const os::ProcessInfo& process) const;
+
     std::vector<os::ProcessInfo> m_strangers;
 };
 

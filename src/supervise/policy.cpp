@@ -5,11 +5,14 @@
 
 namespace finally_run::supervise {
 
-bool Policy::came_from_terminal(const os::Signal& signal) const {
-    if (!m_shares_group || !signal.from_kernel) {
+namespace {
+
+// Sent by the driver of the terminal to the whole group. Not HUP: on a hang-up the kernel tells the session leader
+// alone.
+bool came_from_terminal(const os::Signal& signal) {
+    if (!signal.from_kernel) {
         return false;
     }
-    // Not HUP: on a hang-up the kernel tells the session leader alone.
     switch (signal.number) {
     case SIGINT:
     case SIGQUIT:
@@ -22,6 +25,8 @@ bool Policy::came_from_terminal(const os::Signal& signal) const {
         return false;
     }
 }
+
+} // namespace
 
 Action Policy::stop(StopCause cause, int signal) {
     Action action{.send = signal};
@@ -37,8 +42,8 @@ Action Policy::stop(StopCause cause, int signal) {
     return action;
 }
 
-Action Policy::on_signal(const os::Signal& signal) {
-    const bool from_terminal = came_from_terminal(signal);
+Action Policy::on_signal(const os::Signal& signal, bool in_our_group) {
+    const bool from_terminal = in_our_group && came_from_terminal(signal);
     switch (signal.number) {
     case SIGHUP:
     case SIGTERM:
@@ -62,6 +67,9 @@ Action Policy::on_signal(const os::Signal& signal) {
         m_self_continued = false; // a stop signal discards a pending SIGCONT
         // We stop when the command has: a shell that saw us stop first would share the terminal's input with it.
         m_stop_with_command = !m_shares_group && !m_command_stopped;
+        if (stopping()) {
+            return {.send = from_terminal ? 0 : signal.number}; // the grace period goes on
+        }
         if (!m_shares_group) {
             return {.send = signal.number, .stop_self = m_command_stopped ? SIGSTOP : 0};
         }
@@ -80,14 +88,17 @@ Action Policy::on_grace_over() const { return {.kill = true}; }
 
 Action Policy::on_command_stopped(int signal) {
     m_command_stopped = true;
+    if (stopping()) {
+        return {};
+    }
     // Without a terminal there is no shell that watches over orphaned process groups, in which TSTP does nothing.
     // Somebody sent it to us and means us.
     if (std::exchange(m_stop_with_command, false)) {
         return {.stop_self = SIGSTOP};
     }
-    // On a terminal the command may also have stopped itself, like an editor on Ctrl+Z, and the shell sees only us.
-    const bool job_control = signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
-    if (!m_shares_group || !job_control) {
+    // On a terminal the command may also have stopped itself, like an editor on Ctrl+Z or a shell on `suspend`, and
+    // the shell sees only us.
+    if (!m_shares_group) {
         return {};
     }
     // We have been continued: is the command about to be, or is this the next stop? The signal that we read next tells.
@@ -95,7 +106,7 @@ Action Policy::on_command_stopped(int signal) {
         m_stop_not_followed = true;
         return {};
     }
-    return {.stop_self = signal};
+    return {.stop_self = signal == SIGSTOP ? SIGTSTP : signal}; // STOP would hold in an orphaned group too
 }
 
 void Policy::on_command_continued() {

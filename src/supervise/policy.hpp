@@ -23,7 +23,8 @@ public:
     // `shares_group`: the command is in our process group and gets what the terminal sends without our help.
     Policy(bool shares_group, int stop_signal) : m_shares_group(shares_group), m_stop_signal(stop_signal) {}
 
-    [[nodiscard]] Action on_signal(const os::Signal& signal);
+    // `in_our_group`: whether the command still is; some programs, like timeout(1), make a group of their own.
+    [[nodiscard]] Action on_signal(const os::Signal& signal, bool in_our_group);
     [[nodiscard]] Action on_time_limit();
     [[nodiscard]] Action on_caller_gone();
     [[nodiscard]] Action on_grace_over() const;
@@ -47,7 +48,6 @@ public:
 
 private:
     [[nodiscard]] Action stop(StopCause cause, int signal);
-    [[nodiscard]] bool came_from_terminal(const os::Signal& signal) const;
 
     bool m_shares_group;
     int m_stop_signal;

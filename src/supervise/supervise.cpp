@@ -4,6 +4,7 @@
 #include "supervise/family.hpp"
 #include "supervise/policy.hpp"
 
+#include <cerrno>
 #include <csignal>
 #include <optional>
 #include <unistd.h>
@@ -30,6 +31,7 @@ private:
     void handle_deadlines();
     std::optional<os::WaitStatus> collect();
     void carry_out(const Action& action);
+    void send(int signal) const;
 
     pid_t m_target; // for kill(2): the command, or minus its process group. It is not reaped before it has ended.
     pid_t m_command;
@@ -43,18 +45,24 @@ private:
     bool m_killed = false;
 };
 
+void Supervisor::send(int signal) const {
+    if (::kill(m_target, signal) < 0 && errno == ESRCH) {
+        ::kill(m_command, signal); // it has left the group that it was to lead
+    }
+}
+
 void Supervisor::carry_out(const Action& action) {
     if (action.send != 0) {
-        ::kill(m_target, action.send);
+        send(action.send);
     }
     if (action.then_continue) {
-        ::kill(m_target, SIGCONT);
+        send(SIGCONT);
     }
     if (action.start_grace) {
         m_grace_end = os::deadline_after(m_limits.grace);
     }
     if (action.kill) {
-        ::kill(m_target, SIGKILL);
+        send(SIGKILL);
         kill_members(m_family, Scope::own_session);
     }
     if (action.stop_self != 0 && os::stop_self(action.stop_self)) {
@@ -100,7 +108,8 @@ os::WaitStatus Supervisor::wait_for_end() {
             const bool job_control = os::default_action(signal->number) == os::DefaultAction::stop;
             const auto status = job_control ? std::nullopt : collect();
             const bool child_changed = signal->number == SIGCHLD && signal->from_kernel;
-            const Action action = child_changed ? Action{} : m_policy.on_signal(*signal);
+            const bool in_our_group = m_target > 0 && ::getpgid(m_command) == ::getpgrp();
+            const Action action = child_changed ? Action{} : m_policy.on_signal(*signal, in_our_group);
             if (status) {
                 // Its pid may be somebody else's already: no signal. But what it leaves behind has its grace.
                 if (action.start_grace) {

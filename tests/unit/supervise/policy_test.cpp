@@ -23,7 +23,7 @@ TEST_CASE("what the terminal sent to the whole group is not sent a second time")
     Policy policy(terminal, SIGTERM);
     for (const int number : {SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH}) {
         CAPTURE(number);
-        CHECK(policy.on_signal(typed(number)).send == 0);
+        CHECK(policy.on_signal(typed(number), terminal).send == 0);
     }
 }
 
@@ -31,25 +31,25 @@ TEST_CASE("what somebody sent to us alone is sent on once, and so is a hang-up o
     Policy policy(terminal, SIGTERM);
     for (const int number : {SIGINT, SIGQUIT, SIGTSTP, SIGUSR1, SIGWINCH, SIGCONT, SIGRTMIN}) {
         CAPTURE(number);
-        CHECK(policy.on_signal(sent(number)).send == number);
+        CHECK(policy.on_signal(sent(number), terminal).send == number);
     }
-    CHECK(policy.on_signal(typed(SIGHUP)).send == SIGHUP);
+    CHECK(policy.on_signal(typed(SIGHUP), terminal).send == SIGHUP);
 }
 
 TEST_CASE("a command in a group of its own gets everything through us") {
     Policy policy(no_terminal, SIGTERM);
-    CHECK(policy.on_signal(typed(SIGINT)).send == SIGINT);
+    CHECK(policy.on_signal(typed(SIGINT), no_terminal).send == SIGINT);
 }
 
 TEST_CASE("TERM and HUP start the grace period once, INT and QUIT never") {
     for (const int number : {SIGTERM, SIGHUP}) {
         Policy policy(no_terminal, SIGTERM);
-        CHECK(policy.on_signal(sent(number)).start_grace);
-        CHECK_FALSE(policy.on_signal(sent(number)).start_grace);
+        CHECK(policy.on_signal(sent(number), no_terminal).start_grace);
+        CHECK_FALSE(policy.on_signal(sent(number), no_terminal).start_grace);
     }
     Policy policy(no_terminal, SIGTERM);
-    CHECK_FALSE(policy.on_signal(sent(SIGINT)).start_grace);
-    CHECK_FALSE(policy.on_signal(sent(SIGQUIT)).start_grace);
+    CHECK_FALSE(policy.on_signal(sent(SIGINT), no_terminal).start_grace);
+    CHECK_FALSE(policy.on_signal(sent(SIGQUIT), no_terminal).start_grace);
     CHECK_FALSE(policy.stopping());
 }
 
@@ -66,12 +66,12 @@ TEST_CASE("a time limit and a vanished caller send the stop signal and start the
 
 TEST_CASE("a stopped command is continued so that it can act on the signal that ends it") {
     Policy policy(no_terminal, SIGTERM);
-    CHECK_FALSE(policy.on_signal(sent(SIGINT)).then_continue);
+    CHECK_FALSE(policy.on_signal(sent(SIGINT), no_terminal).then_continue);
     static_cast<void>(policy.on_command_stopped(SIGSTOP));
-    CHECK(policy.on_signal(sent(SIGTERM)).then_continue);
-    CHECK(policy.on_signal(sent(SIGINT)).then_continue);
+    CHECK(policy.on_signal(sent(SIGTERM), no_terminal).then_continue);
+    CHECK(policy.on_signal(sent(SIGINT), no_terminal).then_continue);
     policy.on_command_continued();
-    CHECK_FALSE(policy.on_signal(sent(SIGTERM)).then_continue);
+    CHECK_FALSE(policy.on_signal(sent(SIGTERM), no_terminal).then_continue);
 }
 
 TEST_CASE("KILL as the stop signal needs no continuing and takes the session-mates along") {
@@ -85,18 +85,18 @@ TEST_CASE("KILL as the stop signal needs no continuing and takes the session-mat
 
 TEST_CASE("job control signals stop us when they have stopped the command, and for sure without a terminal") {
     Policy on_terminal(terminal, SIGTERM);
-    CHECK(on_terminal.on_signal(typed(SIGTSTP)).stop_self == 0);
+    CHECK(on_terminal.on_signal(typed(SIGTSTP), terminal).stop_self == 0);
     CHECK(on_terminal.on_command_stopped(SIGTSTP).stop_self == SIGTSTP);
     Policy alone(no_terminal, SIGTERM);
-    CHECK(alone.on_signal(sent(SIGTSTP)).stop_self == 0);
+    CHECK(alone.on_signal(sent(SIGTSTP), no_terminal).stop_self == 0);
     CHECK(alone.on_command_stopped(SIGTSTP).stop_self == SIGSTOP);
-    CHECK(alone.on_signal(sent(SIGTSTP)).stop_self == SIGSTOP); // it stands still already
+    CHECK(alone.on_signal(sent(SIGTSTP), no_terminal).stop_self == SIGSTOP); // it stands still already
 }
 
 TEST_CASE("when a command on the terminal stops itself for job control, we stop as well") {
     Policy policy(terminal, SIGTERM);
     CHECK(policy.on_command_stopped(SIGTTIN).stop_self == SIGTTIN);
-    CHECK(policy.on_command_stopped(SIGSTOP).stop_self == 0);
+    CHECK(policy.on_command_stopped(SIGSTOP).stop_self == SIGTSTP); // a shell on `suspend`
     Policy alone(no_terminal, SIGTERM);
     CHECK(alone.on_command_stopped(SIGTSTP).stop_self == 0);
 }
@@ -106,26 +106,26 @@ TEST_CASE("the SIGCONT that woke us is not passed on to a command that runs alre
     static_cast<void>(policy.on_command_stopped(SIGTSTP));
     policy.on_self_continued();
     policy.on_command_continued();
-    CHECK(policy.on_signal(sent(SIGCONT)).send == 0);
-    CHECK(policy.on_signal(sent(SIGCONT)).send == SIGCONT); // this one is news
+    CHECK(policy.on_signal(sent(SIGCONT), terminal).send == 0);
+    CHECK(policy.on_signal(sent(SIGCONT), terminal).send == SIGCONT); // this one is news
 }
 
 TEST_CASE("the SIGCONT that woke us alone is passed on, and the command's stop is not mirrored before") {
     Policy policy(terminal, SIGTERM);
     policy.on_self_continued();
     CHECK(policy.on_command_stopped(SIGTSTP).stop_self == 0);
-    CHECK(policy.on_signal(sent(SIGCONT)).send == SIGCONT);
+    CHECK(policy.on_signal(sent(SIGCONT), terminal).send == SIGCONT);
     CHECK(policy.on_command_stopped(SIGTSTP).stop_self == SIGTSTP);
     Policy alone(no_terminal, SIGTERM);
     alone.on_self_continued();
-    CHECK(alone.on_signal(sent(SIGCONT)).send == SIGCONT);
+    CHECK(alone.on_signal(sent(SIGCONT), no_terminal).send == SIGCONT);
 }
 
 TEST_CASE("a Ctrl+Z that comes right after a resumption is followed although its stop is seen first") {
     Policy policy(terminal, SIGTERM);
     policy.on_self_continued(); // and before its SIGCONT is read, the next stop discards that
     CHECK(policy.on_command_stopped(SIGTSTP).stop_self == 0);
-    CHECK(policy.on_signal(typed(SIGTSTP)).stop_self == SIGTSTP);
+    CHECK(policy.on_signal(typed(SIGTSTP), terminal).stop_self == SIGTSTP);
 }
 
 TEST_CASE("a command that ends by itself is a success, a failure or the victim of a signal") {
@@ -141,7 +141,7 @@ TEST_CASE("a command that ends by itself is a success, a failure or the victim o
 
 TEST_CASE("a command that was told to stop was stopped, whatever its status") {
     Policy policy(no_terminal, SIGTERM);
-    static_cast<void>(policy.on_signal(sent(SIGTERM)));
+    static_cast<void>(policy.on_signal(sent(SIGTERM), no_terminal));
     static_cast<void>(policy.on_time_limit()); // too late to be the reason
     const plan::Ending ending = policy.ending(WaitStatus::exited(0));
     CHECK(ending.result == Result::stopped);
@@ -152,7 +152,7 @@ TEST_CASE("a command that was told to stop was stopped, whatever its status") {
 
 TEST_CASE("an INT that the command survived, to succeed in the end, has stopped nothing") {
     Policy policy(terminal, SIGTERM);
-    static_cast<void>(policy.on_signal(typed(SIGINT)));
+    static_cast<void>(policy.on_signal(typed(SIGINT), terminal));
     CHECK_FALSE(policy.was_stopped(WaitStatus::exited(0)));
     CHECK(policy.ending(WaitStatus::exited(0)).result == Result::success);
     CHECK(policy.was_stopped(WaitStatus::exited(130)));
@@ -175,7 +175,20 @@ TEST_CASE("what the command leaves behind gets the stop signal after a time limi
     static_cast<void>(limited.on_time_limit());
     CHECK(limited.leftover_signal() == SIGINT);
     Policy stopped(no_terminal, SIGINT);
-    static_cast<void>(stopped.on_signal(sent(SIGHUP)));
+    static_cast<void>(stopped.on_signal(sent(SIGHUP), no_terminal));
     CHECK(stopped.leftover_signal() == SIGTERM);
     CHECK(Policy(no_terminal, SIGINT).leftover_signal() == SIGTERM);
+}
+
+TEST_CASE("what is typed is sent on to a command that has left our group") {
+    Policy policy(terminal, SIGTERM);
+    CHECK(policy.on_signal(typed(SIGINT), false).send == SIGINT);
+    CHECK(policy.on_signal(typed(SIGTSTP), false).send == SIGTSTP);
+}
+
+TEST_CASE("a command that stops instead of ending does not stop us too, so that its grace period ends") {
+    Policy policy(terminal, SIGTERM);
+    static_cast<void>(policy.on_signal(sent(SIGTERM), terminal));
+    CHECK(policy.on_signal(typed(SIGTTIN), terminal).stop_self == 0);
+    CHECK(policy.on_command_stopped(SIGTTIN).stop_self == 0);
 }
