@@ -117,6 +117,16 @@ TEST_CASE("plain words mean what they mean to the shell") {
     }
 }
 
+TEST_CASE("without a PATH plain words are searched where the shell searches them") {
+    // A program that is in no bin.
+    const auto shell = Run::of({"env", "-u", "PATH", "/bin/sh", "-c", "ldconfig -V"}).run();
+    const auto outcome =
+        Run::of({"env", "-u", "PATH", FINALLY_RUN_BINARY, "--strict", "-c", "ldconfig -V", "--", "/bin/true"}).run();
+    CHECK((outcome.status == 0) == (shell.status == 0));
+    if (shell.status == 0)
+        CHECK(outcome.err == shell.out);
+}
+
 TEST_CASE("cleanups work in a directory that has been deleted") {
     fs::create_directory(work("doomed"));
     const auto later = Run({"-c", "echo cleaned", "--", "rmdir", work("doomed")}).cwd(work("doomed")).run();

@@ -156,5 +156,27 @@ TEST_CASE("a cleanup that stops itself does not hang the run for ever") {
     CHECK(has_line(outcome.err, "last"));
 }
 
+TEST_CASE("a cleanup is not lost when no process can be made for a moment" * doctest::skip(sanitized)) {
+    const auto outcome =
+        Run::of({"strace", "-o", "/dev/null", "-e", "trace=clone", "-e", "inject=clone:error=EAGAIN:when=2",
+                 "finally-run", "--strict", "-c", "echo last", "-c", "echo first", "--", "echo", "ran"})
+            .run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.out == "ran\n");
+    CHECK(outcome.err == "first\nlast\n");
+}
+
+TEST_CASE("with a grace of 0 what outlives the time limit of a cleanup is waited for and not killed") {
+    make_fifo(work("fifo"));
+    auto process = Run({"--cleanup-timeout", ".1", "--grace", "0", "-c", "echo last", "-c",
+                        "(trap '' TERM; read x <fifo; echo survived) & echo CLEANUP $$; sleep 300", "--", "true"})
+                       .start();
+    wait_for_end(static_cast<pid_t>(number_after(process.wait_for_err("CLEANUP "), "CLEANUP ")));
+    release(work("fifo"));
+    const auto outcome = process.finish();
+    CHECK(has_line(outcome.err, "survived"));
+    CHECK(outcome.err.find("survived\n") < outcome.err.find("last\n"));
+}
+
 } // namespace
 } // namespace finally_run::e2e

@@ -135,5 +135,23 @@ TEST_CASE("escape sequences in a lock's name are made visible") {
     CHECK(outcome.err.find('\x1b') == std::string::npos);
 }
 
+TEST_CASE("a program or a script can lock itself") {
+    write_file(work("script"), "#!/bin/sh\necho ran\n", 0755);
+    fs::copy_file("/bin/echo", work("program"));
+    CHECK(Run({"--lock", "./script", "--", "./script"}).run().out == "ran\n");
+    CHECK(Run({"--lock", "./program", "--", "./program", "ran"}).run().out == "ran\n");
+    const auto nested = Run({"--lock", "./script", "--", "flock", "-n", "script", "echo", "ran"}).run();
+    CHECK(nested.status == 1);
+    CHECK(nested.out.empty());
+}
+
+TEST_CASE("a long path does not push the reason out of a message") {
+    const auto outcome = Run({"--lock", work(std::string(220, 'a')) / "x", "--", "echo", "ran"}).run();
+    check_refused(outcome);
+    constexpr std::string_view reason = "No such file or directory\n";
+    REQUIRE(outcome.err.size() > reason.size());
+    CHECK(outcome.err.substr(outcome.err.size() - reason.size()) == reason);
+}
+
 } // namespace
 } // namespace finally_run::e2e

@@ -145,5 +145,53 @@ TEST_CASE("finally-run leaves no process behind") {
     CHECK(leftovers().empty());
 }
 
+TEST_CASE("a suspended process in the background is continued when the command is stopped, so that it can end") {
+    auto process = Run({"--grace", "0", "-c", look, "--", "sh", "-c", "helper stop-self & echo $! >pid; wait"}).start();
+    process.wait_for_line("READY");
+    wait_for_state(pid_in("pid"), 'T');
+    process.signal(SIGTERM);
+    const auto outcome = process.finish();
+    CHECK(outcome.signal == SIGTERM);
+    CHECK(has_line(outcome.err, "dead"));
+}
+
+TEST_CASE("an orphan whose main thread has ended is waited for") {
+    make_fifo(work("fifo"));
+    auto process = Run({"--orphans", "wait", "-c", "echo cleaned", "--", "helper", "headless", "pid", "fifo"}).start();
+    wait_for_file(work("pid"));
+    wait_for_state(pid_in("pid"), 'Z');
+    wait_until("nothing else is left of the command", [&] { return children_of(process.pid()).empty(); });
+    release(work("fifo"));
+    CHECK(process.finish().err == "thread ended\ncleaned\n");
+}
+
+TEST_CASE("an orphan whose main thread has ended is killed when asked") {
+    make_fifo(work("fifo"));
+    const auto outcome =
+        Run({"--orphans", "kill", "--grace", ".1", "-c", look, "--", "helper", "headless", "pid", "fifo"}).run();
+    CHECK(has_line(outcome.err, "dead"));
+}
+
+TEST_CASE("what a server of a setup starts while the command runs is none of the command's") {
+    // The worker's parent has ended when the command does.
+    constexpr const char* server = "{ read x <fifo; helper orphan pid; exec helper pause; } >/dev/null 2>&1 &";
+    constexpr const char* ask = "echo go >fifo; until test -e pid; do sleep .01; done; ";
+    make_fifo(work("fifo"));
+    const auto killing = Run({"--orphans", "kill", "--grace", ".1", "-s", server, "-c", look, "--", "sh", "-c",
+                              ask + std::string("exit 3")})
+                             .run();
+    CHECK(killing.status == 3);
+    CHECK(has_line(killing.err, "alive"));
+    fs::remove(work("pid"));
+    auto stopped =
+        Run({"--grace", ".1", "-s", server, "-c", look, "--", "sh", "-c", ask + std::string("exec helper pause")})
+            .start();
+    stopped.wait_for_line("READY");
+    stopped.signal(SIGTERM);
+    const auto outcome = stopped.finish();
+    CHECK(outcome.signal == SIGTERM);
+    CHECK(has_line(outcome.err, "alive"));
+}
+
 } // namespace
 } // namespace finally_run::e2e

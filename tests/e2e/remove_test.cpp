@@ -129,12 +129,14 @@ TEST_CASE("temp-dir makes a private directory that later steps and the command a
     CHECK_FALSE(fs::exists(out[0]));
 }
 
-TEST_CASE("temp-dir goes under every umask") {
-    const auto outcome = Run({"--strict", "--temp-dir", "T", "--", "sh", "-c", "test -d \"$T\""}).before_exec([] {
+TEST_CASE("temp-dir can be used by its owner alone under every umask, and goes") {
+    const auto run = Run({"--strict", "--temp-dir", "T", "--", "sh", "-c", "stat -c %a \"$T\""}).before_exec([] {
         ::umask(0777);
         without_root_powers();
     });
-    CHECK(outcome.run().status == 0);
+    const auto outcome = run.run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.out == "700\n");
     CHECK(fs::is_empty(case_dir() / "tmp"));
 }
 

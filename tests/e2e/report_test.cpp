@@ -128,5 +128,21 @@ TEST_CASE("a step cannot forge a GitHub command through its text") {
     CHECK(outcome.err.find("##[error]") == std::string::npos);
 }
 
+TEST_CASE("a run that is refused before its first step replaces an old report too") {
+    const auto check_refusal = [](std::vector<std::string> words) {
+        write_file(work("r"), "{\"result\": \"success\"}\n");
+        words.insert(words.begin(), {"--report", "r"});
+        words.insert(words.end(), {"--", "echo", "ran"});
+        const auto outcome = Run(words).run();
+        CHECK(outcome.status == 125);
+        CHECK(outcome.out.empty());
+        const auto report = Json::parse(read_file(work("r")));
+        CHECK(report.at("result") == "not-started");
+        CHECK(report.value("exit_code", 0) == 125);
+    };
+    check_refusal({"--lock", "no/such/directory/lock"});
+    check_refusal({"--remove", "/"});
+}
+
 } // namespace
 } // namespace finally_run::e2e

@@ -1,6 +1,10 @@
 // Signals that are sent to finally-run, without a terminal.
 #include "harness.hpp"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstring>
 
@@ -195,6 +199,41 @@ TEST_CASE("a second and a third stop signal reach the command too") {
     }
     process.signal(SIGUSR1);
     CHECK(count(process.finish().out, "got INT\n") == 3);
+}
+
+TEST_CASE("a message of finally-run's own that is too long for the limit on files does not hit the command") {
+    const auto refuse_files = [] {
+        const rlimit none{0, 0};
+        ::setrlimit(RLIMIT_FSIZE, &none);
+    };
+    write_file(work("log"), "");
+    const int log = ::open(work("log").c_str(), O_WRONLY | O_CLOEXEC);
+    REQUIRE(log >= 0);
+    auto process = Run({"-v", "-s", "true", "--", "helper", "print-signals", "RTMIN+1"})
+                       .fd(2, log)
+                       .before_exec(refuse_files)
+                       .start();
+    ::close(log);
+    ready(process);
+    // It has the highest number of all: what was to come has come when it does.
+    process.signal(SIGRTMIN + 1);
+    const auto outcome = process.finish();
+    CHECK(outcome.status == 0);
+    CHECK(count(outcome.out, "got ") == 1);
+}
+
+TEST_CASE("the end of the command is noticed although SIGCHLD was ignored at the start and somebody sends it") {
+    for (int i = 0; i < 30; ++i) {
+        auto process =
+            Run({"--", "helper", "exit-on", "USR1", "3"}).before_exec([] { ::signal(SIGCHLD, SIG_IGN); }).start();
+        const pid_t command = ready(process);
+        for (int sent = 0; sent < 100; ++sent) {
+            process.signal(SIGCHLD);
+            if (sent == 50)
+                ::kill(command, SIGUSR1);
+        }
+        CHECK(process.finish().status == 3);
+    }
 }
 
 } // namespace

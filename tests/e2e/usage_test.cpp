@@ -44,6 +44,7 @@ TEST_CASE("a wrong option or value gives 125 and one line that names it, and not
     check_wrong(before_a_run({"-n", "-E", "-1"}), "-1");
     check_wrong(before_a_run({"--temp-dir", "1BAD"}), "1BAD");
     check_wrong(before_a_run({"--temp-dir", "A=B"}), "A=B");
+    check_wrong(before_a_run({"--temp-dir", "FINALLY_RUN_RESULT"}), "FINALLY_RUN_RESULT");
     check_wrong(before_a_run({"--strict=no-such"}), "--strict");
 }
 
@@ -148,6 +149,8 @@ TEST_CASE("help and version go to stdout with status 0") {
 TEST_CASE("help that cannot be written is a failure") {
     const auto outcome = Run::script("finally-run --help >/dev/full").run();
     CHECK(outcome.status == 125);
+    CHECK(lines(outcome.err).size() == 1);
+    CHECK(outcome.err.rfind("finally-run: ", 0) == 0);
 }
 
 TEST_CASE("verbose says more and quiet says less") {

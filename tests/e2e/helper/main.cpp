@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
         {"orphan", helper::orphan},
         {"daemon", helper::daemon},
         {"grandchild", helper::grandchild},
+        {"headless", helper::headless},
         {"reaped", helper::reaped},
         {"print-ids", helper::print_ids},
         {"print-fds", helper::print_fds},
