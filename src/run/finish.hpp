@@ -23,6 +23,7 @@ struct Finish {
 struct ProgramEnd {
     plan::Ending ending;
     Finish finish;
+    bool begun = true; // false: nothing was started, so there is nothing to clean up
 };
 
 } // namespace finally_run::run

@@ -30,6 +30,12 @@ Program::Program(const plan::Plan& plan, bool shares_group, cleanup::Stack& stac
       m_output(output), m_environment(environment), m_events(events), m_narrator(narrator) {}
 
 ProgramEnd Program::run() {
+    ProgramEnd end = run_steps();
+    end.begun = m_begun;
+    return end;
+}
+
+ProgramEnd Program::run_steps() {
     for (const plan::Step& step : m_plan.steps) {
         if (const int signal = m_events.signals().pending_stop(); signal != 0) {
             return stopped_by(signal);
@@ -68,6 +74,7 @@ std::optional<ProgramEnd> Program::take(const plan::Step& step) {
 }
 
 void Program::make_temp_dir(const std::string& variable) {
+    m_begun = true;
     const char* const parent = std::getenv("TMPDIR");
     const bool usable = parent != nullptr && parent[0] != '\0';
     std::string path = std::filesystem::absolute(usable ? parent : "/tmp") / "finally-run.XXXXXX";
@@ -85,8 +92,12 @@ std::variant<supervise::Ended, supervise::NotStarted> Program::supervise(os::Spa
     request.signals = m_events.signals().inherited();
     request.placement = m_placement;
     const supervise::Limits limits{timeout, m_plan.grace, m_plan.stop_signal, orphans};
-    return supervise::supervise(request, limits, m_events,
-                                [&](supervise::Notice notice) { m_narrator.noticed(notice); });
+    auto result =
+        supervise::supervise(request, limits, m_events, [&](supervise::Notice notice) { m_narrator.noticed(notice); });
+    // Without a process, memory or descriptor to be had nothing has happened; a missing program is a step that failed.
+    const auto* const not_started = std::get_if<supervise::NotStarted>(&result);
+    m_begun = m_begun || not_started == nullptr || not_started->result.exec_failed;
+    return result;
 }
 
 std::optional<ProgramEnd> Program::run_setup(const std::string& cmd) {

@@ -27,6 +27,7 @@ public:
     [[nodiscard]] ProgramEnd run();
 
 private:
+    [[nodiscard]] ProgramEnd run_steps();
     [[nodiscard]] std::optional<ProgramEnd> take(const plan::Step& step);
     [[nodiscard]] std::optional<ProgramEnd> run_setup(const std::string& cmd);
     void make_temp_dir(const std::string& variable);
@@ -41,6 +42,7 @@ private:
     Environment& m_environment;
     os::Events& m_events;
     Narrator& m_narrator;
+    bool m_begun = false;
 };
 
 } // namespace finally_run::run

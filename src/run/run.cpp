@@ -107,7 +107,8 @@ Finish run_with_locks(const plan::Plan& plan, Environment& environment, const st
 
     environment.set_ending(end.ending);
     const cleanup::Settings settings{{plan.cleanup_timeout, plan.grace}, plan.cleanup_retries, environment.block()};
-    const std::size_t failed = cleanup::run_all(stack, end.ending.result, settings, output, events, narrator);
+    const std::size_t failed =
+        end.begun ? cleanup::run_all(stack, end.ending.result, settings, output, events, narrator) : 0;
     if (const auto log = output.finish(failed > 0); !log.empty()) {
         narrator.failed("output of the cleanups", log.native());
     }

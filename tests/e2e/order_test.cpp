@@ -79,6 +79,25 @@ TEST_CASE("on-failure runs when the run is stopped") {
     CHECK_FALSE(has_line(outcome.err, "well"));
 }
 
+TEST_CASE("nothing runs, cleanups included, if finally-run was stopped before the first step" *
+          doctest::skip(sanitized)) {
+    const auto outcome = Run::of({"strace", "-o", "/dev/null", "-e", "trace=prctl", "-e", "inject=prctl:signal=TERM",
+                                  "finally-run", "-c", "echo cleaned", "--", "echo", "ran"})
+                             .run();
+    CHECK(outcome.signal == SIGTERM);
+    CHECK(outcome.out.empty());
+    CHECK(outcome.err.empty());
+}
+
+TEST_CASE("if no process can be had before the first step, one line says so and nothing is cleaned up" *
+          doctest::skip(sanitized)) {
+    const auto outcome = Run::of({"strace", "-o", "/dev/null", "-e", "trace=clone", "-e", "inject=clone:error=EAGAIN",
+                                  "finally-run", "-c", "echo cleaned", "--", "echo", "ran"})
+                             .run();
+    CHECK(outcome.status == 125);
+    CHECK(outcome.err == "finally-run: cannot run: echo: Resource temporarily unavailable\n");
+}
+
 TEST_CASE("cleanups run after every signal that means stop") {
     for (const auto& [name, number] :
          {std::pair{"TERM", SIGTERM}, {"INT", SIGINT}, {"HUP", SIGHUP}, {"QUIT", SIGQUIT}}) {
