@@ -158,9 +158,11 @@ TEST_CASE("a suspended process in the background is continued when the command i
 TEST_CASE("an orphan whose main thread has ended is waited for") {
     make_fifo(work("fifo"));
     auto process = Run({"--orphans", "wait", "-c", "echo cleaned", "--", "helper", "headless", "pid", "fifo"}).start();
-    wait_for_file(work("pid"));
-    wait_for_state(pid_in("pid"), 'Z');
-    wait_until("nothing else is left of the command", [&] { return children_of(process.pid()).empty(); });
+    const auto command = static_cast<pid_t>(number_after(process.wait_for_line("READY "), "READY "));
+    // In this order: who sleeps after the end of the command, and has started nothing since, waits for the orphan.
+    wait_until("the orphan is waited for", [&] {
+        return state_of(command) == 0 && state_of(process.pid()) == 'S' && children_of(process.pid()).empty();
+    });
     release(work("fifo"));
     CHECK(process.finish().err == "thread ended\ncleaned\n");
 }
