@@ -102,7 +102,7 @@ std::vector<os::ProcessInfo> Attempt::leftovers() {
     // After the time limit they have what is left of the grace period, otherwise a moment.
     const os::Deadline settled = m_timed_out ? m_grace_end : os::deadline_after(settling_time);
     for (;;) {
-        const auto members = members_of(m_pid);
+        auto members = members_of(m_pid);
         os::reap_all();
         if (members.empty() || (os::has_passed(settled) && !m_timed_out)) {
             return members;

@@ -148,6 +148,7 @@ TEST_CASE("finally-run leaves no process behind") {
 TEST_CASE("a suspended process in the background is continued when the command is stopped, so that it can end") {
     auto process = Run({"--grace", "0", "-c", look, "--", "sh", "-c", "helper stop-self & echo $! >pid; wait"}).start();
     process.wait_for_line("READY");
+    wait_until("the shell has written the pid", [] { return pid_in("pid") != 0; });
     wait_for_state(pid_in("pid"), 'T');
     process.signal(SIGTERM);
     const auto outcome = process.finish();
