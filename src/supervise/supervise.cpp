@@ -29,7 +29,8 @@ public:
 private:
     void handle(const os::Event& event);
     void handle_deadlines();
-    std::optional<os::WaitStatus> collect();
+    // `follow`: what a stop of the command asks of us.
+    std::optional<os::WaitStatus> collect(Action& follow);
     void carry_out(const Action& action);
     void send(int signal) const;
 
@@ -70,12 +71,13 @@ void Supervisor::carry_out(const Action& action) {
     }
 }
 
-std::optional<os::WaitStatus> Supervisor::collect() {
+std::optional<os::WaitStatus> Supervisor::collect(Action& follow) {
     while (const auto change = os::next_change(m_command)) {
         if (change->si_code == CLD_STOPPED) {
-            carry_out(m_policy.on_command_stopped(change->si_status));
+            follow = m_policy.on_command_stopped(change->si_status);
         } else if (change->si_code == CLD_CONTINUED) {
             m_policy.on_command_continued();
+            follow = {};
         } else {
             return os::WaitStatus::from(*change);
         }
@@ -106,9 +108,10 @@ os::WaitStatus Supervisor::wait_for_end() {
             // the same. Not for the signals of job control: sent on after a stop and a resumption, they would
             // stop the command again.
             const bool job_control = os::default_action(signal->number) == os::DefaultAction::stop;
-            const auto status = job_control ? std::nullopt : collect();
-            const bool child_changed = signal->number == SIGCHLD && signal->from_kernel;
             const bool in_our_group = m_target > 0 && ::getpgid(m_command) == ::getpgrp();
+            Action follow;
+            const auto status = job_control ? std::nullopt : collect(follow);
+            const bool child_changed = signal->number == SIGCHLD && signal->from_kernel;
             const Action action = child_changed ? Action{} : m_policy.on_signal(*signal, in_our_group);
             if (status) {
                 // Its pid may be somebody else's already: no signal. But what it leaves behind has its grace.
@@ -118,6 +121,10 @@ os::WaitStatus Supervisor::wait_for_end() {
                 return *status;
             }
             carry_out(action);
+            // Not after a signal that ends the run: we must be there when its grace period is over.
+            if (!m_policy.stopping() && !action.then_continue) {
+                carry_out(follow);
+            }
         } else if (std::holds_alternative<os::CallerGone>(event)) {
             if (!m_policy.stopping()) {
                 m_notify(Notice::caller_gone);
