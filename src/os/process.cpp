@@ -135,7 +135,7 @@ bool has_children() {
     return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-std::vector<ProcessInfo> descendants(pid_t root) {
+std::vector<ProcessInfo> look_for_descendants(pid_t root) {
     std::vector<ProcessInfo> all = all_processes();
     std::unordered_set<pid_t> family{root};
     std::vector<ProcessInfo> found;
@@ -152,6 +152,21 @@ std::vector<ProcessInfo> descendants(pid_t root) {
                 process.pid = 0;
                 grown = true;
             }
+        }
+    }
+    return found;
+}
+
+std::vector<ProcessInfo> descendants(pid_t root) {
+    // /proc is no snapshot: of a parent that ends right after it forked, one look may see neither it nor its child.
+    constexpr int most_looks = 10;
+    auto found = look_for_descendants(root);
+    for (int looks = 1; looks < most_looks; ++looks) {
+        auto again = look_for_descendants(root);
+        const bool same = std::ranges::equal(found, again, {}, &ProcessInfo::pid, &ProcessInfo::pid);
+        found = std::move(again);
+        if (same) {
+            break;
         }
     }
     return found;
