@@ -140,6 +140,17 @@ CommandLine::CommandLine(const std::string& cmd) {
     m_argv.push_back(nullptr);
 }
 
+std::string failure_of(const os::WaitStatus& status) {
+    if (status.signal() != 0) {
+        return "killed by " + plan::signal_name(status.signal());
+    }
+    return status.success() ? "" : "exit status " + std::to_string(status.shell_code());
+}
+
+std::string failure_of(const os::SpawnResult& not_started) {
+    return std::string("cannot be started: ").append(os::error_text(not_started.error));
+}
+
 Outcome run_command(const std::string& cmd, const char* const* env, const os::Stdio& stdio, const TimeLimits& limits,
                     os::Events& events, const std::function<void(int signal)>& on_signal) {
     const CommandLine line(cmd);
@@ -153,7 +164,7 @@ Outcome run_command(const std::string& cmd, const char* const* env, const os::St
         if (spawned.exec_failed) {
             outcome.exit_code = spawned.shell_code();
         }
-        outcome.error = std::string("cannot be started: ").append(os::error_text(spawned.error));
+        outcome.error = failure_of(spawned);
         outcome.lacked_resources = spawned.lacked_resources();
         return outcome;
     }
@@ -164,11 +175,10 @@ Outcome run_command(const std::string& cmd, const char* const* env, const os::St
     const auto leftovers = attempt.leftovers();
     if (attempt.timed_out()) {
         outcome.error = "stopped: it took longer than --cleanup-timeout";
-    } else if (status.signal() != 0) {
-        outcome.error = "killed by " + plan::signal_name(status.signal());
-    } else if (!status.success()) {
-        outcome.error = "exit status " + std::to_string(status.shell_code());
-    } else if (!leftovers.empty()) {
+        return outcome;
+    }
+    outcome.error = failure_of(status);
+    if (outcome.error.empty() && !leftovers.empty()) {
         outcome.error = "left a process running: " + leftovers.front().name + " (pid " +
                         std::to_string(leftovers.front().pid) + ")";
     }

@@ -27,6 +27,10 @@ private:
     std::vector<const char*> m_argv;
 };
 
+// Why a step counts as failed, in the words of messages and reports; empty for a success.
+[[nodiscard]] std::string failure_of(const os::WaitStatus& status);
+[[nodiscard]] std::string failure_of(const os::SpawnResult& not_started);
+
 struct TimeLimits {
     plan::Limit limit; // then TERM
     plan::Limit grace; // then SIGKILL

@@ -3,7 +3,6 @@
 #include "os/process.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <ctime>
@@ -17,26 +16,20 @@ namespace finally_run::lock {
 
 namespace {
 
-using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
-
-std::string proc_path(pid_t pid, std::string_view file) {
-    return std::string("/proc/").append(std::to_string(pid)).append("/").append(file);
-}
-
 // Whether a descriptor of the process is the one that owns a lock on the file: fdinfo has a "lock:" line for it
 // (proc(5)), whoever took it and whichever device number the file system gives to /proc/locks.
 bool holds(pid_t pid, dev_t device, ino_t inode) {
-    const Directory directory(::opendir(proc_path(pid, "fd").c_str()), ::closedir);
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(os::proc_path(pid, "fd").c_str()), ::closedir);
     if (!directory) {
         return false;
     }
     while (const dirent* const entry = ::readdir(directory.get())) {
         struct stat info = {};
-        const std::string link = proc_path(pid, "fd/").append(entry->d_name);
+        const std::string link = os::proc_path(pid, "fd/").append(entry->d_name);
         if (::stat(link.c_str(), &info) < 0 || info.st_dev != device || info.st_ino != inode) {
             continue;
         }
-        const std::string text = os::read_proc_file(proc_path(pid, "fdinfo/").append(entry->d_name));
+        const std::string text = os::read_proc_file(os::proc_path(pid, "fdinfo/").append(entry->d_name));
         if (text.find("FLOCK") != std::string::npos) {
             return true;
         }
@@ -46,15 +39,8 @@ bool holds(pid_t pid, dev_t device, ino_t inode) {
 
 // A lock stays with the open file: after `flock 9` in a shell the pid in /proc/locks is that of a flock(1) long gone.
 pid_t search_holder(dev_t device, ino_t inode) {
-    const Directory directory(::opendir("/proc"), ::closedir);
-    if (!directory) {
-        return 0;
-    }
-    while (const dirent* const entry = ::readdir(directory.get())) {
-        const std::string_view name = entry->d_name;
-        pid_t pid = 0;
-        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-        if (error == std::errc() && end == name.data() + name.size() && holds(pid, device, inode)) {
+    for (const pid_t pid : os::all_pids()) {
+        if (holds(pid, device, inode)) {
             return pid;
         }
     }
@@ -84,7 +70,7 @@ Holder describe(const os::ProcessInfo& process) {
     Holder holder;
     holder.pid = process.pid;
     holder.since = wall_time(process.start_ticks);
-    holder.command = os::read_proc_file(proc_path(process.pid, "cmdline"));
+    holder.command = os::read_proc_file(os::proc_path(process.pid, "cmdline"));
     while (!holder.command.empty() && holder.command.back() == '\0') {
         holder.command.pop_back();
     }
@@ -92,12 +78,12 @@ Holder describe(const os::ProcessInfo& process) {
     if (holder.command.empty()) {
         holder.command = process.name;
     }
-    holder.job_url = job_url(os::read_proc_file(proc_path(process.pid, "environ")));
+    holder.job_url = job_url(os::read_proc_file(os::proc_path(process.pid, "environ")));
     // A run tells its id to what it starts.
     if (process.name == "finally-run") {
         for (const os::ProcessInfo& child : os::descendants(process.pid)) {
             if (holder.run_id.empty() && child.parent == process.pid) {
-                holder.run_id = variable(os::read_proc_file(proc_path(child.pid, "environ")), "FINALLY_RUN_ID");
+                holder.run_id = variable(os::read_proc_file(os::proc_path(child.pid, "environ")), "FINALLY_RUN_ID");
             }
         }
     }

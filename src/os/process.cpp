@@ -20,10 +20,6 @@ namespace finally_run::os {
 
 namespace {
 
-std::string proc_path(pid_t pid, std::string_view file) {
-    return std::string("/proc/").append(std::to_string(pid)).append("/").append(file);
-}
-
 // The next blank-separated number; `text` is advanced past it.
 template <class Number> bool take_number(std::string_view& text, Number& number) {
     while (text.starts_with(' ')) {
@@ -44,9 +40,41 @@ void skip_words(std::string_view& text, int count) {
     }
 }
 
-// All processes, in the order of their pids.
-std::vector<ProcessInfo> all_processes() {
+std::vector<ProcessInfo> look_for_descendants(pid_t root) {
+    std::vector<ProcessInfo> all;
+    for (const pid_t pid : all_pids()) {
+        if (auto info = read_process(pid)) {
+            all.push_back(std::move(*info));
+        }
+    }
+    std::unordered_set<pid_t> family{root};
     std::vector<ProcessInfo> found;
+    // A child may have a smaller pid than its parent: repeat until nobody is added.
+    for (bool grown = true; grown;) {
+        grown = false;
+        for (ProcessInfo& process : all) {
+            if (process.pid != 0 && family.contains(process.parent)) {
+                family.insert(process.pid);
+                if (!process.ended) {
+                    found.push_back(process);
+                }
+                process.parent = 0;
+                process.pid = 0;
+                grown = true;
+            }
+        }
+    }
+    return found;
+}
+
+} // namespace
+
+std::string proc_path(pid_t pid, std::string_view file) {
+    return std::string("/proc/").append(std::to_string(pid)).append("/").append(file);
+}
+
+std::vector<pid_t> all_pids() {
+    std::vector<pid_t> found;
     const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc"), ::closedir);
     if (!directory) {
         return found;
@@ -55,17 +83,12 @@ std::vector<ProcessInfo> all_processes() {
         const std::string_view name = entry->d_name;
         pid_t pid = 0;
         const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-        if (error != std::errc() || end != name.data() + name.size()) {
-            continue;
-        }
-        if (auto info = read_process(pid)) {
-            found.push_back(std::move(*info));
+        if (error == std::errc() && end == name.data() + name.size()) {
+            found.push_back(pid);
         }
     }
     return found;
 }
-
-} // namespace
 
 std::string read_proc_file(const std::string& path) {
     std::string text;
@@ -133,28 +156,6 @@ void reap_all() { static_cast<void>(next_change(-1)); }
 bool has_children() {
     siginfo_t info = {};
     return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
-std::vector<ProcessInfo> look_for_descendants(pid_t root) {
-    std::vector<ProcessInfo> all = all_processes();
-    std::unordered_set<pid_t> family{root};
-    std::vector<ProcessInfo> found;
-    // A child may have a smaller pid than its parent: repeat until nobody is added.
-    for (bool grown = true; grown;) {
-        grown = false;
-        for (ProcessInfo& process : all) {
-            if (process.pid != 0 && family.contains(process.parent)) {
-                family.insert(process.pid);
-                if (!process.ended) {
-                    found.push_back(process);
-                }
-                process.parent = 0;
-                process.pid = 0;
-                grown = true;
-            }
-        }
-    }
-    return found;
 }
 
 std::vector<ProcessInfo> descendants(pid_t root) {

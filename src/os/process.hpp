@@ -6,6 +6,7 @@
 #include <csignal>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <sys/types.h>
 #include <vector>
 
@@ -47,6 +48,12 @@ void reap_all();
 bool send_signal(const ProcessInfo& process, int signal);
 
 [[nodiscard]] bool ignores_signal(pid_t pid, int signal);
+
+// All processes that we can see, in the order of their pids; none without /proc.
+[[nodiscard]] std::vector<pid_t> all_pids();
+
+// "/proc/PID/file"
+[[nodiscard]] std::string proc_path(pid_t pid, std::string_view file);
 
 // A file of /proc, whole; empty if it cannot be read.
 [[nodiscard]] std::string read_proc_file(const std::string& path);

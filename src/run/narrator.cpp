@@ -130,7 +130,6 @@ void Narrator::begin(const cleanup::Cleanup& cleanup) {
 }
 
 void Narrator::end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, plan::Duration took) {
-    m_cleanup_failed = m_cleanup_failed || !outcome.error.empty();
     step_ended(cleanup::name_of(cleanup.kind), cleanup.text, outcome, took, m_report.cleanups);
 }
 

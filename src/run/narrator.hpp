@@ -36,8 +36,6 @@ public:
     void end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, plan::Duration took) override;
     void on_signal(const cleanup::Cleanup& cleanup, int signal) override;
 
-    [[nodiscard]] bool any_cleanup_failed() const { return m_cleanup_failed; }
-
     // Writes the report if the plan asks for one.
     void write_report(const plan::Ending& ending);
 
@@ -51,7 +49,6 @@ private:
     report::Report m_report;
     os::Clock::time_point m_start = os::Clock::now();
     bool m_signal_told = false;
-    bool m_cleanup_failed = false;
 };
 
 } // namespace finally_run::run

@@ -2,7 +2,6 @@
 
 #include "cleanup/command.hpp"
 #include "os/error.hpp"
-#include "plan/signal_name.hpp"
 
 #include <cerrno>
 #include <cstdlib>
@@ -115,20 +114,15 @@ std::optional<ProgramEnd> Program::run_setup(const std::string& cmd) {
     std::optional<ProgramEnd> end;
     if (const auto* const not_started = std::get_if<supervise::NotStarted>(&result)) {
         outcome.exit_code = status_of(not_started->result);
-        outcome.error = std::string("cannot be started: ").append(os::error_text(not_started->result.error));
+        outcome.error = cleanup::failure_of(not_started->result);
         end = {{Result::setup_failed, *outcome.exit_code, 0}, {*outcome.exit_code, 0}};
     } else {
         const auto& ended = std::get<supervise::Ended>(result);
-        const int killer = ended.status.signal();
         outcome.exit_code = ended.status.shell_code();
-        outcome.signal = killer;
-        if (killer != 0) {
-            outcome.error = "killed by " + plan::signal_name(killer);
-        } else if (!ended.status.success()) {
-            outcome.error = "exit status " + std::to_string(*outcome.exit_code);
-        }
+        outcome.signal = ended.status.signal();
+        outcome.error = cleanup::failure_of(ended.status);
         if (!outcome.error.empty()) {
-            end = {ended.ending, {*outcome.exit_code, killer}};
+            end = {ended.ending, {*outcome.exit_code, outcome.signal}};
             end->ending.result = ended.stopped ? ended.ending.result : Result::setup_failed;
         } else if (const int told = ended.stop_request; told != 0) {
             // The setup has ended well all the same; what it was to be the setup of must not begin any more.

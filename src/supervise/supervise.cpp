@@ -27,7 +27,6 @@ public:
     [[nodiscard]] const os::Deadline& grace_end() const { return m_grace_end; }
 
 private:
-    void handle(const os::Event& event);
     void handle_deadlines();
     // `follow`: what a stop of the command asks of us.
     std::optional<os::WaitStatus> collect(Action& follow);

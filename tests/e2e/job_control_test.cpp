@@ -6,11 +6,6 @@
 namespace finally_run::e2e {
 namespace {
 
-pid_t ready(Terminal& terminal) {
-    terminal.wait_for("READY ");
-    return static_cast<pid_t>(number_after(terminal.wait_for("\n"), ""));
-}
-
 TEST_CASE("a typed Ctrl+C reaches a command that has made a process group of its own") {
     Shell shell;
     shell.enter("finally-run -c 'echo cleaned' -- timeout 300 helper pause");

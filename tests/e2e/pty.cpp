@@ -41,6 +41,11 @@ void Terminal::hang_up() {
     m_process.close_out();
 }
 
+pid_t ready(Terminal& terminal) {
+    terminal.wait_for("READY ");
+    return static_cast<pid_t>(number_after(terminal.wait_for("\n"), ""));
+}
+
 Shell::Shell() : Shell(Run::of({"bash", "--norc", "--noprofile", "--noediting", "-i"})) {}
 
 Shell::Shell(Run program) : Terminal(program.env("PS1", std::string(prompt)).env("HISTFILE", "/dev/null")) {}

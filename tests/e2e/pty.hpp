@@ -25,6 +25,9 @@ private:
     Process m_process;
 };
 
+// Waits for the helper's "READY PID" line and gives back the pid.
+pid_t ready(Terminal& terminal);
+
 // An interactive bash on a terminal.
 class Shell : public Terminal {
 public:

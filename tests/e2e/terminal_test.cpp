@@ -6,11 +6,6 @@
 namespace finally_run::e2e {
 namespace {
 
-pid_t ready(Terminal& terminal) {
-    terminal.wait_for("READY ");
-    return static_cast<pid_t>(number_after(terminal.wait_for("\n"), ""));
-}
-
 TEST_CASE("a typed Ctrl+C reaches the command exactly once and the cleanups run") {
     Shell shell;
     // -q: the kernel tells one process of a group after the other, so our own copy of a key may come as late as the
