@@ -5,22 +5,6 @@
 
 namespace finally_run::cleanup {
 
-std::string_view name_of(Cleanup::Kind kind) {
-    switch (kind) {
-    case Cleanup::Kind::command:
-        return "cleanup";
-    case Cleanup::Kind::on_success:
-        return "on-success";
-    case Cleanup::Kind::on_failure:
-        return "on-failure";
-    case Cleanup::Kind::remove:
-        return "remove";
-    case Cleanup::Kind::temp_dir:
-        return "temp-dir";
-    }
-    return "";
-}
-
 void MemoryStack::push(Cleanup cleanup) {
     cleanup.id = m_next_id++;
     m_cleanups.push_back(std::move(cleanup));

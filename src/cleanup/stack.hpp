@@ -1,23 +1,16 @@
 // The registry of a run's cleanups: last in, first out.
 #pragma once
 
+#include "plan/cleanup.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace finally_run::cleanup {
 
-struct Cleanup {
-    enum class Kind { command, on_success, on_failure, remove, temp_dir };
-    Kind kind;
-    std::string text;     // CMD, or the PATH to remove
-    std::uint64_t id = 0; // given by the stack
-};
-
-// The option that registers it, without its dashes: "cleanup", "on-success", ...
-[[nodiscard]] std::string_view name_of(Cleanup::Kind kind);
+using plan::Cleanup;
 
 // How a cleanup went.
 struct Outcome {

@@ -42,8 +42,10 @@ struct Plan {
     Orphans orphans = Orphans::leave;
     StopWithCaller stop_with_caller = StopWithCaller::automatic;
     bool strict = false;
-    std::string state_dir; // empty: the default of os/state_dir.hpp
-    std::string report;    // empty: no report
+    bool durable = false;              // sync the journal to the disk
+    std::vector<std::string> keep_env; // patterns (fnmatch(3)) of variables that recovery may have
+    std::string state_dir;             // empty: the default of os/state_dir.hpp
+    std::string report;                // empty: no report
     Ci ci = Ci::automatic;
     Verbosity verbosity = Verbosity::normal;
     std::span<char* const> command; // argv from the command on; argv's null follows it

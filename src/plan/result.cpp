@@ -27,4 +27,16 @@ std::string_view name_of(Result result) {
     return "lost"; // no such value: a compiler that checks the switch never gets here
 }
 
+std::string_view name_of(Actor actor) {
+    switch (actor) {
+    case Actor::supervisor:
+        return "supervisor";
+    case Actor::guardian:
+        return "guardian";
+    case Actor::recovery:
+        return "recovery";
+    }
+    return "recovery"; // as above
+}
+
 } // namespace finally_run::plan

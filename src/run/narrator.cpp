@@ -126,11 +126,11 @@ void Narrator::step_ended(std::string_view kind, const std::string& text, const 
 }
 
 void Narrator::begin(const cleanup::Cleanup& cleanup) {
-    m_ci_log.open_section(cleanup::name_of(cleanup.kind), cleanup.text);
+    m_ci_log.open_section(plan::name_of(cleanup.kind), cleanup.text);
 }
 
 void Narrator::end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, plan::Duration took) {
-    step_ended(cleanup::name_of(cleanup.kind), cleanup.text, outcome, took, m_report.cleanups);
+    step_ended(plan::name_of(cleanup.kind), cleanup.text, outcome, took, m_report.cleanups);
 }
 
 void Narrator::on_signal(const cleanup::Cleanup& cleanup, int signal) {

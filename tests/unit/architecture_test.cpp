@@ -29,11 +29,12 @@ bool knows(const std::string& includer, const std::string& included) {
     static const std::map<std::string, std::set<std::string>> below{
         {"main", {"cli", "run", "plan", "os"}},
         {"cli", {"plan", "os"}},
-        {"run", {"lock", "supervise", "cleanup", "report", "plan", "os"}},
+        {"run", {"lock", "supervise", "cleanup", "journal", "report", "plan", "os"}},
         {"lock", {"plan", "os"}},
         {"supervise", {"plan", "os"}},
         {"cleanup", {"plan", "os"}},
         {"report", {"plan", "os"}},
+        {"journal", {"plan", "os"}},
         {"os", {"plan"}},
         {"plan", {}},
     };

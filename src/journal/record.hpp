@@ -1,0 +1,171 @@
+// The records of a journal, and their form on disk. Nothing here touches a file.
+//
+// A journal is a sequence of records, each framed as in RFC 7464 (JSON text sequences): RS (0x1E), the record, LF. The
+// record itself is a line that a person can read:
+//
+//     RS SIZE SP CRC SP TYPE (SP FIELD)... LF
+//
+// SIZE is the length of the whole record from RS to LF in bytes, eight hexadecimal digits. CRC is the CRC-32C (RFC
+// 3720, section 12.1) of all that follows the blank behind it, up to and without LF, eight hexadecimal digits, seeded
+// with SIZE's eight digits (they are part of the checksummed text). Neither RS nor LF occurs inside, since a FIELD has
+// control characters, blanks, backslashes and DEL as \xHH; an empty FIELD is "\-"; all other bytes stand for
+// themselves.
+//
+// Many processes append at once, one write(2) a record (O_APPEND). A write that was cut off (disk full, SIGKILL between
+// two pages) leaves a record without its end, and the next one may follow: it was never acknowledged and does not
+// count. Everything else that is not a whole record is damage.
+#pragma once
+
+#include "plan/cleanup.hpp"
+#include "plan/duration.hpp"
+#include "plan/result.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <variant>
+#include <vector>
+
+namespace finally_run::journal {
+
+inline constexpr unsigned format_version = 1;
+
+// A process is meant if it has this pid and had started by then: whoever has the pid later started later.
+struct ProcessId {
+    pid_t pid = 0;
+    std::uint64_t boot_nanoseconds = 0; // CLOCK_BOOTTIME
+
+    bool operator==(const ProcessId&) const = default;
+};
+
+struct LockId {
+    std::string path; // absolute
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    bool shared = false;
+
+    bool operator==(const LockId&) const = default;
+};
+
+// The first record: all that somebody else needs to finish the run.
+struct Opened {
+    unsigned version = format_version;
+    std::string run_id;
+    std::string boot_id;             // /proc/sys/kernel/random/boot_id; empty: not known
+    std::uint64_t pid_namespace = 0; // inode of /proc/self/ns/pid: pids of another one mean nothing here; 0: not known
+    ProcessId supervisor;
+    std::int64_t started = 0; // seconds since the epoch
+    pid_t session = 0;        // of the supervisor, its setups and its command
+    bool own_group = false;   // ... which lead process groups of their own there
+    std::vector<LockId> locks;
+    plan::Place place; // where it was started
+    mode_t mask = 0;   // umask(2)
+    int stop_signal = 0;
+    plan::Limit grace;
+    plan::Limit cleanup_timeout;
+    unsigned cleanup_retries = 0;
+    std::string command;                  // for people: its words, perhaps cut
+    std::string job_url;                  // of the CI job; empty: none
+    std::string outer;                    // the journal of the run around this one; empty: none
+    std::vector<std::string> environment; // "NAME=value": what recovery may use
+
+    bool operator==(const Opened&) const = default;
+};
+
+// A cleanup is on the stack from here on; its id is the offset of this record in the file.
+struct Registered {
+    plan::Cleanup cleanup; // the id is not written
+
+    bool operator==(const Registered&) const = default;
+};
+
+// A process was made; written by itself, before it becomes the step's program.
+struct Started {
+    enum class What { setup, command, cleanup };
+    What what = What::command;
+    ProcessId process;
+    std::uint64_t cleanup = 0; // What::cleanup: its id
+
+    bool operator==(const Started&) const = default;
+};
+
+// A setup, and whoever had to end with it, is over.
+struct SetupEnded {
+    bool operator==(const SetupEnded&) const = default;
+};
+
+// Setups and command are over; the cleanups begin.
+struct Ended {
+    plan::Ending ending;
+
+    bool operator==(const Ended&) const = default;
+};
+
+// A cleanup has run, well or not.
+struct Finished {
+    std::uint64_t cleanup = 0;
+    std::string error; // empty: it succeeded
+
+    bool operator==(const Finished&) const = default;
+};
+
+// The supervisor returns while a cleanup still runs: whoever takes over lets that end and does not run it again.
+struct HandedOver {
+    bool operator==(const HandedOver&) const = default;
+};
+
+struct TakenOver {
+    plan::Actor by = plan::Actor::guardian;
+    ProcessId process;
+
+    bool operator==(const TakenOver&) const = default;
+};
+
+// The end of the run, if the stack is empty here or `dropped` says that what is on it never runs: nothing had begun, or
+// a person has said so. Cleanups registered before it that the writer had not seen make it void.
+struct Over {
+    bool dropped = false;
+
+    bool operator==(const Over&) const = default;
+};
+
+using Record = std::variant<Opened, Registered, Started, SetupEnded, Ended, Finished, HandedOver, TakenOver, Over>;
+
+// Throws std::bad_alloc only.
+[[nodiscard]] std::string encode(const Record& record);
+
+// The same for Started, in a buffer and without malloc(3): the process writes it between fork and exec.
+class StartedLine {
+public:
+    explicit StartedLine(const Started& started) noexcept;
+    [[nodiscard]] std::span<const char> bytes() const noexcept { return {m_bytes.data(), m_size}; }
+
+private:
+    std::array<char, 128> m_bytes{};
+    std::size_t m_size = 0;
+};
+
+struct Entry {
+    std::uint64_t offset; // in the file
+    Record record;
+};
+
+enum class Health { good, damaged, newer_format };
+
+struct Decoded {
+    std::vector<Entry> entries; // of what was whole, up to the damage
+    std::uint64_t consumed = 0; // offset in the file behind the last whole record: read on from here
+    Health health = Health::good;
+    std::uint64_t bad_offset = 0; // where the damage is
+};
+
+// `bytes` begin at `offset` in the file, where a record begins. At offset 0 the first record must be Opened (an empty
+// file has none and is good). A record that is cut off at the end is not consumed: its writer may not be done.
+[[nodiscard]] Decoded decode(std::string_view bytes, std::uint64_t offset);
+
+} // namespace finally_run::journal

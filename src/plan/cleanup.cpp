@@ -1,0 +1,21 @@
+#include "plan/cleanup.hpp"
+
+namespace finally_run::plan {
+
+std::string_view name_of(Cleanup::Kind kind) {
+    switch (kind) {
+    case Cleanup::Kind::command:
+        return "cleanup";
+    case Cleanup::Kind::on_success:
+        return "on-success";
+    case Cleanup::Kind::on_failure:
+        return "on-failure";
+    case Cleanup::Kind::remove:
+        return "remove";
+    case Cleanup::Kind::temp_dir:
+        return "temp-dir";
+    }
+    return "";
+}
+
+} // namespace finally_run::plan

@@ -1,0 +1,38 @@
+// What else than a run may be asked for.
+#pragma once
+
+#include "plan/duration.hpp"
+#include "plan/plan.hpp"
+
+#include <string>
+#include <vector>
+
+namespace finally_run::plan {
+
+// Register one more cleanup with the run that we are in.
+struct Defer {
+    std::string cmd;
+};
+
+// List the runs.
+struct Status {
+    bool json = false;
+    std::string state_dir; // empty: the default of os/state_dir.hpp
+};
+
+// Finish runs whose processes are all gone.
+struct Recover {
+    std::vector<std::string> runs; // their ids; empty: all of them
+    std::string state_dir;
+    Limit lock_wait; // as in Plan, for the locks of each run
+    Verbosity verbosity = Verbosity::normal;
+};
+
+// Drop runs whose processes are all gone, cleanups and all.
+struct Forget {
+    std::vector<std::string> runs; // their ids; at least one
+    std::string state_dir;
+    Verbosity verbosity = Verbosity::normal;
+};
+
+} // namespace finally_run::plan
