@@ -1,0 +1,103 @@
+// The fields of a record: written into a buffer, and read again.
+#include "journal/fields.hpp"
+
+namespace finally_run::journal {
+
+namespace {
+
+constexpr std::string_view empty_field = "\\-";
+constexpr std::string_view hex_digits = "0123456789abcdef";
+
+bool must_be_escaped(char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F || c == '\\'; }
+
+} // namespace
+
+std::string escaped(std::string_view text) {
+    if (text.empty()) {
+        return std::string(empty_field);
+    }
+    std::string field;
+    field.reserve(text.size());
+    for (const char c : text) {
+        if (must_be_escaped(c)) {
+            const auto byte = static_cast<unsigned char>(c);
+            field += {'\\', 'x', hex_digits[byte >> 4], hex_digits[byte & 0xF]};
+        } else {
+            field += c;
+        }
+    }
+    return field;
+}
+
+std::optional<std::string> unescaped(std::string_view field) {
+    if (field == empty_field) {
+        return std::string();
+    }
+    if (field.empty()) {
+        return std::nullopt;
+    }
+    std::string text;
+    text.reserve(field.size());
+    for (std::size_t i = 0; i < field.size(); ++i) {
+        if (field[i] != '\\') {
+            if (must_be_escaped(field[i])) {
+                return std::nullopt;
+            }
+            text += field[i];
+            continue;
+        }
+        const auto escape = field.substr(i, 4);
+        if (escape.size() != 4 || escape[1] != 'x') {
+            return std::nullopt;
+        }
+        const auto high = hex_digits.find(escape[2]);
+        const auto low = hex_digits.find(escape[3]);
+        if (high == hex_digits.npos || low == hex_digits.npos || !must_be_escaped(static_cast<char>(high << 4 | low))) {
+            return std::nullopt;
+        }
+        text += static_cast<char>(high << 4 | low);
+        i += escape.size() - 1;
+    }
+    return text;
+}
+
+void Reader::text(std::string& value) {
+    auto text = unescaped(next());
+    expect(text.has_value());
+    if (text) {
+        value = std::move(*text);
+    }
+}
+
+void Reader::flag(bool& value, std::string_view yes, std::string_view no) {
+    const std::string_view field = next();
+    value = field == yes;
+    expect(value || field == no);
+}
+
+void Reader::limit(plan::Limit& value) {
+    Reader number_again = *this;
+    if (next() == no_limit) {
+        value = std::nullopt;
+        return;
+    }
+    plan::Duration::rep nanoseconds = 0;
+    number_again.number(nanoseconds, plan::Duration::rep{0});
+    *this = number_again;
+    value = plan::Duration(nanoseconds);
+}
+
+// An empty view, which no reader of a field takes, if there is none.
+std::string_view Reader::next() {
+    if (!m_good || !m_more) {
+        m_good = false;
+        return {};
+    }
+    const auto blank = m_rest.find(' ');
+    const std::string_view field = m_rest.substr(0, blank);
+    m_more = blank != m_rest.npos;
+    m_rest = m_more ? m_rest.substr(blank + 1) : std::string_view();
+    return field;
+}
+
+} // namespace finally_run::journal
