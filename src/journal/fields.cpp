@@ -87,12 +87,8 @@ void Reader::limit(plan::Limit& value) {
     value = plan::Duration(nanoseconds);
 }
 
-// An empty view, which no reader of a field takes, if there is none.
+// Behind the last field there is an empty one, which no type of field takes.
 std::string_view Reader::next() {
-    if (!m_good || !m_more) {
-        m_good = false;
-        return {};
-    }
     const auto blank = m_rest.find(' ');
     const std::string_view field = m_rest.substr(0, blank);
     m_more = blank != m_rest.npos;

@@ -68,7 +68,7 @@ private:
     Buffer& m_buffer;
 };
 
-// After the first field that is missing or wrong nothing more is read.
+// It is good until a field is missing or wrong; the values read from then on mean nothing.
 class Reader {
 public:
     // `body` outlives the reader.

@@ -47,8 +47,17 @@ TEST_SUITE("journal/frame") {
         std::string shorter = framed("over done").erase(head_size, 1);
         shorter[8] = 'c';
         CHECK(kind_of(shorter) == Kind::damaged);
-        const std::string own_crc = framed("ver done");
-        CHECK(kind_of(own_crc.substr(0, 8) + 'd' + own_crc.substr(9)) == Kind::damaged);
+    }
+
+    TEST_CASE("a size that is not the frame's is damage, even with the checksum of its digits") {
+        std::string record = framed("over done");
+        CHECK(kind_of(record) == Kind::whole);
+        record.replace(1, 8, "0000001c");
+        const std::uint32_t crc = crc32c("over done", crc32c("0000001c"));
+        for (int i = 0; i < 8; ++i) {
+            record[17 - static_cast<std::size_t>(i)] = "0123456789abcdef"[crc >> (4 * i) & 0xF];
+        }
+        CHECK(kind_of(record) == Kind::damaged);
     }
 
     TEST_CASE("a beginning of a frame is unfinished at the end, and torn in front of another") {

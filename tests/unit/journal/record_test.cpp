@@ -228,6 +228,7 @@ TEST_SUITE("journal/record") {
         CHECK_FALSE(is_taken("registered remove a b 1"));
         CHECK_FALSE(is_taken("registered remove a b 0 / 1 2 3"));
         CHECK(is_taken("registered remove a b 1 / 1 2 3"));
+        CHECK_FALSE(is_taken("registered remove a b 2"));
         CHECK_FALSE(is_taken("registered remove a b 2 / 1 2 3 / 1 2 3"));
         const std::string body = body_of(opened_with("t"));
         CHECK(is_taken(body));
@@ -237,9 +238,17 @@ TEST_SUITE("journal/record") {
     TEST_CASE("an escape that is never written is damage") {
         CHECK(is_taken("finished 1 \\x00\\x1e\\x0a\\x5c"));
         for (const auto* text :
-             {"", "\\", "\\x", "\\x0", "\\x0g", "\\x0A", "\\x41", "\\n", "a\\-", "\\-a", "\\xff", "\\\\"}) {
+             {"", "\\", "\\x", "\\x0", "\\x0g", "\\x0A", "\\x41", "\\n", "\\y00", "a\\-", "\\-a", "\\xff", "\\\\"}) {
             CAPTURE(text);
             CHECK_FALSE(is_taken(std::string("finished 1 ") + text));
+        }
+    }
+
+    TEST_CASE("an escape that is cut off is not completed by what lies behind the field") {
+        constexpr std::string_view escape = "\\x1e";
+        CHECK(unescaped(escape) == "\x1E");
+        for (std::size_t size = 1; size < escape.size(); ++size) {
+            CHECK_FALSE(unescaped(escape.substr(0, size)).has_value());
         }
     }
 
