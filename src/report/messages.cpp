@@ -2,12 +2,12 @@
 
 #include "plan/visible.hpp"
 #include "report/output.hpp"
+#include "report/text.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
-#include <sys/ioctl.h>
 
 namespace finally_run::report {
 
@@ -19,26 +19,10 @@ constexpr std::chrono::seconds patience(1);
 constexpr std::size_t part_limit = 200;
 constexpr std::size_t reason_limit = 1000; // names a holder: run, pid, command, since when, job URL
 
-// The runners of GitHub and Azure take `##[command]` and `##vso[command]` for a command anywhere in a line. The log
-// that a message ends up in may be theirs whatever our environment says.
-std::string defused(std::string text) {
-    for (const std::string_view mark : {"##[", "##vso["}) {
-        for (std::size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at)) {
-            text.replace(at + 1, 1, "\\x23");
-        }
-    }
-    return text;
-}
-
 // NO_COLOR is set (no-color.org: to anything but nothing).
 bool colour_forbidden() {
     const char* no_colour = std::getenv("NO_COLOR");
     return no_colour != nullptr && *no_colour != '\0';
-}
-
-std::size_t columns_of(int descriptor) {
-    winsize size{};
-    return ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 // A line that wraps cannot be taken back with \r. Without a locale the width of a character is a guess: two columns for
@@ -105,7 +89,7 @@ void Messages::transient(std::string_view what, std::string_view object, std::st
     }
     if (m_terminal) {
         try {
-            write(fitted(text_of({what, object, reason}), columns_of(m_descriptor)));
+            write(fitted(text_of({what, object, reason}), columns_of(m_descriptor, 80)));
             m_shown = true;
         } catch (...) { // out of memory: the line is dropped like one that cannot be written
         }

@@ -1,4 +1,6 @@
+// The JSON of --report and of --status, in the one file that compiles the JSON library.
 #include "report/json_report.hpp"
+#include "report/status.hpp"
 
 #include "plan/signal_name.hpp"
 
@@ -18,6 +20,8 @@ double seconds(plan::Duration duration) {
 
 Json signal_value(int signal) { return signal == 0 ? Json(nullptr) : Json(plan::signal_name(signal)); }
 
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
 Json to_value(const StepReport& step) {
     return {
         {"kind", step.kind},
@@ -26,17 +30,41 @@ Json to_value(const StepReport& step) {
         {"signal", signal_value(step.signal)},
         {"attempts", step.attempts},
         {"seconds", seconds(step.duration)},
-        {"error", step.error.empty() ? Json(nullptr) : Json(step.error)},
+        {"error", text_or_null(step.error)},
     };
 }
 
-Json to_value(const std::vector<StepReport>& steps) {
+Json to_value(const RunStatus::Lock& lock) { return {{"name", lock.name}, {"shared", lock.shared}}; }
+
+Json to_value(const RunStatus::Step& step) { return {{"kind", step.kind}, {"text", text_or_null(step.text)}}; }
+
+template <class Value> Json to_array(const std::vector<Value>& values) {
     Json result = Json::array();
-    for (const auto& step : steps) {
-        result.push_back(to_value(step));
+    for (const auto& value : values) {
+        result.push_back(to_value(value));
     }
     return result;
 }
+
+Json to_value(const RunStatus& run) {
+    const bool time_known = run.started != std::chrono::system_clock::time_point();
+    return {
+        {"id", run.id},
+        {"state", name_of(run.state)},
+        {"pid", run.pid > 0 ? Json(run.pid) : Json(nullptr)},
+        {"started", time_known ? Json(iso_8601(run.started)) : Json(nullptr)},
+        {"locks", to_array(run.locks)},
+        {"cleanups", to_array(run.cleanups)},
+        {"current", run.current ? to_value(*run.current) : Json(nullptr)},
+        {"command", text_or_null(run.command)},
+        {"directory", text_or_null(run.directory)},
+        {"job_url", text_or_null(run.job_url)},
+        {"log", text_or_null(run.log)},
+        {"error", text_or_null(run.error)},
+    };
+}
+
+std::string text_of(const Json& value) { return value.dump(2, ' ', false, Json::error_handler_t::replace) + '\n'; }
 
 } // namespace
 
@@ -61,10 +89,18 @@ std::string to_json(const Report& report) {
         {"seconds", seconds(report.duration)},
         {"lock_wait_seconds", seconds(report.lock_wait)},
         {"command_seconds", report.command_duration ? Json(seconds(*report.command_duration)) : Json(nullptr)},
-        {"setups", to_value(report.setups)},
-        {"cleanups", to_value(report.cleanups)},
+        {"setups", to_array(report.setups)},
+        {"cleanups", to_array(report.cleanups)},
     };
-    return value.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+    return text_of(value);
+}
+
+std::string to_json(std::span<const RunStatus> runs) {
+    Json list = Json::array();
+    for (const auto& run : runs) {
+        list.push_back(to_value(run));
+    }
+    return text_of({{"runs", std::move(list)}});
 }
 
 } // namespace finally_run::report

@@ -1,0 +1,140 @@
+// The table of --status.
+#include "report/status.hpp"
+
+#include "report/status_details.hpp"
+#include "report/text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+
+namespace finally_run::report {
+
+namespace {
+
+using State = RunStatus::State;
+using std::chrono::system_clock;
+
+constexpr std::size_t gap = 2;
+constexpr std::size_t least_columns = 40;
+constexpr std::size_t least_for_command = 24; // with less it gets a line of its own
+
+// RUN, STATE, PID, AGE, LOCKS, CLEANUPS. The command comes after them, where there is room.
+constexpr std::size_t column_count = 6;
+using Cells = std::array<std::string, column_count>;
+
+std::string age_text(system_clock::time_point started, system_clock::time_point now) {
+    if (started == system_clock::time_point()) {
+        return "-";
+    }
+    // The clock may have been set back since.
+    const auto seconds = std::max<long long>(std::chrono::floor<std::chrono::seconds>(now - started).count(), 0);
+    if (seconds < 60) {
+        return fmt::format("{}s", seconds);
+    }
+    if (seconds < 3600) {
+        return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);
+    }
+    if (seconds < 86400) {
+        return fmt::format("{}h{:02}m", seconds / 3600, seconds % 3600 / 60);
+    }
+    return fmt::format("{}d{:02}h", seconds / 86400, seconds % 86400 / 3600);
+}
+
+std::string state_text(State state) {
+    std::string text(name_of(state));
+    std::ranges::replace(text, '-', ' ');
+    return text;
+}
+
+Cells cells_of(const RunStatus& run, system_clock::time_point now, std::size_t columns) {
+    return {shown(run.id),
+            state_text(run.state),
+            run.pid > 0 ? std::to_string(run.pid) : "-",
+            age_text(run.started, now),
+            lock_cell(run.locks, columns),
+            run.state == State::damaged ? "?" : std::to_string(run.cleanups.size())};
+}
+
+std::string line_of(const Cells& cells, const std::array<std::size_t, column_count>& widths, std::string_view command) {
+    std::string line;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+        line += cells.at(i);
+        line.append(widths.at(i) - width_of(cells.at(i)) + gap, ' ');
+    }
+    line += command;
+    line.erase(line.find_last_not_of(' ') + 1);
+    return line += '\n';
+}
+
+// What to do about the runs of this state: its one run is named, of several the reader picks one.
+std::string forget_words(std::span<const RunStatus> runs, State state, std::string_view program) {
+    const auto matches = [&](const RunStatus& run) { return run.state == state; };
+    const auto found = std::ranges::find_if(runs, matches);
+    if (found == runs.end()) {
+        return {};
+    }
+    const bool single = std::ranges::count_if(runs, matches) == 1;
+    return fmt::format("{} --forget {}", program, single ? shown(found->id) : "RUN");
+}
+
+std::string advice(std::span<const RunStatus> runs, std::string_view program) {
+    std::string text;
+    if (const auto forget = forget_words(runs, State::unfinished, program); !forget.empty()) {
+        text += fmt::format("To run what is left:  {} --recover\nTo drop it:           {}\n", program, forget);
+    }
+    if (const auto forget = forget_words(runs, State::damaged, program); !forget.empty()) {
+        text += fmt::format("Damaged: clean up by hand, then {}\n", forget);
+    }
+    return text.empty() ? text : '\n' + text;
+}
+
+} // namespace
+
+std::string_view name_of(State state) {
+    switch (state) {
+    case State::running:
+        return "running";
+    case State::setup:
+        return "setup";
+    case State::cleaning_up:
+        return "cleaning-up";
+    case State::finishing:
+        return "finishing";
+    case State::unfinished:
+        return "unfinished";
+    case State::damaged:
+        break;
+    }
+    return "damaged";
+}
+
+std::string to_table(std::span<const RunStatus> runs, system_clock::time_point now, std::size_t columns,
+                     std::string_view program) {
+    if (runs.empty()) {
+        return "no runs\n";
+    }
+    columns = std::max(columns, least_columns);
+    const std::string caller = shown(program);
+    std::vector<Cells> rows{{"RUN", "STATE", "PID", "AGE", "LOCKS", "CLEANUPS"}};
+    for (const auto& run : runs) {
+        rows.push_back(cells_of(run, now, columns));
+    }
+    std::array<std::size_t, column_count> widths{};
+    std::size_t used = 0;
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+        for (const auto& row : rows) {
+            widths.at(i) = std::max(widths.at(i), width_of(row.at(i)));
+        }
+        used += widths.at(i) + gap;
+    }
+    const std::size_t room = used + least_for_command <= columns ? columns - used : 0;
+    std::string table = line_of(rows.front(), widths, room > 0 ? "COMMAND" : "");
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        table += line_of(rows.at(i + 1), widths, shown_within(runs[i].command, room));
+        table += lines_below(runs[i], columns, room == 0);
+    }
+    return table + advice(runs, caller);
+}
+
+} // namespace finally_run::report

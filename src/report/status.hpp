@@ -1,0 +1,62 @@
+// What --status shows: the values of each run, and their table and JSON.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <vector>
+
+namespace finally_run::report {
+
+// A run that is not over. All text is foreign and raw: it is made visible on its way out. An empty one is not known.
+struct RunStatus {
+    enum class State {
+        running,
+        setup,
+        cleaning_up, // by the supervisor
+        finishing,   // by the guardian or a recovery
+        unfinished,  // everybody is dead: --recover finishes it
+        damaged,     // its journal cannot be believed: nobody finishes it
+    };
+    struct Lock {
+        std::string name; // as the user gave it, or its path
+        bool shared = false;
+    };
+    struct Step {
+        std::string kind; // "setup", "cleanup", "on-success", "on-failure", "remove", "temp-dir"
+        std::string text; // CMD or PATH; empty: not known
+
+        bool operator==(const Step&) const = default;
+    };
+
+    std::string id;
+    State state = State::running;
+    pid_t pid = 0;                                 // whoever works on it; 0: nobody
+    std::chrono::system_clock::time_point started; // the epoch: not known
+    std::vector<Lock> locks;                       // an unfinished run had them, all others have them
+    std::vector<Step> cleanups;                    // that have not ended, in the order in which they run
+    std::optional<Step> current;                   // a setup, or one of the cleanups
+    std::string command;                           // its words, separated by blanks
+    std::string directory;                         // where it was started
+    std::string job_url;                           // of the CI job
+    std::string log;                               // a file with the output of its cleanups
+    std::string error;                             // why it is damaged
+};
+
+// "running", "setup", "cleaning-up", ...
+[[nodiscard]] std::string_view name_of(RunStatus::State state);
+
+// One row for each run in the order given, below it what does not fit into a row; at the end what to do about the
+// unfinished and damaged ones. Lines are cut to `columns`, but for paths and addresses below a row, which people copy.
+// `program` is how to call finally-run for the same state directory: "finally-run --state-dir '/x y'".
+[[nodiscard]] std::string to_table(std::span<const RunStatus> runs, std::chrono::system_clock::time_point now,
+                                   std::size_t columns, std::string_view program = "finally-run");
+
+// {"runs": [...]}, indented, with an end of line; what is not known is null. JSON has no other text than UTF-8: bytes
+// that are none come out as U+FFFD.
+[[nodiscard]] std::string to_json(std::span<const RunStatus> runs);
+
+} // namespace finally_run::report

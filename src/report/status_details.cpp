@@ -1,0 +1,113 @@
+// The locks of a run and the lines below its row in the table of --status.
+#include "report/status_details.hpp"
+
+#include "report/text.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace finally_run::report {
+
+namespace {
+
+constexpr std::size_t gap = 2;
+constexpr std::size_t label_width = 7;
+constexpr std::size_t most_cleanups = 8;
+
+std::size_t lock_columns(std::size_t columns) { return columns / 5; }
+
+std::string text_of(const RunStatus::Step& step) {
+    return step.text.empty() ? step.kind : step.kind + ": " + step.text;
+}
+
+std::vector<std::string> names_of(const std::vector<RunStatus::Lock>& locks) {
+    std::vector<std::string> names;
+    names.reserve(locks.size());
+    for (const auto& lock : locks) {
+        names.push_back(shown(lock.name) + (lock.shared ? " (shared)" : ""));
+    }
+    return names;
+}
+
+std::string joined(const std::vector<std::string>& names) { return fmt::format("{}", fmt::join(names, ", ")); }
+
+// What is below the row of a run.
+class Details {
+public:
+    explicit Details(std::size_t columns) : m_room(columns - (gap + label_width + gap)) {}
+
+    void cut(std::string_view label, std::string_view text) { add(label, shown_within(text, m_room)); }
+    void whole(std::string_view label, std::string_view text) {
+        if (!text.empty()) {
+            add(label, shown(text));
+        }
+    }
+    void cleanups(const RunStatus& run) {
+        if (run.current) {
+            cut("now", text_of(*run.current));
+        }
+        bool skipped = !run.current;
+        std::size_t count = 0;
+        for (const auto& cleanup : run.cleanups) {
+            if (!skipped && cleanup == *run.current) {
+                skipped = true;
+            } else if (++count <= most_cleanups) {
+                cut(count == 1 ? "next" : "", text_of(cleanup));
+            }
+        }
+        if (count > most_cleanups) {
+            add("", fmt::format("and {} more", count - most_cleanups));
+        }
+    }
+    void locks(const RunStatus& run) {
+        for (const auto& name : names_of(run.locks)) {
+            // GitHub's runner skips blanks before a `::command::`, so that no line may begin with a name.
+            add("lock", name);
+        }
+    }
+
+    [[nodiscard]] const std::string& text() const { return m_text; }
+
+private:
+    void add(std::string_view label, std::string_view text) {
+        m_text += fmt::format("{:{}}{:<{}}{:{}}{}\n", "", gap, label, label_width, "", gap, text);
+    }
+
+    std::size_t m_room;
+    std::string m_text;
+};
+
+} // namespace
+
+std::string lock_cell(const std::vector<RunStatus::Lock>& locks, std::size_t columns) {
+    if (locks.empty()) {
+        return "-";
+    }
+    const auto names = names_of(locks);
+    const std::size_t room = lock_columns(columns);
+    if (auto all = joined(names); width_of(all) <= room) {
+        return all;
+    }
+    const std::string others = names.size() > 1 ? fmt::format(" +{}", names.size() - 1) : "";
+    return end_of(names.front(), room - std::min(room, others.size())) + others;
+}
+
+std::string lines_below(const RunStatus& run, std::size_t columns, bool with_command) {
+    Details details(columns);
+    if (with_command && !run.command.empty()) {
+        details.cut("command", run.command);
+    }
+    details.whole("error", run.error);
+    details.cleanups(run);
+    if (width_of(joined(names_of(run.locks))) > lock_columns(columns)) {
+        details.locks(run);
+    }
+    if (run.state == RunStatus::State::unfinished || run.state == RunStatus::State::damaged) {
+        details.whole("in", run.directory);
+    }
+    details.whole("job", run.job_url);
+    details.whole("log", run.log);
+    return details.text();
+}
+
+} // namespace finally_run::report

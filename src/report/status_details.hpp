@@ -1,0 +1,17 @@
+// What the table of --status says of one run besides the plain cells: its locks, and the lines below its row.
+#pragma once
+
+#include "report/status.hpp"
+
+#include <string>
+#include <vector>
+
+namespace finally_run::report {
+
+// In a table of `columns` at least 40. What is left out or cut here is below the row.
+[[nodiscard]] std::string lock_cell(const std::vector<RunStatus::Lock>& locks, std::size_t columns);
+
+// Whole lines; none if the row says it all.
+[[nodiscard]] std::string lines_below(const RunStatus& run, std::size_t columns, bool with_command);
+
+} // namespace finally_run::report
