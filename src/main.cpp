@@ -2,11 +2,13 @@
 
 #include "cli/parse.hpp"
 #include "os/signals.hpp"
+#include "run/defer.hpp"
+#include "run/recovery.hpp"
 #include "run/run.hpp"
+#include "run/status.hpp"
 
 #include <cstdio>
 #include <exception>
-#include <optional>
 #include <span>
 #include <string>
 #include <unistd.h>
@@ -16,13 +18,27 @@ using namespace finally_run;
 
 namespace {
 
-int print(const std::string& text) {
+run::Finish print(const std::string& text) {
     const bool printed = std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
     if (!printed) {
         run::say_error("cannot write to stdout");
     }
-    return printed ? 0 : run::own_failure_status;
+    return {printed ? 0 : run::own_failure_status, 0};
 }
+
+// One for each thing that can be asked for.
+struct Answer {
+    char** argv;
+    os::Signals& signals;
+
+    run::Finish operator()(const plan::Plan& plan) const { return run::run(plan, {argv, environ}, signals); }
+    run::Finish operator()(const plan::Defer& request) const { return run::defer(request); }
+    run::Finish operator()(const plan::Status& request) const { return print(run::status(request)); }
+    run::Finish operator()(const plan::Recover& request) const { return run::recover(request, signals); }
+    run::Finish operator()(const plan::Forget& request) const { return run::forget(request); }
+    run::Finish operator()(const cli::ShowHelp& help) const { return print(help.text); }
+    run::Finish operator()(const cli::ShowVersion& version) const { return print(version.text); }
+};
 
 } // namespace
 
@@ -30,13 +46,7 @@ int main(int argc, char* argv[]) {
     try {
         os::Signals signals; // first of all: also a message to a broken pipe must not end us
         const auto request = cli::parse(std::span(argv, static_cast<std::size_t>(argc)), environ);
-        if (const auto* const help = std::get_if<cli::ShowHelp>(&request)) {
-            return print(help->text);
-        }
-        if (const auto* const version = std::get_if<cli::ShowVersion>(&request)) {
-            return print(version->text);
-        }
-        const run::Finish finish = run::run(std::get<plan::Plan>(request), environ, signals);
+        const run::Finish finish = std::visit(Answer{argv, signals}, request);
         if (finish.signal != 0) {
             os::die_of(finish.signal);
         }

@@ -34,7 +34,8 @@ bool is_exported_function(const std::string& name) { return ::getenv(("BASH_FUNC
 
 class Attempt {
 public:
-    Attempt(pid_t pid, const TimeLimits& limits, os::Events& events, const std::function<void(int)>& on_signal)
+    Attempt(pid_t pid, const TimeLimits& limits, os::Events& events,
+            const std::function<void(const os::Signal&)>& on_signal)
         : m_pid(pid), m_grace(limits.grace), m_events(events), m_on_signal(on_signal),
           m_limit_end(os::deadline_after(limits.limit)) {}
 
@@ -51,7 +52,7 @@ private:
     pid_t m_pid;
     plan::Limit m_grace;
     os::Events& m_events;
-    const std::function<void(int)>& m_on_signal;
+    const std::function<void(const os::Signal&)>& m_on_signal;
     os::Deadline m_limit_end;
     os::Deadline m_grace_end; // nullopt also if the grace never ends
     bool m_timed_out = false;
@@ -86,7 +87,7 @@ os::WaitStatus Attempt::wait_for_end() {
         const os::Event event = m_events.wait(os::earliest({m_limit_end, m_killed ? std::nullopt : m_grace_end}));
         if (const auto* const signal = std::get_if<os::Signal>(&event)) {
             if (signal->number != SIGCHLD) {
-                m_on_signal(signal->number);
+                m_on_signal(*signal);
             }
             while (const auto change = os::next_change(m_pid)) {
                 if (change->si_code != CLD_STOPPED && change->si_code != CLD_CONTINUED) {
@@ -117,7 +118,7 @@ std::vector<os::ProcessInfo> Attempt::leftovers() {
             m_events.wait(look_again ? os::deadline_after(std::chrono::milliseconds(10)) : settled, first.get());
         if (const auto* const signal = std::get_if<os::Signal>(&event);
             signal != nullptr && signal->number != SIGCHLD) {
-            m_on_signal(signal->number);
+            m_on_signal(*signal);
         }
     }
 }
@@ -151,15 +152,18 @@ std::string failure_of(const os::SpawnResult& not_started) {
     return std::string("cannot be started: ").append(os::error_text(not_started.error));
 }
 
-Outcome run_command(const std::string& cmd, const char* const* env, const os::Stdio& stdio, const TimeLimits& limits,
-                    os::Events& events, const std::function<void(int signal)>& on_signal) {
+Outcome run_command(const std::string& cmd, const Surroundings& surroundings, const TimeLimits& limits,
+                    os::Events& events, const std::function<void(const os::Signal&)>& on_signal) {
     const CommandLine line(cmd);
     Outcome outcome;
     const os::SpawnResult spawned = os::spawn({.argv = line.argv(),
-                                               .env = env,
+                                               .env = surroundings.env,
                                                .signals = os::default_signals(),
                                                .placement = os::Placement::own_session,
-                                               .stdio = stdio});
+                                               .stdio = surroundings.stdio,
+                                               .directory = surroundings.directory,
+                                               .mask = surroundings.mask,
+                                               .in_child = surroundings.in_child});
     if (!spawned.started()) {
         if (spawned.exec_failed) {
             outcome.exit_code = spawned.shell_code();

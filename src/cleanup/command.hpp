@@ -7,8 +7,11 @@
 #include "os/wait_status.hpp"
 #include "plan/duration.hpp"
 
+#include <fcntl.h>
 #include <functional>
+#include <optional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace finally_run::cleanup {
@@ -36,11 +39,19 @@ struct TimeLimits {
     plan::Limit grace; // then SIGKILL
 };
 
+// Where an attempt runs, and with what. All is borrowed.
+struct Surroundings {
+    const char* const* env; // ends with a null
+    os::Stdio stdio;
+    int directory = AT_FDCWD;        // AT_FDCWD: ours
+    std::optional<mode_t> mask = {}; // nullopt: ours
+    std::function<void()> in_child = {};
+};
+
 // Runs it in a session of its own with default signals and waits for its end. Processes that it leaves in its session
 // are an error: whatever they do, they would do it without the lock. Signals that reach us meanwhile go to `on_signal`;
 // nothing aborts it.
-[[nodiscard]] Outcome run_command(const std::string& cmd, const char* const* env, const os::Stdio& stdio,
-                                  const TimeLimits& limits, os::Events& events,
-                                  const std::function<void(int signal)>& on_signal);
+[[nodiscard]] Outcome run_command(const std::string& cmd, const Surroundings& surroundings, const TimeLimits& limits,
+                                  os::Events& events, const std::function<void(const os::Signal&)>& on_signal);
 
 } // namespace finally_run::cleanup

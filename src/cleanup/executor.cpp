@@ -1,12 +1,17 @@
 #include "cleanup/executor.hpp"
 
+#include "cleanup/fresh_directory.hpp"
 #include "cleanup/remove_tree.hpp"
 #include "os/clock.hpp"
+#include "os/error.hpp"
+#include "os/place.hpp"
 #include "os/process.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <exception>
 #include <fcntl.h>
+#include <system_error>
 
 namespace finally_run::cleanup {
 
@@ -27,28 +32,31 @@ bool applies(const Cleanup& cleanup, plan::Result result) {
 
 class Executor {
 public:
-    Executor(const Settings& settings, Output& output, os::Events& events, Observer& observer)
-        : m_settings(settings), m_output(output), m_events(events), m_observer(observer) {}
+    Executor(const Settings& settings, Stack& stack, Output& output, os::Events& events, Observer& observer)
+        : m_settings(settings), m_stack(stack), m_output(output), m_events(events), m_observer(observer) {}
 
     Outcome run(const Cleanup& cleanup);
 
 private:
-    Outcome attempt(const Cleanup& cleanup);
-    Outcome attempt_command(const Cleanup& cleanup);
+    Outcome run_in(int directory, const Cleanup& cleanup);
+    Outcome attempt(int directory, const Cleanup& cleanup);
+    Outcome attempt_command(int directory, const Cleanup& cleanup);
     void pause(const Cleanup& cleanup, plan::Duration duration);
 
     const Settings& m_settings;
+    Stack& m_stack;
     Output& m_output;
     os::Events& m_events;
     Observer& m_observer;
 };
 
-Outcome Executor::attempt_command(const Cleanup& cleanup) {
-    const auto on_signal = [&](int signal) { m_observer.on_signal(cleanup, signal); };
+Outcome Executor::attempt_command(int directory, const Cleanup& cleanup) {
+    const auto on_signal = [&](const os::Signal& signal) { m_observer.on_signal(cleanup, signal); };
     for (;;) {
         const int out = m_output.writable();
         const os::Stdio stdio{m_output.null(), out, out};
-        Outcome outcome = run_command(cleanup.text, m_settings.env, stdio, m_settings.limits, m_events, on_signal);
+        const Surroundings surroundings{m_settings.env, stdio, directory, m_settings.mask, m_stack.in_child(cleanup)};
+        Outcome outcome = run_command(cleanup.text, surroundings, m_settings.limits, m_events, on_signal);
         // It may have failed only because nobody reads what it prints: then it gets a second chance, on the log.
         const bool lost_stderr = out == STDERR_FILENO && m_output.stderr_dead();
         if (outcome.error.empty() || !lost_stderr) {
@@ -57,13 +65,13 @@ Outcome Executor::attempt_command(const Cleanup& cleanup) {
     }
 }
 
-Outcome Executor::attempt(const Cleanup& cleanup) {
+Outcome Executor::attempt(int directory, const Cleanup& cleanup) {
     try {
         if (cleanup.kind != Cleanup::Kind::remove && cleanup.kind != Cleanup::Kind::temp_dir) {
-            return attempt_command(cleanup);
+            return attempt_command(directory, cleanup);
         }
         Outcome outcome;
-        if (const auto obstacle = remove_tree(AT_FDCWD, cleanup.text)) {
+        if (const auto obstacle = remove_tree(directory, cleanup.text)) {
             outcome.error = *obstacle;
         }
         return outcome;
@@ -83,17 +91,17 @@ void Executor::pause(const Cleanup& cleanup, plan::Duration duration) {
         if (signal != nullptr && signal->number == SIGCHLD) {
             os::reap_all();
         } else if (signal != nullptr) {
-            m_observer.on_signal(cleanup, signal->number);
+            m_observer.on_signal(cleanup, *signal);
         }
     }
 }
 
-Outcome Executor::run(const Cleanup& cleanup) {
+Outcome Executor::run_in(int directory, const Cleanup& cleanup) {
     // Without processes for a moment a cleanup is not lost, whatever --cleanup-retries says; but not for ever.
     const os::Deadline resources_awaited = os::deadline_after(std::chrono::minutes(1));
     plan::Duration next_pause = first_pause;
     for (unsigned attempts = 1;;) {
-        Outcome outcome = attempt(cleanup);
+        Outcome outcome = attempt(directory, cleanup);
         outcome.attempts = attempts;
         if (outcome.error.empty()) {
             return outcome;
@@ -109,14 +117,31 @@ Outcome Executor::run(const Cleanup& cleanup) {
     }
 }
 
+Outcome Executor::run(const Cleanup& cleanup) {
+    if (!cleanup.place) {
+        return run_in(m_settings.directory, cleanup);
+    }
+    try {
+        if (const os::Fd directory = os::open_place(*cleanup.place, m_settings.same_boot)) {
+            return run_in(directory.get(), cleanup);
+        }
+        m_observer.moved(cleanup, os::error_text(errno));
+        const FreshDirectory fresh;
+        return run_in(fresh.fd(), cleanup);
+    } catch (const std::system_error& error) {
+        Outcome outcome;
+        outcome.error = error.what();
+        return outcome;
+    }
+}
+
 } // namespace
 
 std::size_t run_all(Stack& stack, plan::Result result, const Settings& settings, Output& output, os::Events& events,
                     Observer& observer) {
-    Executor executor(settings, output, events, observer);
+    Executor executor(settings, stack, output, events, observer);
     std::size_t failed = 0;
     while (const auto cleanup = stack.top()) {
-        stack.started(*cleanup);
         Outcome outcome;
         if (applies(*cleanup, result)) {
             observer.begin(*cleanup);

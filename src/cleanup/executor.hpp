@@ -8,6 +8,10 @@
 #include "plan/result.hpp"
 
 #include <cstddef>
+#include <fcntl.h>
+#include <optional>
+#include <string_view>
+#include <sys/types.h>
 
 namespace finally_run::cleanup {
 
@@ -15,6 +19,10 @@ struct Settings {
     TimeLimits limits;      // of each single attempt
     unsigned retries = 0;   // after a failure, with a growing pause
     const char* const* env; // ends with a null; borrowed
+    // Where a cleanup runs that has no place of its own. For a run that ended long ago also its umask(2).
+    int directory = AT_FDCWD;
+    std::optional<mode_t> mask = {};
+    bool same_boot = true; // device numbers in places still hold
 };
 
 // Hears of every cleanup; neither call can stop one.
@@ -24,7 +32,9 @@ public:
     virtual void begin(const Cleanup& cleanup) = 0;
     virtual void end(const Cleanup& cleanup, const Outcome& outcome, plan::Duration took) = 0;
     // A signal came while it ran.
-    virtual void on_signal(const Cleanup& cleanup, int signal) = 0;
+    virtual void on_signal(const Cleanup& cleanup, const os::Signal& signal) = 0;
+    // Its place is gone (the reason), so it runs in a fresh directory.
+    virtual void moved(const Cleanup& cleanup, std::string_view reason) = 0;
 };
 
 // Last in, first out, each whatever became of the one before; on-success and on-failure only for their outcome. Returns

@@ -1,7 +1,6 @@
 #include "cleanup/output.hpp"
 
 #include "os/error.hpp"
-#include "os/state_dir.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -14,8 +13,6 @@ namespace finally_run::cleanup {
 
 namespace {
 
-constexpr const char* log_dir = ".runs";
-constexpr mode_t private_dir = 0700;
 constexpr mode_t private_file = 0600;
 
 bool open_for_writing(int fd) {
@@ -25,9 +22,8 @@ bool open_for_writing(int fd) {
 
 } // namespace
 
-Output::Output(std::filesystem::path state_dir, std::string_view run_id)
-    : m_state_dir(std::move(state_dir)), m_log_name(std::string(run_id).append(".log")),
-      m_stderr_unusable(!open_for_writing(STDERR_FILENO)) {
+Output::Output(std::filesystem::path log)
+    : m_log_path(std::move(log)), m_stderr_unusable(!open_for_writing(STDERR_FILENO)) {
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) {
         os::throw_errno("open", "/dev/null");
@@ -55,19 +51,17 @@ int Output::writable() {
 
 void Output::create_log() {
     m_log_failed = true;
+    // Not O_EXCL: whoever takes a run over goes on in its log.
+    const int log = ::open(m_log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, private_file);
+    if (log < 0) {
+        return; // there is nobody to tell: stderr is dead
+    }
+    m_log = os::Fd(log);
     try {
-        const os::Fd state = os::open_state_dir(m_state_dir);
-        ::mkdirat(state.get(), log_dir, private_dir);
-        const std::string name = std::string(log_dir).append("/").append(m_log_name);
-        const int log =
-            ::openat(state.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, private_file);
-        if (log < 0) {
-            return;
-        }
-        m_log = os::moved_high(os::Fd(log));
+        m_log = os::moved_high(std::move(m_log));
         m_log_failed = false;
     } catch (const std::system_error&) {
-        // There is nobody to tell: stderr is dead.
+        m_log.reset();
     }
 }
 
@@ -75,14 +69,11 @@ std::filesystem::path Output::finish(bool keep) {
     if (!m_log) {
         return {};
     }
-    const std::filesystem::path directory = m_state_dir / log_dir;
-    std::filesystem::path path = directory / m_log_name;
     struct stat info = {};
     if (keep && ::fstat(m_log.get(), &info) == 0 && info.st_size > 0) {
-        return path;
+        return m_log_path;
     }
-    ::unlink(path.c_str());
-    ::rmdir(directory.c_str()); // fails while another run has a log there
+    ::unlink(m_log_path.c_str());
     return {};
 }
 

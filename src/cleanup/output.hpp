@@ -4,18 +4,17 @@
 #include "os/fd.hpp"
 
 #include <filesystem>
-#include <string>
-#include <string_view>
 
 namespace finally_run::cleanup {
 
 class Output {
 public:
-    // Opens /dev/null (std::system_error). The log is STATE_DIR/.runs/ID.log, created when it is first needed.
-    Output(std::filesystem::path state_dir, std::string_view run_id);
+    // Opens /dev/null (std::system_error). The log is created, in a directory that is there, when it is first needed.
+    explicit Output(std::filesystem::path log);
 
     // For a step's stdin; close-on-exec like all of ours.
     [[nodiscard]] int null() const { return m_null.get(); }
+    [[nodiscard]] int log() const { return m_log.get(); } // -1: there is none yet
 
     // For its stdout and stderr: a descriptor that can be written to now. A log that cannot be created is /dev/null.
     [[nodiscard]] int writable();
@@ -30,8 +29,7 @@ public:
 private:
     void create_log();
 
-    std::filesystem::path m_state_dir;
-    std::string m_log_name;
+    std::filesystem::path m_log_path;
     bool m_stderr_unusable;
     os::Fd m_null;
     os::Fd m_log;

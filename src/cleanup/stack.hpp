@@ -3,10 +3,9 @@
 
 #include "plan/cleanup.hpp"
 
-#include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace finally_run::cleanup {
 
@@ -28,22 +27,10 @@ public:
 
     // Registers a cleanup before what it covers begins. Throws std::system_error if that cannot be done.
     virtual void push(Cleanup cleanup) = 0;
-    [[nodiscard]] virtual std::optional<Cleanup> top() const = 0;
-    virtual void started(const Cleanup& cleanup) = 0;
+    [[nodiscard]] virtual std::optional<Cleanup> top() = 0;
+    // What the process that runs it does first: see os::SpawnRequest::in_child.
+    [[nodiscard]] virtual std::function<void()> in_child(const Cleanup& cleanup) = 0;
     virtual void finished(const Cleanup& cleanup, const Outcome& outcome) = 0;
-};
-
-// Lives as long as this process.
-class MemoryStack : public Stack {
-public:
-    void push(Cleanup cleanup) override;
-    [[nodiscard]] std::optional<Cleanup> top() const override;
-    void started(const Cleanup& /*cleanup*/) override {}
-    void finished(const Cleanup& cleanup, const Outcome& outcome) override;
-
-private:
-    std::vector<Cleanup> m_cleanups;
-    std::uint64_t m_next_id = 1;
 };
 
 } // namespace finally_run::cleanup

@@ -110,18 +110,22 @@ pid_t owner_in_locks(std::string_view locks, dev_t device, ino_t inode) {
     return 0;
 }
 
-std::string job_url(std::string_view environment) {
-    for (const std::string_view name : {"CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL"}) {
-        if (std::string url = variable(environment, name); !url.empty()) {
+std::string job_url(const std::function<std::string(const char* name)>& variable_of) {
+    for (const char* const name : {"CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL"}) {
+        if (std::string url = variable_of(name); !url.empty()) {
             return url;
         }
     }
-    const std::string server = variable(environment, "GITHUB_SERVER_URL");
-    const std::string run = variable(environment, "GITHUB_RUN_ID");
+    const std::string server = variable_of("GITHUB_SERVER_URL");
+    const std::string run = variable_of("GITHUB_RUN_ID");
     if (server.empty() || run.empty()) {
         return {};
     }
-    return server + "/" + variable(environment, "GITHUB_REPOSITORY") + "/actions/runs/" + run;
+    return server + "/" + variable_of("GITHUB_REPOSITORY") + "/actions/runs/" + run;
+}
+
+std::string job_url(std::string_view environment) {
+    return job_url([&](const char* name) { return variable(environment, name); });
 }
 
 std::optional<Holder> find_holder(dev_t device, ino_t inode) {

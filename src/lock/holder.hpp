@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,5 +30,7 @@ struct Holder {
 
 // The address of the CI job in an environment block ("A=1\0B=2\0"); empty if there is none.
 [[nodiscard]] std::string job_url(std::string_view environment);
+// The same, wherever the variables are; one that is missing is empty.
+[[nodiscard]] std::string job_url(const std::function<std::string(const char* name)>& variable_of);
 
 } // namespace finally_run::lock

@@ -37,16 +37,22 @@ Event Events::wait(const Deadline& deadline, int extra_fd) {
         }
         // poll(2) passes over negative descriptors. With no events asked for, stdout reports POLLERR (pipe) or POLLHUP
         // (socket, terminal) when its reader has gone.
-        std::array<pollfd, 4> fds{{{m_signals.fd(), POLLIN, 0},
+        std::array<pollfd, 5> fds{{{m_signals.fd(), POLLIN, 0},
                                    {m_caller.get(), POLLIN, 0},
                                    {m_watch_stdout ? STDOUT_FILENO : -1, 0, 0},
-                                   {extra_fd, POLLIN, 0}}};
+                                   {extra_fd, POLLIN, 0},
+                                   {m_companion, 0, 0}}};
         const int ready = ::poll(fds.data(), fds.size(), poll_timeout(deadline));
         if (ready < 0 && errno != EINTR && errno != EAGAIN && errno != ENOMEM) {
             throw_errno("poll");
         }
         if (ready == 0 && has_passed(deadline)) {
             return TimedOut{};
+        }
+        if (ready > 0 && fds[4].revents != 0) {
+            m_companion = -1;
+            const auto gone = std::exchange(m_companion_gone, {}); // it may watch another
+            gone();
         }
         if (ready <= 0 || fds[0].revents != 0) {
             continue;
@@ -66,6 +72,11 @@ Event Events::wait(const Deadline& deadline, int extra_fd) {
             return Readable{};
         }
     }
+}
+
+void Events::watch_companion(int fd, std::function<void()> gone) {
+    m_companion = fd;
+    m_companion_gone = std::move(gone);
 }
 
 bool has_controlling_terminal() {

@@ -5,6 +5,7 @@
 #include "os/fd.hpp"
 #include "os/signals.hpp"
 
+#include <functional>
 #include <optional>
 #include <variant>
 
@@ -28,6 +29,10 @@ public:
     // Waits for one event. Signals first, in the order in which the kernel hands them out; the others once each.
     [[nodiscard]] Event wait(const Deadline& deadline, int extra_fd = -1);
 
+    // `gone` is called from within wait() when poll(2) reports an error of the descriptor, as for a pipe that lost its
+    // reader; once, unless it watches anew. -1: watch no more.
+    void watch_companion(int fd, std::function<void()> gone);
+
     [[nodiscard]] Signals& signals() { return m_signals; }
 
 private:
@@ -35,6 +40,8 @@ private:
     Fd m_caller;
     bool m_caller_gone = false;
     bool m_watch_stdout;
+    int m_companion = -1;
+    std::function<void()> m_companion_gone;
 };
 
 [[nodiscard]] bool has_controlling_terminal();

@@ -40,20 +40,26 @@ void skip_words(std::string_view& text, int count) {
     }
 }
 
-std::vector<ProcessInfo> look_for_descendants(pid_t root) {
+std::vector<ProcessInfo> read_all() {
     std::vector<ProcessInfo> all;
     for (const pid_t pid : all_pids()) {
         if (auto info = read_process(pid)) {
             all.push_back(std::move(*info));
         }
     }
+    return all;
+}
+
+std::vector<ProcessInfo> look_for_descendants(pid_t root) {
+    std::vector<ProcessInfo> all = read_all();
     std::unordered_set<pid_t> family{root};
     std::vector<ProcessInfo> found;
     // A child may have a smaller pid than its parent: repeat until nobody is added.
     for (bool grown = true; grown;) {
         grown = false;
         for (ProcessInfo& process : all) {
-            if (process.pid != 0 && family.contains(process.parent)) {
+            const bool helper = process.parent == root && process.exit_signal != SIGCHLD;
+            if (process.pid != 0 && family.contains(process.parent) && !helper) {
                 family.insert(process.pid);
                 if (!process.ended) {
                     found.push_back(process);
@@ -134,6 +140,10 @@ std::optional<ProcessInfo> read_process(pid_t pid) {
     if (!take_number(rest, info.start_ticks)) {
         return std::nullopt;
     }
+    skip_words(rest, 15); // vsize (23) to cnswap (37)
+    if (!take_number(rest, info.exit_signal)) {
+        return std::nullopt;
+    }
     // With other threads left it is only the main thread that has ended.
     info.ended = info.state == 'X' || (info.state == 'Z' && threads <= 1);
     return info;
@@ -171,6 +181,33 @@ std::vector<ProcessInfo> descendants(pid_t root) {
         }
     }
     return found;
+}
+
+std::vector<ProcessInfo> all_processes() {
+    auto all = read_all();
+    std::erase_if(all, [](const ProcessInfo& process) { return process.ended; });
+    return all;
+}
+
+std::strong_ordering start_against(const ProcessInfo& process, std::uint64_t boot_nanoseconds) {
+    const auto ticks_per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+    constexpr std::uint64_t second = 1'000'000'000;
+    const std::uint64_t ticks =
+        boot_nanoseconds / second * ticks_per_second + boot_nanoseconds % second * ticks_per_second / second;
+    return std::uint64_t(process.start_ticks) <=> ticks;
+}
+
+bool was_started_with(pid_t pid, std::string_view variable) {
+    const std::string environment = read_proc_file(proc_path(pid, "environ"));
+    std::string_view rest = environment;
+    while (!rest.empty()) {
+        const std::string_view entry = rest.substr(0, rest.find('\0'));
+        if (entry == variable) {
+            return true;
+        }
+        rest.remove_prefix(std::min(entry.size() + 1, rest.size()));
+    }
+    return false;
 }
 
 Fd open_pidfd(pid_t pid) { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }

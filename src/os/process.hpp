@@ -3,7 +3,9 @@
 
 #include "os/fd.hpp"
 
+#include <compare>
 #include <csignal>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +23,7 @@ struct ProcessInfo {
     char state;                     // 'T': stopped
     bool ended;                     // ... but not reaped yet
     unsigned long long start_ticks; // since boot, in units of sysconf(_SC_CLK_TCK)
+    int exit_signal;                // what its parent gets when it ends
     std::string name;               // comm: at most 15 bytes
 };
 
@@ -38,11 +41,22 @@ void reap_all();
 [[nodiscard]] bool has_children();
 
 // Every descendant of `root` that has not ended, parents before children. We are a subreaper, so that those whose
-// parent has ended are still ours.
+// parent has ended are still ours. Left out is a child of `root` that does not end with SIGCHLD: nobody is given such
+// an orphan, so it is one that `root` cloned for its own ends.
 [[nodiscard]] std::vector<ProcessInfo> descendants(pid_t root);
 
 // Readable when the process has ended; close-on-exec. Empty with errno if it cannot be had: ESRCH, or an old kernel.
 [[nodiscard]] Fd open_pidfd(pid_t pid);
+
+// All processes that have not ended, in the order of their pids; none without /proc.
+[[nodiscard]] std::vector<ProcessInfo> all_processes();
+
+// Did it start before, at or after that time of CLOCK_BOOTTIME, as far as the ticks of /proc tell? Who has a pid at
+// some time did not start after it; who got the pid later did.
+[[nodiscard]] std::strong_ordering start_against(const ProcessInfo& process, std::uint64_t boot_nanoseconds);
+
+// Whether "NAME=value" is in the environment that the process was started with; false if that cannot be read.
+[[nodiscard]] bool was_started_with(pid_t pid, std::string_view variable);
 
 // Sends a signal to this very process; false if it is gone (or is not ours to signal: errno EPERM).
 bool send_signal(const ProcessInfo& process, int signal);

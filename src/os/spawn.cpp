@@ -9,13 +9,13 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sched.h>
 #include <span>
 #include <string>
 #include <string_view>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <type_traits>
 #include <unistd.h>
@@ -32,18 +32,23 @@ bp::error_code last_error() { return {errno, boost::system::generic_category()};
 
 // Initializers in the sense of Boost.Process: on_exec_setup runs in the child, before execve(2).
 
+// To ignore a pending signal discards it, blocked or not: sigaction(2). DispositionsInit sets it right.
+void discard_pending_signal(int signal) {
+    struct sigaction ignore = {};
+    ignore.sa_handler = SIG_IGN;
+    ::sigaction(signal, &ignore, nullptr);
+}
+
 // What was sent to the group that the child has just left: it was not for the child, and would hit it as soon as it
-// unblocks its signals. To ignore a pending signal discards it, blocked or not: sigaction(2).
+// unblocks its signals.
 void discard_pending_signals() {
     sigset_t pending;
     if (::sigpending(&pending) < 0 || ::sigisemptyset(&pending) == 1) {
         return;
     }
-    struct sigaction ignore = {};
-    ignore.sa_handler = SIG_IGN;
     for (int signal = 1; signal <= SIGRTMAX; ++signal) {
         if (::sigismember(&pending, signal) == 1) {
-            ::sigaction(signal, &ignore, nullptr); // DispositionsInit sets it right
+            discard_pending_signal(signal);
         }
     }
 }
@@ -59,6 +64,31 @@ struct PlacementInit {
             return last_error();
         }
         discard_pending_signals();
+        return {};
+    }
+};
+
+struct SurroundingsInit {
+    int directory;
+    const std::optional<mode_t>& mask;
+
+    bp::error_code on_exec_setup(bp::posix::default_launcher&, const bp::filesystem::path&, const char* const*) const {
+        if (mask) {
+            ::umask(*mask);
+        }
+        return directory != AT_FDCWD && ::fchdir(directory) < 0 ? last_error() : bp::error_code();
+    }
+};
+
+struct CallInit {
+    const std::function<void()>& call;
+
+    bp::error_code on_exec_setup(bp::posix::default_launcher&, const bp::filesystem::path&, const char* const*) const {
+        if (call) {
+            call();
+            // A write beyond the limit on files would hit the program as soon as it unblocks its signals.
+            discard_pending_signal(SIGXFSZ);
+        }
         return {};
     }
 };
@@ -80,15 +110,25 @@ struct DispositionsInit {
     }
 };
 
-// The files that execvp(3) would try, in its order.
-std::vector<std::string> candidates(std::string_view program) {
+const char* value_in(const char* const* env, std::string_view name) {
+    for (; *env != nullptr; ++env) {
+        const std::string_view entry = *env;
+        if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
+            return *env + name.size() + 1;
+        }
+    }
+    return nullptr;
+}
+
+// The files that execvp(3) would try, in its order, with the PATH that the program will have.
+std::vector<std::string> candidates(std::string_view program, const char* const* env) {
     if (program.empty()) {
         return {};
     }
     if (program.find('/') != std::string_view::npos) {
         return {std::string(program)};
     }
-    const char* const path = std::getenv("PATH");
+    const char* const path = value_in(env, "PATH");
     std::string_view rest = path != nullptr ? path : "/bin:/usr/bin";
     std::vector<std::string> found;
     for (;;) {
@@ -118,9 +158,10 @@ class CloneLauncher : public bp::posix::default_launcher {
 public:
     explicit CloneLauncher(const sigset_t& mask) : m_mask(mask) {}
 
-    template <class... Inits> SpawnResult start(const char* const* argv, Inits&&... inits) {
+    template <class... Inits>
+    SpawnResult start(const char* const* argv, const char* const* environment, Inits&&... inits) {
         m_argv = argv;
-        m_candidates = candidates(argv[0]);
+        m_candidates = candidates(argv[0], environment);
         // A script without a #! line: execvp(3) gives it to the shell.
         m_shell_argv = {"sh", nullptr};
         for (const char* const* arg = argv + 1; *arg != nullptr; ++arg) {
@@ -220,12 +261,14 @@ SpawnResult spawn(const SpawnRequest& request) {
     CloneLauncher launcher(request.signals.mask);
     launcher.env = request.env;
     const PlacementInit placement{request.placement};
+    const SurroundingsInit surroundings{request.directory, request.mask};
     const DispositionsInit dispositions{request.signals};
+    const CallInit call{request.in_child};
     if (!request.stdio) {
-        return launcher.start(request.argv, placement, dispositions);
+        return launcher.start(request.argv, request.env, placement, surroundings, call, dispositions);
     }
     bp::process_stdio stdio{request.stdio->in, request.stdio->out, request.stdio->err};
-    return launcher.start(request.argv, placement, stdio, dispositions);
+    return launcher.start(request.argv, request.env, placement, surroundings, stdio, call, dispositions);
 }
 
 } // namespace finally_run::os

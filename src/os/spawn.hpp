@@ -3,6 +3,8 @@
 
 #include "os/signals.hpp"
 
+#include <fcntl.h>
+#include <functional>
 #include <optional>
 #include <span>
 #include <sys/types.h>
@@ -23,11 +25,16 @@ enum class Placement {
 
 // All pointers and descriptors are borrowed for the duration of the call.
 struct SpawnRequest {
-    const char* const* argv; // ends with a null; argv[0] is looked for in PATH as execvp(3) does
+    const char* const* argv; // ends with a null; argv[0] is looked for in the PATH of `env` as execvp(3) does
     const char* const* env;  // ends with a null
     SignalState signals;     // what the program starts with
     Placement placement = Placement::shared_group;
     std::optional<Stdio> stdio = std::nullopt; // nullopt: ours, open or closed as they are
+    int directory = AT_FDCWD;                  // where it starts; AT_FDCWD: where we are
+    std::optional<mode_t> mask = std::nullopt; // umask(2); nullopt: ours
+    // Called by the child itself right before execve(2): async-signal-safe calls only, and what it writes to memory it
+    // writes to ours.
+    std::function<void()> in_child = {};
 };
 
 struct SpawnResult {

@@ -26,4 +26,9 @@ struct ProgramEnd {
     bool begun = true; // false: nothing was started, so there is nothing to clean up
 };
 
+// Told to end before it was over, so that nothing more began.
+[[nodiscard]] inline ProgramEnd stopped_by(int signal) {
+    return {{plan::Result::stopped, 128 + signal, signal}, {128 + signal, signal}};
+}
+
 } // namespace finally_run::run

@@ -4,6 +4,7 @@
 #include "plan/signal_name.hpp"
 #include "report/report_file.hpp"
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 #include <fcntl.h>
@@ -133,11 +134,36 @@ void Narrator::end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outc
     step_ended(plan::name_of(cleanup.kind), cleanup.text, outcome, took, m_report.cleanups);
 }
 
-void Narrator::on_signal(const cleanup::Cleanup& cleanup, int signal) {
-    if (os::default_action(signal) == os::DefaultAction::ignore || std::exchange(m_signal_told, true)) {
+void Narrator::on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal) {
+    const int number = signal.number;
+    if (os::default_action(number) == os::DefaultAction::ignore || std::exchange(m_signal_told, true)) {
         return;
     }
-    m_messages.note("still cleaning up after " + plan::signal_name(signal), cleanup.text);
+    m_messages.note("still cleaning up after " + plan::signal_name(number), cleanup.text);
+}
+
+void Narrator::moved(const cleanup::Cleanup& cleanup, std::string_view reason) {
+    m_messages.note(cleanup.place ? cleanup.place->path : "", reason, "its cleanups run in an empty directory");
+}
+
+void Narrator::journal_trouble(std::string_view what, std::string_view reason) {
+    if (std::ranges::find(m_troubles, what) == m_troubles.end()) {
+        m_troubles.emplace_back(what);
+        m_messages.error("journal", what, reason);
+    }
+}
+
+void Narrator::taken_over(plan::Actor by, const journal::Opened& opened, std::size_t cleanups) {
+    const std::string left = std::to_string(cleanups) + (cleanups == 1 ? " cleanup left" : " cleanups left");
+    if (by == plan::Actor::guardian) {
+        m_messages.note("was killed; its guardian ends the command and cleans up", {}, left);
+    } else {
+        m_messages.note("recovering run " + opened.run_id, opened.command, left);
+    }
+}
+
+void Narrator::noted(std::string_view what, std::string_view object, std::string_view reason) {
+    m_messages.note(what, object, reason);
 }
 
 void Narrator::write_report(const plan::Ending& ending) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cleanup/executor.hpp"
+#include "journal/record.hpp"
 #include "lock/lock.hpp"
 #include "plan/plan.hpp"
 #include "report/ci_log.hpp"
@@ -11,6 +12,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace finally_run::run {
 
@@ -34,7 +36,14 @@ public:
 
     void begin(const cleanup::Cleanup& cleanup) override;
     void end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, plan::Duration took) override;
-    void on_signal(const cleanup::Cleanup& cleanup, int signal) override;
+    void on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal) override;
+    void moved(const cleanup::Cleanup& cleanup, std::string_view reason) override;
+
+    // Something about the journal: each of these once.
+    void journal_trouble(std::string_view what, std::string_view reason);
+    // Somebody other than its supervisor finishes a run.
+    void taken_over(plan::Actor by, const journal::Opened& opened, std::size_t cleanups);
+    void noted(std::string_view what, std::string_view object = {}, std::string_view reason = {});
 
     // Writes the report if the plan asks for one.
     void write_report(const plan::Ending& ending);
@@ -49,6 +58,7 @@ private:
     report::Report m_report;
     os::Clock::time_point m_start = os::Clock::now();
     bool m_signal_told = false;
+    std::vector<std::string> m_troubles; // told
 };
 
 } // namespace finally_run::run

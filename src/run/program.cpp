@@ -1,11 +1,10 @@
 #include "run/program.hpp"
 
 #include "cleanup/command.hpp"
+#include "cleanup/fresh_directory.hpp"
 #include "os/error.hpp"
 
 #include <cerrno>
-#include <cstdlib>
-#include <filesystem>
 #include <sys/stat.h>
 #include <utility>
 
@@ -19,11 +18,9 @@ using Kind = cleanup::Cleanup::Kind;
 // 126 and 127 are about the program; that no process could be made is our own failure.
 int status_of(const os::SpawnResult& result) { return result.exec_failed ? result.shell_code() : own_failure_status; }
 
-ProgramEnd stopped_by(int signal) { return {{Result::stopped, 128 + signal, signal}, {128 + signal, signal}}; }
-
 } // namespace
 
-Program::Program(const plan::Plan& plan, bool shares_group, cleanup::Stack& stack, cleanup::Output& output,
+Program::Program(const plan::Plan& plan, bool shares_group, JournalStack& stack, cleanup::Output& output,
                  Environment& environment, os::Events& events, Narrator& narrator)
     : m_plan(plan), m_placement(shares_group ? os::Placement::shared_group : os::Placement::own_group), m_stack(stack),
       m_output(output), m_environment(environment), m_events(events), m_narrator(narrator) {}
@@ -52,16 +49,16 @@ ProgramEnd Program::run_steps() {
 std::optional<ProgramEnd> Program::take(const plan::Step& step) {
     switch (step.kind) {
     case plan::Step::Kind::cleanup:
-        m_stack.push({Kind::command, step.text});
+        m_stack.push({.kind = Kind::command, .text = step.text});
         break;
     case plan::Step::Kind::on_success:
-        m_stack.push({Kind::on_success, step.text});
+        m_stack.push({.kind = Kind::on_success, .text = step.text});
         break;
     case plan::Step::Kind::on_failure:
-        m_stack.push({Kind::on_failure, step.text});
+        m_stack.push({.kind = Kind::on_failure, .text = step.text});
         break;
     case plan::Step::Kind::remove:
-        m_stack.push({Kind::remove, step.text});
+        m_stack.push({.kind = Kind::remove, .text = step.text});
         break;
     case plan::Step::Kind::temp_dir:
         make_temp_dir(step.text);
@@ -73,26 +70,29 @@ std::optional<ProgramEnd> Program::take(const plan::Step& step) {
 }
 
 void Program::make_temp_dir(const std::string& variable) {
+    // Registered before it exists. Nobody can have guessed the name; if it is there all the same it is not ours.
+    const std::string path = cleanup::temp_parent() + "/finally-run." + random_name();
+    m_stack.push({.kind = Kind::temp_dir, .text = path, .variable = variable});
     m_begun = true;
-    const char* const parent = std::getenv("TMPDIR");
-    const bool usable = parent != nullptr && parent[0] != '\0';
-    std::string path = std::filesystem::absolute(usable ? parent : "/tmp") / "finally-run.XXXXXX";
-    if (::mkdtemp(path.data()) == nullptr) {
-        os::throw_errno("temporary directory", path);
+    if (::mkdir(path.c_str(), S_IRWXU) < 0) {
+        const int error = errno;
+        m_stack.finished(*m_stack.top(), {});
+        os::throw_error(error, "temporary directory", path);
     }
     ::chmod(path.c_str(), S_IRWXU); // whatever the umask took away
-    m_stack.push({Kind::temp_dir, path});
     m_environment.set(variable, path);
 }
 
-std::variant<supervise::Ended, supervise::NotStarted> Program::supervise(os::SpawnRequest request, plan::Limit timeout,
-                                                                         plan::Orphans orphans) {
+std::variant<supervise::Ended, supervise::NotStarted>
+Program::supervise(journal::Started::What what, os::SpawnRequest request, plan::Limit timeout, plan::Orphans orphans) {
+    request.in_child = m_stack.in_child(what);
     request.env = m_environment.block();
     request.signals = m_events.signals().inherited();
     request.placement = m_placement;
     const supervise::Limits limits{timeout, m_plan.grace, m_plan.stop_signal, orphans};
     auto result =
         supervise::supervise(request, limits, m_events, [&](supervise::Notice notice) { m_narrator.noticed(notice); });
+    m_stack.check_child();
     // Without a process, memory or descriptor to be had nothing has happened; a missing program is a step that failed.
     const auto* const not_started = std::get_if<supervise::NotStarted>(&result);
     m_begun = m_begun || not_started == nullptr || not_started->result.exec_failed;
@@ -107,7 +107,7 @@ std::optional<ProgramEnd> Program::run_setup(const std::string& cmd) {
     os::SpawnRequest request{};
     request.argv = line.argv();
     request.stdio = os::Stdio{m_output.null(), out, out};
-    const auto result = supervise(request, std::nullopt, plan::Orphans::leave);
+    const auto result = supervise(journal::Started::What::setup, request, std::nullopt, plan::Orphans::leave);
 
     cleanup::Outcome outcome;
     outcome.attempts = 1;
@@ -130,6 +130,7 @@ std::optional<ProgramEnd> Program::run_setup(const std::string& cmd) {
             end->ending.result = ended.stopped ? ended.ending.result : Result::stopped;
         }
     }
+    m_stack.record(journal::SetupEnded{});
     m_narrator.setup_ends(cmd, outcome, os::Clock::now() - start);
     return end;
 }
@@ -138,7 +139,7 @@ ProgramEnd Program::run_command() {
     const auto start = os::Clock::now();
     os::SpawnRequest request{};
     request.argv = m_plan.command.data();
-    const auto result = supervise(request, m_plan.timeout, m_plan.orphans);
+    const auto result = supervise(journal::Started::What::command, request, m_plan.timeout, m_plan.orphans);
     if (const auto* const not_started = std::get_if<supervise::NotStarted>(&result)) {
         const std::string_view name = m_plan.command.front();
         m_narrator.failed("cannot run", name.empty() ? "''" : name, os::error_text(not_started->result.error));

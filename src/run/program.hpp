@@ -2,11 +2,11 @@
 #pragma once
 
 #include "cleanup/output.hpp"
-#include "cleanup/stack.hpp"
 #include "os/events.hpp"
 #include "plan/plan.hpp"
 #include "run/environment.hpp"
 #include "run/finish.hpp"
+#include "run/journal_stack.hpp"
 #include "run/narrator.hpp"
 #include "supervise/supervise.hpp"
 
@@ -19,7 +19,7 @@ namespace finally_run::run {
 class Program {
 public:
     // All are borrowed. `shares_group`: there is a terminal, and the command is to stay in our process group.
-    Program(const plan::Plan& plan, bool shares_group, cleanup::Stack& stack, cleanup::Output& output,
+    Program(const plan::Plan& plan, bool shares_group, JournalStack& stack, cleanup::Output& output,
             Environment& environment, os::Events& events, Narrator& narrator);
 
     // Registers the cleanups and runs the setups in their order, then the command; stops at the first failure and at a
@@ -33,11 +33,11 @@ private:
     void make_temp_dir(const std::string& variable);
     [[nodiscard]] ProgramEnd run_command();
     [[nodiscard]] std::variant<supervise::Ended, supervise::NotStarted>
-    supervise(os::SpawnRequest request, plan::Limit timeout, plan::Orphans orphans);
+    supervise(journal::Started::What what, os::SpawnRequest request, plan::Limit timeout, plan::Orphans orphans);
 
     const plan::Plan& m_plan;
     os::Placement m_placement;
-    cleanup::Stack& m_stack;
+    JournalStack& m_stack;
     cleanup::Output& m_output;
     Environment& m_environment;
     os::Events& m_events;

@@ -4,14 +4,15 @@
 #include "os/signals.hpp"
 #include "plan/plan.hpp"
 #include "run/finish.hpp"
+#include "run/guardian.hpp"
 
 #include <string_view>
 
 namespace finally_run::run {
 
 // Takes the locks, runs the steps and the command, then every registered cleanup, and says what to return with. Reports
-// every failure itself. `environment` ends with a null. Makes the process a subreaper: prctl(2).
-[[nodiscard]] Finish run(const plan::Plan& plan, char* const* environment, os::Signals& signals);
+// every failure itself. Makes the process a subreaper: prctl(2).
+[[nodiscard]] Finish run(const plan::Plan& plan, const MainWords& words, os::Signals& signals);
 
 // "finally-run: message", on stderr: for what keeps a run from having a plan at all.
 void say_error(std::string_view message);

@@ -12,23 +12,23 @@ constexpr auto no_pidfd_pause = std::chrono::milliseconds(100);
 
 } // namespace
 
-bool kill_members(const Family& family, Scope scope) {
+bool kill_members(const Members& members) {
     bool any = false;
-    for (const os::ProcessInfo& process : family.members(scope)) {
+    for (const os::ProcessInfo& process : members()) {
         any = os::send_signal(process, SIGKILL) || any;
     }
     return any;
 }
 
-Aftermath::Waited Aftermath::wait_until_gone(Scope scope, const os::Deadline& deadline, int* stop_request) const {
+Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, int* stop_request) const {
     for (;;) {
-        const auto members = family.members(scope);
+        const auto left = members();
         os::reap_all(); // after the look, so that nobody is left as a zombie either
-        if (members.empty()) {
+        if (left.empty()) {
             return Waited::gone;
         }
         // Its end wakes us even if its parent is not us.
-        const os::Fd first = os::open_pidfd(members.front().pid);
+        const os::Fd first = os::open_pidfd(left.front().pid);
         const os::Deadline look_again = first ? deadline : os::earliest({deadline, os::deadline_after(no_pidfd_pause)});
         const os::Event event = events.wait(look_again, first.get());
         if (os::has_passed(deadline)) {
@@ -51,8 +51,8 @@ Aftermath::Waited Aftermath::wait_until_gone(Scope scope, const os::Deadline& de
     }
 }
 
-void Aftermath::stop(Scope scope, const os::Deadline& deadline) const {
-    for (const os::ProcessInfo& process : family.members(scope)) {
+void Aftermath::stop(const os::Deadline& deadline) const {
+    for (const os::ProcessInfo& process : members()) {
         const bool told =
             told_signal != 0 && process.group == told_group && !os::ignores_signal(process.pid, told_signal);
         if (!told) {
@@ -62,12 +62,12 @@ void Aftermath::stop(Scope scope, const os::Deadline& deadline) const {
             os::send_signal(process, SIGCONT);
         }
     }
-    if (wait_until_gone(scope, deadline, nullptr) == Waited::gone) {
+    if (wait_until_gone(deadline, nullptr) == Waited::gone) {
         return;
     }
     // New ones may be forked while we kill: until nobody is left, or nobody whom we may signal.
-    while (kill_members(family, scope)) {
-        if (wait_until_gone(scope, os::deadline_after(std::chrono::milliseconds(100)), nullptr) == Waited::gone) {
+    while (kill_members(members)) {
+        if (wait_until_gone(os::deadline_after(std::chrono::milliseconds(100)), nullptr) == Waited::gone) {
             return;
         }
     }
@@ -75,10 +75,14 @@ void Aftermath::stop(Scope scope, const os::Deadline& deadline) const {
 
 std::optional<int> Aftermath::wait() const {
     int request = 0;
-    if (wait_until_gone(Scope::everywhere, std::nullopt, &request) == Waited::gone) {
+    if (wait_until_gone(std::nullopt, &request) == Waited::gone) {
         return std::nullopt;
     }
     return request;
+}
+
+bool Aftermath::wait_until(const os::Deadline& deadline) const {
+    return wait_until_gone(deadline, nullptr) == Waited::gone;
 }
 
 } // namespace finally_run::supervise

@@ -63,7 +63,7 @@ void Supervisor::carry_out(const Action& action) {
     }
     if (action.kill) {
         send(SIGKILL);
-        kill_members(m_family, Scope::own_session);
+        kill_members([this] { return m_family.members(Scope::own_session); });
     }
     if (action.stop_self != 0 && os::stop_self(action.stop_self)) {
         m_policy.on_self_continued();
@@ -148,8 +148,9 @@ std::variant<Ended, NotStarted> supervise(const os::SpawnRequest& request, const
     const os::WaitStatus status = supervisor.wait_for_end();
     const Policy& policy = supervisor.policy();
 
+    Scope scope = Scope::everywhere;
     const Aftermath aftermath{
-        .family = family,
+        .members = [&] { return family.members(scope); },
         .events = events,
         .stop_signal = policy.leftover_signal(),
         .told_group = shares_group ? ::getpgrp() : spawned.pid,
@@ -167,7 +168,8 @@ std::variant<Ended, NotStarted> supervise(const os::SpawnRequest& request, const
     const bool all = limits.orphans == plan::Orphans::kill;
     if (ended.stopped || all) {
         const os::Deadline deadline = policy.stopping() ? supervisor.grace_end() : os::deadline_after(limits.grace);
-        aftermath.stop(all ? Scope::everywhere : Scope::own_session, deadline);
+        scope = all ? Scope::everywhere : Scope::own_session;
+        aftermath.stop(deadline);
     }
     return ended;
 }

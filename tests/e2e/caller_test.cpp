@@ -103,7 +103,7 @@ TEST_CASE("a caller that vanishes while a lock is waited for leaves no waiter be
     auto shell = Run::script("finally-run --lock l -- echo ran; exit $?").env("CI", "true").start();
     wait_for_lock_waiters(state_dir() / "l", 1);
     kill_caller(shell);
-    wait_until("only the holder and its command are left", [] { return leftovers().size() == 2; });
+    wait_until("only the holder, its guardian and its command are left", [] { return leftovers().size() == 3; });
 }
 
 TEST_CASE("a caller that vanishes during a setup stops the setup") {

@@ -133,10 +133,10 @@ TEST_CASE("cleanups go on when the directory for new files is full") {
 }
 
 TEST_CASE("a limit on file size or cpu time of the command's does not keep cleanups from running") {
-    const auto outcome = Run({"-c", "echo cleaned", "--", "sh", "-c", "echo too much >file"})
+    const auto outcome = Run({"-c", "echo cleaned", "--", "sh", "-c", "head -c 20000 /dev/zero >file"})
                              .before_exec([] {
-                                 const rlimit none{0, RLIM_INFINITY};
-                                 ::setrlimit(RLIMIT_FSIZE, &none);
+                                 const rlimit little{8192, RLIM_INFINITY};
+                                 ::setrlimit(RLIMIT_FSIZE, &little);
                              })
                              .run();
     CHECK(outcome.status != 0);
@@ -158,7 +158,7 @@ TEST_CASE("a cleanup that stops itself does not hang the run for ever") {
 
 TEST_CASE("a cleanup is not lost when no process can be made for a moment" * doctest::skip(sanitized)) {
     const auto outcome =
-        Run::of({"strace", "-o", "/dev/null", "-e", "trace=clone", "-e", "inject=clone:error=EAGAIN:when=2",
+        Run::of({"strace", "-o", "/dev/null", "-e", "trace=clone", "-e", "inject=clone:error=EAGAIN:when=3",
                  "finally-run", "--strict", "-c", "echo last", "-c", "echo first", "--", "echo", "ran"})
             .run();
     CHECK(outcome.status == 0);

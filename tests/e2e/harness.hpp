@@ -53,8 +53,8 @@ void release(const fs::path& fifo);
 [[nodiscard]] bool alive(pid_t pid); // a zombie is not
 void wait_for_state(pid_t pid, char state);
 void wait_for_end(pid_t pid);
-[[nodiscard]] std::vector<pid_t> children_of(pid_t pid);
-[[nodiscard]] std::vector<pid_t> leftovers(); // living processes that this test has started, directly or not
+[[nodiscard]] std::vector<pid_t> children_of(pid_t pid); // living ones; a guardian is nobody's business
+[[nodiscard]] std::vector<pid_t> leftovers();            // living processes that this test has started, directly or not
 
 // Waits until `waiters` processes sleep in flock(2) on this file.
 void wait_for_lock_waiters(const fs::path& path, int waiters);

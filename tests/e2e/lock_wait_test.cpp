@@ -73,7 +73,7 @@ TEST_CASE("a signal ends the wait at once, and nothing has run") {
         CHECK(outcome.out.empty());
         CHECK(outcome.err.find("up\n") == std::string::npos);
         CHECK(outcome.err.find("down\n") == std::string::npos);
-        CHECK(leftovers().size() == 2);
+        CHECK(leftovers().size() == 3);
         holder.let_go();
         holder.process.finish();
     }
@@ -87,7 +87,7 @@ TEST_CASE("a waiter that is killed leaves nothing that waits") {
         waiter.signal(SIGKILL);
         waiter.finish();
     }
-    wait_until("only the holder is left", [] { return leftovers().size() == 2; });
+    wait_until("only the holder, its guardian and its command are left", [] { return leftovers().size() == 3; });
 }
 
 TEST_CASE("after a second of waiting one line says who has the lock") {

@@ -95,7 +95,7 @@ TEST_CASE("if no process can be had before the first step, one line says so and 
                                   "finally-run", "-c", "echo cleaned", "--", "echo", "ran"})
                              .run();
     CHECK(outcome.status == 125);
-    CHECK(outcome.err == "finally-run: cannot run: echo: Resource temporarily unavailable\n");
+    CHECK(outcome.err == "finally-run: cannot start the guardian: Resource temporarily unavailable\n");
 }
 
 TEST_CASE("cleanups run after every signal that means stop") {

@@ -202,16 +202,16 @@ TEST_CASE("a second and a third stop signal reach the command too") {
 }
 
 TEST_CASE("a message of finally-run's own that is too long for the limit on files does not hit the command") {
-    const auto refuse_files = [] {
-        const rlimit none{0, 0};
-        ::setrlimit(RLIMIT_FSIZE, &none);
+    const auto limit_files = [] {
+        const rlimit limit{8192, 8192};
+        ::setrlimit(RLIMIT_FSIZE, &limit);
     };
-    write_file(work("log"), "");
-    const int log = ::open(work("log").c_str(), O_WRONLY | O_CLOEXEC);
+    write_file(work("log"), std::string(8192, '.'));
+    const int log = ::open(work("log").c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
     REQUIRE(log >= 0);
     auto process = Run({"-v", "-s", "true", "--", "helper", "print-signals", "RTMIN+1"})
                        .fd(2, log)
-                       .before_exec(refuse_files)
+                       .before_exec(limit_files)
                        .start();
     ::close(log);
     ready(process);

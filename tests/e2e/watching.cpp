@@ -138,7 +138,8 @@ void wait_for_end(pid_t pid) {
 std::vector<pid_t> children_of(pid_t pid) {
     std::vector<pid_t> result;
     for (const auto& [child, stat] : all_processes()) {
-        if (stat.parent == pid && stat.state != 'Z')
+        const bool guardian = read_file("/proc/" + std::to_string(child) + "/comm") == "finally-guard\n";
+        if (stat.parent == pid && stat.state != 'Z' && !guardian)
             result.push_back(child);
     }
     return result;

@@ -1,6 +1,7 @@
 #include "cleanup/executor.hpp"
 
 #include "../os/child.hpp"
+#include "../run/sample_stack.hpp"
 #include "../temp_dir.hpp"
 #include "os/process.hpp"
 
@@ -24,11 +25,11 @@ namespace {
 // Runs cleanups in a directory of their own and keeps what the observer hears.
 class Bench : public cleanup::Observer {
 public:
-    Bench() : m_output(m_dir / "state", "run"), m_events(test::signals(), {}) {
+    Bench() : m_stack(test::journal_stack(m_dir.path())), m_output(m_dir / "run.log"), m_events(test::signals(), {}) {
         ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     }
 
-    void push(Kind kind, std::string text) { m_stack.push({kind, std::move(text)}); }
+    void push(Kind kind, std::string text) { m_stack.push({.kind = kind, .text = std::move(text)}); }
     std::size_t run(plan::Result result = plan::Result::success) {
         return cleanup::run_all(m_stack, result, m_settings, m_output, m_events, *this);
     }
@@ -41,10 +42,12 @@ public:
     void end(const Cleanup&, const cleanup::Outcome& outcome, plan::Duration) override {
         m_outcomes.push_back(outcome);
     }
-    void on_signal(const Cleanup&, int signal) override {
-        m_signals.push_back(signal);
+    void on_signal(const Cleanup&, const os::Signal& signal) override {
+        m_signals.push_back(signal.number);
         ::close(std::exchange(m_reader, -1));
     }
+
+    void moved(const Cleanup&, std::string_view reason) override { m_moved = reason; }
 
     [[nodiscard]] std::string file(std::string_view name) const { return m_dir / name; }
     [[nodiscard]] cleanup::Output& output() { return m_output; }
@@ -54,11 +57,12 @@ public:
     std::string m_order;
     std::vector<cleanup::Outcome> m_outcomes;
     std::vector<int> m_signals;
+    std::string m_moved;
     int m_reader = -1; // closed at the first signal
 
 private:
     test::TempDir m_dir;
-    cleanup::MemoryStack m_stack;
+    run::JournalStack m_stack;
     cleanup::Output m_output;
     os::Events m_events;
 };
@@ -187,10 +191,9 @@ TEST_CASE("with a dead stderr cleanups write to the log, which stays if one of t
     const std::size_t failed = bench.run();
     ::dup2(saved, STDERR_FILENO);
     CHECK(failed == 1);
-    CHECK(test::read_file(bench.file("state/.runs/run.log")) == "out\nerr\n");
-    CHECK(bench.output().finish(true) == bench.file("state/.runs/run.log"));
+    CHECK(test::read_file(bench.file("run.log")) == "out\nerr\n");
+    CHECK(bench.output().finish(true) == bench.file("run.log"));
     CHECK(bench.output().finish(false).empty());
-    CHECK_FALSE(std::filesystem::exists(bench.file("state/.runs")));
 }
 
 TEST_CASE("a cleanup whose stderr dies under it is run again, with its output in the log") {

@@ -36,11 +36,11 @@ TEST_CASE("a variable that is set replaces every entry of its name and leaves th
 TEST_CASE("the cleanups are told how the command ended") {
     char* block[] = {nullptr};
     run::Environment environment(block);
-    environment.set_ending({plan::Result::stopped, 143, SIGTERM});
+    environment.set_ending({plan::Result::stopped, 143, SIGTERM}, plan::Actor::supervisor);
     CHECK(entries(environment) == std::vector<std::string_view>{"FINALLY_RUN_RESULT=stopped",
                                                                 "FINALLY_RUN_EXIT_CODE=143", "FINALLY_RUN_SIGNAL=TERM",
                                                                 "FINALLY_RUN_BY=supervisor"});
-    environment.set_ending({plan::Result::success, 0, 0});
+    environment.set_ending({plan::Result::success, 0, 0}, plan::Actor::supervisor);
     CHECK(entries(environment)[2] == "FINALLY_RUN_SIGNAL=");
 }
 

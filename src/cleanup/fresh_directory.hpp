@@ -1,0 +1,29 @@
+// An empty directory for cleanups whose own is gone: never "/", never a stranger's.
+#pragma once
+
+#include "os/fd.hpp"
+
+#include <string>
+
+namespace finally_run::cleanup {
+
+// Made in $TMPDIR or /tmp with mode 0700, removed with all that is in it. Throws std::system_error if it cannot be
+// made.
+class FreshDirectory {
+public:
+    FreshDirectory();
+    FreshDirectory(const FreshDirectory&) = delete;
+    FreshDirectory& operator=(const FreshDirectory&) = delete;
+    ~FreshDirectory();
+
+    [[nodiscard]] int fd() const { return m_fd.get(); }
+
+private:
+    std::string m_path;
+    os::Fd m_fd;
+};
+
+// The directory that temporary ones are made in: $TMPDIR, else /tmp. Absolute.
+[[nodiscard]] std::string temp_parent();
+
+} // namespace finally_run::cleanup

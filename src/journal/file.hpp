@@ -1,0 +1,76 @@
+// A journal on disk: who may read it, how it grows, and how it ends.
+#pragma once
+
+#include "journal/record.hpp"
+#include "journal/runs.hpp"
+#include "os/fd.hpp"
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace finally_run::journal {
+
+// The run is alive for as long as an open file that belongs to it holds the flock(2) lock on its journal. The lock is
+// shared with whoever is forked, and gone when the last of them is gone, however that went.
+class File {
+public:
+    // A new journal, locked, with its first record. It has no name before publish(), so that nothing is left of a run
+    // that is killed before anybody is there to finish it. Throws std::system_error.
+    [[nodiscard]] static File create(const Runs& runs, const Opened& opened, bool durable);
+    // Gives it its name. Throws std::system_error.
+    void publish();
+
+    // One that is there, by its path, neither locked nor read yet. Throws std::system_error if it cannot be opened
+    // (ENOENT: there is no such run any more), or if it is no regular file of ours with mode 0600.
+    [[nodiscard]] static File open(const std::filesystem::path& path);
+
+    // Appends one record with one write(2). Throws std::system_error: then it does not count, now or later.
+    void append(const Record& record);
+
+    // What has been appended since the last call, by whomever. Throws std::system_error, and Damaged.
+    [[nodiscard]] std::vector<Entry> read();
+
+    // For the child of a spawn: appends Started about itself. Async-signal-safe. Returns 0 or an errno.
+    [[nodiscard]] int append_started(Started::What what, std::uint64_t cleanup) const noexcept;
+
+    // Takes the lock without waiting; whether it could. Who has it finishes the run, or is it.
+    [[nodiscard]] bool try_lock() const;
+    // Whether somebody holds the lock, so that the run will be finished by him.
+    [[nodiscard]] bool is_locked_by_other() const;
+
+    // A sealed journal may be about to end: whoever registers a cleanup looks whether it is, afterwards. Its mark
+    // is the mode of the file.
+    void seal() const noexcept;
+    void unseal() const noexcept;
+    [[nodiscard]] bool is_sealed_or_removed() const noexcept;
+    // Whether its path still leads to it.
+    [[nodiscard]] bool is_there() const noexcept;
+
+    // Takes its name away: the run is over. False with errno if that cannot be done.
+    bool remove() const noexcept;
+
+    [[nodiscard]] int fd() const { return m_fd.get(); }
+    [[nodiscard]] const std::filesystem::path& path() const { return m_path; }
+
+private:
+    File(os::Fd fd, std::filesystem::path path) : m_fd(std::move(fd)), m_path(std::move(path)) {}
+    void sync() const;
+
+    os::Fd m_fd;
+    std::filesystem::path m_path;
+    std::uint64_t m_read_up_to = 0; // everything before it has been handed out
+    bool m_durable = false;
+    bool m_named = true;
+};
+
+// The journal is damaged or of a newer format: what() says how, in words for a message. Nothing of it is to be
+// executed.
+class Damaged : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+} // namespace finally_run::journal

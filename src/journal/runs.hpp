@@ -1,0 +1,47 @@
+// STATE_DIR/.runs: the journals of all runs that are not over, and their logs.
+#pragma once
+
+#include "os/fd.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace finally_run::journal {
+
+// A journal that is there.
+struct Item {
+    std::string id;
+    std::filesystem::path path;
+    bool told; // that it is left over: a person has been told
+};
+
+class Runs {
+public:
+    // Opens it, after creating it and the state directory if need be. Throws std::system_error, also if it is not a
+    // directory of ours with mode 0700.
+    explicit Runs(const std::filesystem::path& state_dir);
+
+    // Whether it is there at all; nothing is created.
+    [[nodiscard]] static bool exist(const std::filesystem::path& state_dir);
+
+    // Every journal, the oldest first.
+    [[nodiscard]] std::vector<Item> items() const;
+
+    // Where the journal of this run begins its life.
+    [[nodiscard]] std::filesystem::path journal_of(std::string_view id) const;
+    // Where the log of its cleanups is, if it has one.
+    [[nodiscard]] std::filesystem::path log_of(std::string_view id) const;
+
+    // Marks a journal as told. Only whoever holds its lock may: see File.
+    void mark_told(const Item& item) const noexcept;
+
+    [[nodiscard]] const os::Fd& directory() const { return m_directory; }
+
+private:
+    std::filesystem::path m_path;
+    os::Fd m_directory;
+};
+
+} // namespace finally_run::journal

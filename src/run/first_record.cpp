@@ -1,0 +1,116 @@
+#include "run/first_record.hpp"
+
+#include "os/boot.hpp"
+#include "os/place.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <fnmatch.h>
+#include <string_view>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace finally_run::run {
+
+namespace {
+
+bool is_kept(std::string_view name, const std::vector<std::string>& patterns) {
+    constexpr auto names =
+        std::to_array<std::string_view>({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"});
+    if (name.starts_with("LC_") || name.starts_with("XDG_") || std::ranges::find(names, name) != names.end()) {
+        return true;
+    }
+    return std::ranges::any_of(patterns, [&](const std::string& pattern) {
+        return ::fnmatch(pattern.c_str(), std::string(name).c_str(), 0) == 0;
+    });
+}
+
+std::vector<std::string> kept_environment(char* const* environment, const std::vector<std::string>& patterns) {
+    std::vector<std::string> kept;
+    for (; *environment != nullptr; ++environment) {
+        const std::string_view entry = *environment;
+        if (const auto equals = entry.find('='); equals != entry.npos && is_kept(entry.substr(0, equals), patterns)) {
+            kept.emplace_back(entry);
+        }
+    }
+    return kept;
+}
+
+// Enough to recognise the run by.
+std::string summary_of(std::span<char* const> command) {
+    constexpr std::size_t longest = 500;
+    std::string text;
+    for (const char* const word : command) {
+        text.append(text.empty() ? "" : " ").append(std::string_view(word).substr(0, longest));
+        if (text.size() > longest) {
+            text.resize(longest);
+            text.append("...");
+            break;
+        }
+    }
+    return text;
+}
+
+std::string variable(const char* name) {
+    const char* const value = std::getenv(name);
+    return value != nullptr ? value : "";
+}
+
+// A start in a directory that has been deleted works; only recovery will have to do without it.
+plan::Place place_of_start() {
+    try {
+        return os::current_place();
+    } catch (const std::exception&) {
+        return {};
+    }
+}
+
+} // namespace
+
+journal::Opened first_record(const plan::Plan& plan, const std::string& run_id, const lock::Held& locks, bool own_group,
+                             char* const* environment) {
+    journal::Opened opened;
+    opened.run_id = run_id;
+    opened.boot_id = os::boot_id();
+    opened.pid_namespace = os::pid_namespace();
+    opened.supervisor = {::getpid(), os::boot_nanoseconds()};
+    opened.started = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    opened.session = ::getsid(0);
+    opened.own_group = own_group;
+    opened.place = place_of_start();
+    for (const lock::LockFile& lock : locks) {
+        opened.locks.push_back({absolute_path_of(lock), lock.device, lock.inode, lock.shared});
+    }
+    opened.mask = ::umask(0);
+    ::umask(opened.mask);
+    opened.stop_signal = plan.stop_signal;
+    opened.grace = plan.grace;
+    opened.cleanup_timeout = plan.cleanup_timeout;
+    opened.cleanup_retries = plan.cleanup_retries;
+    opened.command = summary_of(plan.command);
+    opened.job_url = lock::job_url(variable);
+    opened.outer = variable("FINALLY_RUN_JOURNAL");
+    opened.environment = kept_environment(environment, plan.keep_env);
+    return opened;
+}
+
+std::string absolute_path_of(const lock::LockFile& lock) {
+    std::error_code ignored; // of a directory that has been deleted
+    const auto path = std::filesystem::absolute(lock.path, ignored);
+    return (ignored ? lock.path : path).lexically_normal().native();
+}
+
+plan::Plan plan_of(const journal::Opened& opened, plan::Verbosity verbosity) {
+    plan::Plan plan;
+    plan.stop_signal = opened.stop_signal;
+    plan.grace = opened.grace;
+    plan.cleanup_timeout = opened.cleanup_timeout;
+    plan.cleanup_retries = opened.cleanup_retries;
+    plan.verbosity = verbosity;
+    return plan;
+}
+
+} // namespace finally_run::run

@@ -1,0 +1,140 @@
+#include "run/guardian.hpp"
+
+#include "os/error.hpp"
+#include "os/process.hpp"
+#include "os/title.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <fcntl.h>
+#include <limits>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace finally_run::run {
+
+namespace {
+
+// As fork(2), but for the signal that the parent gets at the end: none. The C library knows nothing of this child,
+// which matters to none of what it does: it has one thread and leaves with _exit(2).
+pid_t fork_quietly() {
+#if defined(__s390__) || defined(__CRIS__)
+#error "clone(2) has its arguments in another order here"
+#endif
+    return static_cast<pid_t>(::syscall(SYS_clone, 0UL, nullptr, nullptr, nullptr, nullptr));
+}
+
+void close_all_but(std::vector<int> kept) {
+    std::sort(kept.begin(), kept.end());
+    int next = 0;
+    const auto close_up_to = [&](int end) { // exclusive
+        if (end <= next) {
+            return;
+        }
+        if (::syscall(SYS_close_range, static_cast<unsigned>(next), static_cast<unsigned>(end) - 1U, 0U) < 0) {
+            const int last = std::min(end, static_cast<int>(::sysconf(_SC_OPEN_MAX)));
+            for (int fd = next; fd < last; ++fd) {
+                ::close(fd);
+            }
+        }
+    };
+    for (const int fd : kept) {
+        if (fd < 0) {
+            continue;
+        }
+        close_up_to(fd);
+        next = std::max(next, fd + 1);
+    }
+    close_up_to(std::numeric_limits<int>::max());
+}
+
+} // namespace
+
+Guardian::Guardian(std::string run_id, const MainWords& words, os::Events& events, Settle settle, TakeOver take_over)
+    : m_run_id(std::move(run_id)), m_words(words), m_events(events), m_settle(std::move(settle)),
+      m_take_over(std::move(take_over)) {}
+
+Guardian::~Guardian() { m_events.watch_companion(-1, {}); }
+
+void Guardian::start(std::function<void(std::string_view reason)> failed) {
+    m_failed = std::move(failed);
+    fork();
+}
+
+void Guardian::fork() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) < 0) {
+        os::throw_errno("cannot start the guardian");
+    }
+    os::Fd reading(ends[0]);
+    os::Fd writing = os::moved_high(os::Fd(ends[1]));
+    reading = os::moved_high(std::move(reading));
+    const pid_t pid = fork_quietly();
+    if (pid < 0) {
+        os::throw_errno("cannot start the guardian");
+    }
+    if (pid == 0) {
+        writing.reset();
+        m_lifeline.reset();
+        live(reading.get());
+    }
+    m_pid = pid;
+    m_lifeline = std::move(writing);
+    // A pipe without a reader reports POLLERR: the guardian has died.
+    m_events.watch_companion(m_lifeline.get(), [this] { replace(); });
+}
+
+void Guardian::live(int lifeline) const {
+    try {
+        m_events.watch_companion(-1, {});
+        ::setsid();
+        std::vector<int> kept = m_settle();
+        kept.push_back(lifeline);
+        kept.push_back(STDERR_FILENO);
+        close_all_but(std::move(kept));
+        os::retitle("finally-guard", "finally-guard: of run " + m_run_id, m_words.argv, m_words.envp);
+        char nothing = 0;
+        // Blocked signals do not interrupt it, and nobody writes: it returns at the end of the supervisor.
+        while (::read(lifeline, &nothing, 1) < 0 && errno == EINTR) {
+        }
+        m_take_over();
+    } catch (...) { // said where it happened; the journal remains
+    }
+    ::_exit(0);
+}
+
+void Guardian::replace() {
+    m_events.watch_companion(-1, {});
+    while (::waitpid(m_pid, nullptr, __WCLONE) < 0 && errno == EINTR) {
+    }
+    m_pid = 0;
+    m_lifeline.reset();
+    constexpr unsigned most = 1000; // something kills each of them at once
+    try {
+        if (++m_replaced > most) {
+            os::throw_error(EAGAIN, "cannot start the guardian");
+        }
+        fork();
+    } catch (const std::system_error& error) {
+        m_failed(os::error_text(error.code().value()));
+    }
+}
+
+void Guardian::dismiss() {
+    m_events.watch_companion(-1, {});
+    if (m_pid <= 0) {
+        return;
+    }
+    // Not reaped yet, so the pid is still its own.
+    ::kill(m_pid, SIGKILL);
+    while (::waitpid(m_pid, nullptr, __WCLONE) < 0 && errno == EINTR) {
+    }
+    m_pid = 0;
+}
+
+} // namespace finally_run::run

@@ -1,0 +1,64 @@
+// The guardian: a process beside the supervisor that finishes the run if the supervisor dies.
+#pragma once
+
+#include "os/events.hpp"
+#include "os/fd.hpp"
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <vector>
+
+namespace finally_run::run {
+
+// The words and the environment that main got: the guardian blanks them where others look for them.
+struct MainWords {
+    char** argv;
+    char** envp;
+};
+
+class Guardian {
+public:
+    // Both run in the guardian, with what was in memory at the fork. The first at once: whatever it needs it copies
+    // from the words of main, and it returns the descriptors that it needs (-1 counts for nothing; stderr it has
+    // anyway).
+    using Settle = std::function<std::vector<int>()>;
+    // The second when the supervisor is gone.
+    using TakeOver = std::function<void()>;
+
+    // `events` is borrowed.
+    Guardian(std::string run_id, const MainWords& words, os::Events& events, Settle settle, TakeOver take_over);
+    Guardian(const Guardian&) = delete;
+    Guardian& operator=(const Guardian&) = delete;
+    // Leaves the guardian alone: it sees our end.
+    ~Guardian();
+
+    // Forks it. It is no child that wait(2) and its like report unless asked for (__WCLONE), and sends no SIGCHLD: it
+    // does not mix with what the run starts. If it dies while we wait for events it is replaced; `failed` is told if
+    // that is impossible. Throws std::system_error.
+    void start(std::function<void(std::string_view reason)> failed);
+
+    // Whether there is one.
+    [[nodiscard]] bool is_there() const { return m_pid > 0; }
+
+    // The run is over: kills and reaps it.
+    void dismiss();
+
+private:
+    void fork();
+    void replace();
+    [[noreturn]] void live(int lifeline) const;
+
+    std::string m_run_id;
+    MainWords m_words;
+    os::Events& m_events;
+    Settle m_settle;
+    TakeOver m_take_over;
+    std::function<void(std::string_view)> m_failed;
+    pid_t m_pid = 0;
+    os::Fd m_lifeline; // the end of a pipe; the guardian waits for it to be closed, by our end
+    unsigned m_replaced = 0;
+};
+
+} // namespace finally_run::run

@@ -1,0 +1,111 @@
+#include "run/journal_stack.hpp"
+
+#include "os/error.hpp"
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace finally_run::run {
+
+JournalStack::JournalStack(journal::File file, journal::State state, Trouble trouble)
+    : m_file(std::move(file)), m_state(std::move(state)), m_trouble(std::move(trouble)) {}
+
+// Into the memory of this process alone.
+void JournalStack::note(journal::Record record) { m_state.apply({m_next_own_id++, std::move(record)}); }
+
+void JournalStack::record(const journal::Record& record) {
+    try {
+        m_file.append(record);
+        m_unread.push_back(record);
+    } catch (const std::system_error& error) {
+        m_trouble("cannot be recorded", os::error_text(error.code().value()));
+        refresh(); // what was recorded before comes first
+        note(record);
+    }
+}
+
+void JournalStack::refresh() {
+    constexpr int attempts = 3; // nothing but a broken disk fails twice
+    for (int attempt = 0; attempt < attempts && !m_blind; ++attempt) {
+        try {
+            m_state.apply(m_file.read());
+            m_unread.clear();
+            return;
+        } catch (const std::exception& error) {
+            if (attempt == attempts - 1) {
+                m_trouble("cannot be read, deferred cleanups may be missing", error.what());
+            }
+        }
+    }
+    m_blind = true;
+    for (journal::Record& record : std::exchange(m_unread, {})) {
+        note(std::move(record));
+    }
+}
+
+void JournalStack::push(cleanup::Cleanup cleanup) {
+    const journal::Registered registered{std::move(cleanup)};
+    try {
+        m_file.append(registered);
+        m_unread.emplace_back(registered);
+    } catch (const std::system_error& error) {
+        if (!state().begun) {
+            throw;
+        }
+        m_trouble("cannot be recorded", os::error_text(error.code().value()));
+        note(registered);
+    }
+}
+
+std::optional<cleanup::Cleanup> JournalStack::top() {
+    const auto& stack = state().stack;
+    return stack.empty() ? std::nullopt : std::optional(stack.back());
+}
+
+void JournalStack::finished(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome) {
+    check_child();
+    record(journal::Finished{cleanup.id, outcome.error});
+}
+
+std::function<void()> JournalStack::in_child(const cleanup::Cleanup& cleanup) {
+    return [this, id = cleanup.id] { m_child_error = m_file.append_started(journal::Started::What::cleanup, id); };
+}
+
+std::function<void()> JournalStack::in_child(journal::Started::What what) {
+    return [this, what] { m_child_error = m_file.append_started(what, 0); };
+}
+
+void JournalStack::check_child() {
+    if (const int error = std::exchange(m_child_error, 0); error != 0) {
+        m_trouble("cannot be recorded", os::error_text(error));
+    }
+}
+
+bool JournalStack::close(bool drop) {
+    // Whoever registers a cleanup looks at the seal afterwards: he sees it, and reads on to find which came first, or
+    // we see his cleanup now.
+    m_file.seal();
+    bool recorded = true;
+    try {
+        m_file.append(journal::Over{drop});
+    } catch (const std::system_error&) {
+        recorded = false; // then the missing name tells
+    }
+    const auto more = [&] { return !drop && !state().over && !m_state.stack.empty(); };
+    if (more()) {
+        m_file.unseal();
+        return false;
+    }
+    if (!m_file.remove()) {
+        m_trouble("cannot be removed", os::error_text(errno));
+    }
+    return recorded || !more();
+}
+
+const journal::State& JournalStack::state() {
+    refresh();
+    return m_state;
+}
+
+} // namespace finally_run::run

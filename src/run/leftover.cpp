@@ -1,0 +1,69 @@
+#include "run/leftover.hpp"
+
+#include "os/clock.hpp"
+#include "os/error.hpp"
+
+#include <cerrno>
+#include <poll.h>
+#include <system_error>
+#include <utility>
+
+namespace finally_run::run {
+
+namespace {
+
+// Those who only look whether a run lives hold its lock for a moment; so one refusal proves nothing.
+bool lock_unless_held(const journal::File& file) {
+    const os::Deadline deadline = os::deadline_after(std::chrono::milliseconds(20));
+    while (!file.try_lock()) {
+        if (os::has_passed(deadline)) {
+            return false;
+        }
+        ::poll(nullptr, 0, 1);
+    }
+    return true;
+}
+
+} // namespace
+
+Found look_at(const std::filesystem::path& path) {
+    try {
+        journal::File file = journal::File::open(path);
+        if (!lock_unless_held(file)) {
+            return Alive{};
+        }
+        if (!file.is_there()) {
+            return Gone{};
+        }
+        journal::State state;
+        state.apply(file.read());
+        if (state.over || !state.begun) {
+            file.remove();
+            return Gone{};
+        }
+        return Leftover{std::move(file), std::move(state)};
+    } catch (const journal::Damaged& error) {
+        return Unreadable{error.what()};
+    } catch (const std::system_error& error) {
+        if (error.code().value() == ENOENT) {
+            return Gone{};
+        }
+        return Unreadable{error.what()};
+    }
+}
+
+std::optional<journal::State> read_state(const std::filesystem::path& path, std::string* error) {
+    try {
+        journal::File file = journal::File::open(path);
+        journal::State state;
+        state.apply(file.read());
+        return state;
+    } catch (const std::exception& failure) {
+        if (error != nullptr) {
+            *error = failure.what();
+        }
+        return std::nullopt;
+    }
+}
+
+} // namespace finally_run::run

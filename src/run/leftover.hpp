@@ -1,0 +1,39 @@
+// One journal that is there: does its run live, is it left over, can it be read?
+#pragma once
+
+#include "journal/file.hpp"
+#include "journal/state.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+
+namespace finally_run::run {
+
+// Over by now, or nothing of it had begun.
+struct Gone {};
+
+// Somebody holds its lock: its supervisor, its guardian, or a recovery.
+struct Alive {};
+
+// Nothing of it may be executed.
+struct Unreadable {
+    std::string reason;
+};
+
+// Nobody will finish it but us: its lock is ours for as long as the file is open.
+struct Leftover {
+    journal::File file;
+    journal::State state;
+};
+
+using Found = std::variant<Gone, Alive, Unreadable, Leftover>;
+
+// Takes the lock of the journal if nobody has it. What is over or had not begun is removed on the way.
+[[nodiscard]] Found look_at(const std::filesystem::path& path);
+
+// All that is in a journal at this moment, whoever has its lock. nullopt if it cannot be read.
+[[nodiscard]] std::optional<journal::State> read_state(const std::filesystem::path& path, std::string* error = nullptr);
+
+} // namespace finally_run::run

@@ -1,0 +1,37 @@
+// Finishes a run whose supervisor is gone: stops what still lives, runs what is left of the stack, ends the journal.
+#pragma once
+
+#include "cleanup/executor.hpp"
+#include "cleanup/output.hpp"
+#include "os/events.hpp"
+#include "plan/plan.hpp"
+#include "plan/result.hpp"
+#include "run/environment.hpp"
+#include "run/journal_stack.hpp"
+#include "run/narrator.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <sys/types.h>
+
+namespace finally_run::run {
+
+// A run as its successor finds it. All is borrowed; the journal is locked.
+struct Orphan {
+    JournalStack& stack;
+    const plan::Plan& plan; // its limits
+    Environment& environment;
+    cleanup::Output& output;
+    int directory = AT_FDCWD; // where its cleanups run; AT_FDCWD: where we are
+    std::optional<mode_t> mask = {};
+};
+
+struct TakenOver {
+    plan::Ending ending;
+    std::size_t failed = 0; // cleanups
+};
+
+[[nodiscard]] TakenOver take_over(plan::Actor by, const Orphan& orphan, os::Events& events, Narrator& narrator,
+                                  cleanup::Observer& observer);
+
+} // namespace finally_run::run
