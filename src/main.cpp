@@ -6,7 +6,6 @@
 
 #include <cstdio>
 #include <exception>
-#include <optional>
 #include <span>
 #include <string>
 #include <unistd.h>
@@ -24,23 +23,34 @@ int print(const std::string& text) {
     return printed ? 0 : run::own_failure_status;
 }
 
+int not_built_yet() {
+    run::say_error("not built yet");
+    return run::own_failure_status;
+}
+
+// Each returns the exit status.
+int answer(const cli::ShowHelp& help, os::Signals& /*signals*/) { return print(help.text); }
+int answer(const cli::ShowVersion& version, os::Signals& /*signals*/) { return print(version.text); }
+int answer(const plan::Defer& /*defer*/, os::Signals& /*signals*/) { return not_built_yet(); }
+int answer(const plan::Status& /*status*/, os::Signals& /*signals*/) { return not_built_yet(); }
+int answer(const plan::Recover& /*recover*/, os::Signals& /*signals*/) { return not_built_yet(); }
+int answer(const plan::Forget& /*forget*/, os::Signals& /*signals*/) { return not_built_yet(); }
+
+int answer(const plan::Plan& plan, os::Signals& signals) {
+    const run::Finish finish = run::run(plan, environ, signals);
+    if (finish.signal != 0) {
+        os::die_of(finish.signal);
+    }
+    return finish.status;
+}
+
 } // namespace
 
 int main(int argc, char* argv[]) {
     try {
         os::Signals signals; // first of all: also a message to a broken pipe must not end us
         const auto request = cli::parse(std::span(argv, static_cast<std::size_t>(argc)), environ);
-        if (const auto* const help = std::get_if<cli::ShowHelp>(&request)) {
-            return print(help->text);
-        }
-        if (const auto* const version = std::get_if<cli::ShowVersion>(&request)) {
-            return print(version->text);
-        }
-        const run::Finish finish = run::run(std::get<plan::Plan>(request), environ, signals);
-        if (finish.signal != 0) {
-            os::die_of(finish.signal);
-        }
-        return finish.status;
+        return std::visit([&](const auto& asked) { return answer(asked, signals); }, request);
     } catch (const std::exception& error) {
         run::say_error(error.what());
         return run::own_failure_status;
