@@ -11,6 +11,12 @@ _finally_run_locks() {
     done
 }
 
+# The ids of the runs in the state directory.
+_finally_run_runs() {
+    finally-run ${1:+--state-dir "$1"} --status --json 2>/dev/null |
+        grep -oE '"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}"' | tr -d '"'
+}
+
 # Completes the wrapped command, whose first word is number $1, as if it stood alone.
 _finally_run_command() {
     if declare -F _comp_command_offset >/dev/null; then
@@ -28,10 +34,11 @@ _finally_run() {
     # The blanks at both ends matter: names are found as " name ".
     local take_a_value=' -c --cleanup --on-success --on-failure -r --remove --temp-dir -s --setup -l --lock --lock-shared'
     take_a_value+=' -w --wait -E --conflict-exit-code -t --timeout --signal -k --grace --cleanup-timeout --cleanup-retries'
-    take_a_value+=' --orphans --stop-with-caller --state-dir --report --ci '
-    local take_none=' -n --no-wait --strict -q --quiet -v --verbose --help --version '
+    take_a_value+=' --orphans --stop-with-caller --state-dir --keep-env --defer --report --ci '
+    local take_none=' -n --no-wait --durable --strict --status --json --recover --forget -q --quiet -v --verbose'
+    take_none+=' --help --version '
 
-    local cur=${COMP_WORDS[COMP_CWORD]} option='' equals_seen='' state_dir='' word i j
+    local cur=${COMP_WORDS[COMP_CWORD]} action='' option='' equals_seen='' state_dir='' word i j
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
@@ -43,10 +50,11 @@ _finally_run() {
             fi
             [[ $option == --state-dir ]] && state_dir=${word/#~\//$HOME/}
             option='' equals_seen=''
-        elif [[ $word == -- ]]; then
+        elif [[ $word == -- && -z $action ]]; then
             _finally_run_command $((i + 1))
             return
         elif [[ $word == --* ]]; then
+            [[ $word == --defer || $word == --status || $word == --recover || $word == --forget ]] && action=$word
             [[ $take_a_value == *" $word "* ]] && option=$word
         elif [[ $word == -?* ]]; then
             for ((j = 1; j < ${#word}; j++)); do
@@ -55,7 +63,7 @@ _finally_run() {
                     break
                 fi
             done
-        else
+        elif [[ -z $action ]]; then
             _finally_run_command "$i"
             return
         fi
@@ -64,7 +72,9 @@ _finally_run() {
     if [[ -z $option ]]; then
         if [[ $cur == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "$take_a_value $take_none" -- "$cur")
-        else
+        elif [[ $action == --recover || $action == --forget ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "$(_finally_run_runs "$state_dir")" -- "$cur")
+        elif [[ -z $action ]]; then
             _finally_run_command "$COMP_CWORD"
         fi
         return
@@ -72,7 +82,7 @@ _finally_run() {
 
     [[ $cur == = && -z $equals_seen && $option == --* ]] && cur=''
     case $option in
-        -c | --cleanup | -s | --setup | --on-success | --on-failure)
+        -c | --cleanup | -s | --setup | --on-success | --on-failure | --defer)
             mapfile -t COMPREPLY < <(compgen -c -- "$cur") ;;
         -r | --remove | --report)
             compopt -o filenames
@@ -88,7 +98,7 @@ _finally_run() {
                 local IFS=$'\n'
                 mapfile -t COMPREPLY < <(compgen -W "$(_finally_run_locks "$state_dir")" -- "$cur")
             fi ;;
-        --temp-dir)
+        --temp-dir | --keep-env)
             mapfile -t COMPREPLY < <(compgen -v -- "$cur") ;;
         --signal)
             local signals='HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP'

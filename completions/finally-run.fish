@@ -4,7 +4,7 @@
 function __finally_run_command_words
     set -l short_with_value c r s l w E t k
     set -l long_with_value cleanup on-success on-failure remove temp-dir setup lock lock-shared wait conflict-exit-code \
-        timeout signal grace cleanup-timeout cleanup-retries orphans stop-with-caller state-dir report ci
+        timeout signal grace cleanup-timeout cleanup-retries orphans stop-with-caller state-dir keep-env defer report ci
     set -l words (commandline -opc) (commandline -ct)
     set -e words[1]
     while set -q words[1]
@@ -13,6 +13,8 @@ function __finally_run_command_words
             case --
                 set -e words[1]
                 break
+            case '--defer*' --status --recover --forget
+                return 1
             case '--*'
                 contains -- (string sub --start 3 -- $word) $long_with_value
                 and set -e words[1]
@@ -44,6 +46,20 @@ function __finally_run_complete_command
     and __fish_complete_subcommand --commandline $words
 end
 
+# The state directory that the options name, if they do.
+function __finally_run_given_state_dir
+    set -l words (commandline -opc)
+    for i in (seq (count $words))
+        switch $words[$i]
+            case --state-dir
+                set -q words[(math $i + 1)]
+                and echo $words[(math $i + 1)]
+            case '--state-dir=*'
+                string replace -- --state-dir= '' $words[$i]
+        end
+    end
+end
+
 # The names of the locks in the state directory: finally-run's own files there begin with a dot.
 function __finally_run_locks
     set -l state_dir $HOME/.local/state/finally-run
@@ -51,22 +67,34 @@ function __finally_run_locks
     and set state_dir $XDG_STATE_HOME/finally-run
     test -n "$FINALLY_RUN_STATE_DIR"
     and set state_dir $FINALLY_RUN_STATE_DIR
-    set -l words (commandline -opc)
-    for i in (seq (count $words))
-        switch $words[$i]
-            case --state-dir
-                set -q words[(math $i + 1)]
-                and set state_dir $words[(math $i + 1)]
-            case '--state-dir=*'
-                set state_dir (string replace -- --state-dir= '' $words[$i])
-        end
-    end
+    set -l given (__finally_run_given_state_dir)
+    set -q given[1]
+    and set state_dir $given[-1]
     for file in $state_dir/*
         test -f $file
         and string replace -r '.*/' '' -- $file
     end
 end
 
+# Are the words ids of runs?
+function __finally_run_takes_runs
+    __finally_run_command_words >/dev/null
+    and return 1
+    set -l words (commandline -opc)
+    contains -- --recover $words
+    or contains -- --forget $words
+end
+
+# The ids of the runs in the state directory.
+function __finally_run_runs
+    set -l given (__finally_run_given_state_dir)
+    set -q given[1]
+    and set given --state-dir $given[-1]
+    command finally-run $given --status --json 2>/dev/null |
+        string match -a -r '"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}"' | string trim -c '"'
+end
+
+complete -c finally-run -f -n __finally_run_takes_runs -a '(__finally_run_runs)'
 complete -c finally-run -f -n __finally_run_command_words -a '(__finally_run_complete_command)'
 
 set -l signals HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN \
@@ -91,8 +119,15 @@ $option -l cleanup-timeout -x -d 'Limit on each cleanup'
 $option -l cleanup-retries -x -d 'Try a failed cleanup again'
 $option -l orphans -x -a 'leave wait kill' -d 'Processes left behind'
 $option -l stop-with-caller -x -a 'auto always never' -d 'Stop when our caller is gone'
-$option -l state-dir -x -a '(__fish_complete_directories)' -d 'Where locks live'
+$option -l state-dir -x -a '(__fish_complete_directories)' -d 'Where locks and unfinished runs live'
+$option -l keep-env -x -a '(set --names)' -d 'Variables to keep for recovery'
+$option -l durable -f -d 'Survive a power loss, at the cost of time'
 $option -l strict -f -d 'A failed cleanup makes success status 120'
+$option -l defer -x -a '(__fish_complete_command)' -d 'Inside a run: register one more cleanup'
+$option -l status -f -d 'Show runs and locks'
+$option -l json -f -d 'With --status: for programs'
+$option -l recover -f -d 'Finish dead runs, all or these'
+$option -l forget -f -d 'Drop dead runs, cleanups and all'
 $option -l report -r -F -d 'Write a JSON report at the end'
 $option -l ci -x -a 'auto github gitlab none' -d 'Whose log format to use'
 $option -s q -l quiet -f -d 'Say less'

@@ -1,6 +1,7 @@
 // Defaults from the environment: FINALLY_RUN_GRACE=30s is --grace 30s, unless the command line says otherwise.
 #include "cli/environment.hpp"
 
+#include "cli/action.hpp"
 #include "cli/usage_error.hpp"
 #include "cli/values.hpp"
 #include "plan/visible.hpp"
@@ -60,11 +61,14 @@ void enter_defaults(plan::Plan& plan, const Scan& command_line, char* const* env
     // A cleanup is told the run's signal in FINALLY_RUN_SIGNAL. For a run inside a cleanup that is news, not a default.
     const bool in_cleanup = std::ranges::find(variables, "RESULT", &Variable::name) != variables.end();
 
+    const Option* const action = action_in(command_line);
+
     std::vector<Id> entered;
     for (const Option& option : all_options()) {
         const bool overruled =
             contains(command_line, option.id) || (option.rival && contains(command_line, *option.rival));
-        if (!option.has_variable || overruled || (option.id == Id::signal && in_cleanup)) {
+        const bool means_nothing = action != nullptr && !goes_with(option, *action);
+        if (!option.has_variable || overruled || means_nothing || (option.id == Id::signal && in_cleanup)) {
             continue;
         }
         const auto found = std::ranges::find_if(variables, [&](const Variable& v) { return is_name_of(v, option); });

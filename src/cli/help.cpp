@@ -10,13 +10,15 @@ namespace {
 constexpr std::size_t meaning_column = 34;
 
 constexpr std::string_view introduction = "Usage: finally-run [OPTION...] [--] COMMAND [ARG...]\n"
+                                          "       finally-run --defer CMD | --status [--json] | --recover [RUN...] |\n"
+                                          "                   --forget RUN... | --help | --version\n"
                                           "Run COMMAND, then every cleanup, however COMMAND ends. Return its status.\n";
 
 constexpr std::string_view conclusion =
     "\n"
     "CMD is a shell string. DURATION is a number with ms, s (the default), m, h or d.\n"
     "FINALLY_RUN_GRACE=30s in the environment is a default for --grace, and so on for\n"
-    "every option but locks and the first group. More: man finally-run\n"
+    "all but steps, locks and what stands in for COMMAND above. More: man finally-run\n"
     "\n"
     "Examples:\n"
     "  finally-run -s 'docker compose up -d' -c 'docker compose down' -- make test\n"
@@ -26,9 +28,11 @@ constexpr std::string_view conclusion =
 std::string row(const Option& option) {
     std::string line = option.letter != '\0' ? std::string("  -") + option.letter + ", --" : std::string("      --");
     line += option.name;
-    if (!option.value.empty()) {
-        line += ' ';
-        line += option.value;
+    for (const auto follows : {option.value, option.words}) {
+        if (!follows.empty()) {
+            line += ' ';
+            line += follows;
+        }
     }
     if (line.size() + 2 > meaning_column) {
         line += '\n' + std::string(meaning_column, ' ');

@@ -42,8 +42,15 @@ constexpr auto table = std::to_array<Option>({
     {Id::stop_with_caller, processes, '\0', "stop-with-caller", "auto|always|never",
      "stop when our caller is gone [auto]"},
 
-    {Id::state_dir, status, '\0', "state-dir", "DIR", "where locks live"},
+    {Id::state_dir, status, '\0', "state-dir", "DIR", "where locks and unfinished runs live"},
+    {Id::keep_env, status, '\0', "keep-env", "PATTERNS", "variables to keep for recovery, as in 'AWS_*'"},
+    {Id::durable, status, '\0', "durable", "", "survive a power loss, at the cost of time"},
     {Id::strict, status, '\0', "strict", "", "a failed cleanup makes success status 120"},
+    {Id::defer, status, '\0', "defer", "CMD", "inside a run: register one more cleanup", no_variable},
+    {Id::status, status, '\0', "status", "", "show runs and locks", no_variable},
+    {Id::json, status, '\0', "json", "", "with --status: for programs", no_variable},
+    {Id::recover, status, '\0', "recover", "", "finish dead runs, all or these", no_variable, {}, "[RUN...]"},
+    {Id::forget, status, '\0', "forget", "", "drop dead runs, cleanups and all", no_variable, {}, "RUN..."},
 
     {Id::report, output, '\0', "report", "FILE", "write a JSON report at the end"},
     {Id::ci, output, '\0', "ci", "auto|github|gitlab|none", "whose log format to use [auto]"},
@@ -79,6 +86,8 @@ const Option* find_by_letter(char letter) {
     const auto* const found = std::ranges::find(table, letter, &Option::letter);
     return letter == '\0' || found == table.end() ? nullptr : found;
 }
+
+std::string long_form(const Option& option) { return "--" + std::string(option.name); }
 
 std::string variable_of(const Option& option) {
     std::string name = "FINALLY_RUN_";

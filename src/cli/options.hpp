@@ -28,7 +28,14 @@ enum class Id {
     orphans,
     stop_with_caller,
     state_dir,
+    keep_env,
+    durable,
     strict,
+    defer,
+    status,
+    json,
+    recover,
+    forget,
     report,
     ci,
     quiet,
@@ -46,6 +53,7 @@ struct Option {
     std::string_view meaning;     // one line of help
     bool has_variable = true;     // FINALLY_RUN_NAME is its default
     std::optional<Id> rival = {}; // the option that contradicts it
+    std::string_view words = {};  // what may follow it besides options, as help shows it; empty: nothing
 };
 
 // In the order of --help.
@@ -56,6 +64,9 @@ struct Option {
 // nullptr if there is none.
 [[nodiscard]] const Option* find_by_name(std::string_view name);
 [[nodiscard]] const Option* find_by_letter(char letter);
+
+// "--state-dir"
+[[nodiscard]] std::string long_form(const Option& option);
 
 // "FINALLY_RUN_STATE_DIR" for --state-dir.
 [[nodiscard]] std::string variable_of(const Option& option);

@@ -1,6 +1,7 @@
-// The command line and the environment become a plan.
+// The command line and the environment become a plan, or what else is asked for.
 #include "cli/parse.hpp"
 
+#include "cli/action.hpp"
 #include "cli/environment.hpp"
 #include "cli/help.hpp"
 #include "cli/scan.hpp"
@@ -23,6 +24,7 @@ extern ostream cerr;
 #include <CLI/Formatter.hpp>
 
 #include <algorithm>
+#include <utility>
 
 #ifndef FINALLY_RUN_VERSION
 #define FINALLY_RUN_VERSION "unknown"
@@ -40,7 +42,7 @@ public:
 
 // CLI11 compares every new option with all before it: it gets to know the options that are there and no others.
 void introduce(CLI::App& app, const Option& option, plan::Plan& plan) {
-    const std::string name = "--" + std::string(option.name);
+    const std::string name = long_form(option);
     // The values are taken as CLI11 got them: its conversions would read more into `[a,b]` and `%%` than is there.
     const auto take = [&plan, &option, name](const CLI::results_t& values) {
         enter(plan, option, values.front(), name);
@@ -55,7 +57,7 @@ void enter_options(plan::Plan& plan, const std::vector<Given>& given) {
     Parser app;
     std::vector<std::string> words;
     for (const auto& [option, value] : given) {
-        const std::string name = "--" + std::string(option->name);
+        const std::string name = long_form(*option);
         if (app.get_option_no_throw(name) == nullptr) {
             introduce(app, *option, plan);
         }
@@ -74,7 +76,7 @@ void enter_options(plan::Plan& plan, const std::vector<Given>& given) {
 
 } // namespace
 
-std::variant<plan::Plan, ShowHelp, ShowVersion> parse(std::span<char* const> argv, char* const* environment) {
+Request parse(std::span<char* const> argv, char* const* environment) {
     const auto words = argv.subspan(argv.empty() ? 0 : 1);
     const auto scanned = scan(words);
     if (contains(scanned, Id::help)) {
@@ -82,6 +84,13 @@ std::variant<plan::Plan, ShowHelp, ShowVersion> parse(std::span<char* const> arg
     }
     if (contains(scanned, Id::version)) {
         return ShowVersion{"finally-run " FINALLY_RUN_VERSION "\n"};
+    }
+    if (const Option* const action = action_in(scanned)) {
+        return std::visit([](auto asked) { return Request(std::move(asked)); },
+                          read_action(*action, scanned, words, environment));
+    }
+    if (contains(scanned, Id::json)) {
+        throw UsageError("--json: means nothing to a run: it goes with --status");
     }
     plan::Plan plan;
     enter_defaults(plan, scanned, environment);

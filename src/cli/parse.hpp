@@ -1,8 +1,9 @@
-// The command line and the environment become a plan.
+// The command line and the environment become a plan, or what else is asked for.
 #pragma once
 
 #include "cli/usage_error.hpp"
 #include "plan/plan.hpp"
+#include "plan/request.hpp"
 
 #include <span>
 #include <string>
@@ -19,9 +20,10 @@ struct ShowVersion {
     std::string text;
 };
 
+using Request = std::variant<plan::Plan, ShowHelp, ShowVersion, plan::Defer, plan::Status, plan::Recover, plan::Forget>;
+
 // `argv` has the program's name first and is followed by a null, as main gets it; the plan's command points into it.
 // `environment` is main's third argument or environ. Throws UsageError.
-[[nodiscard]] std::variant<plan::Plan, ShowHelp, ShowVersion> parse(std::span<char* const> argv,
-                                                                    char* const* environment);
+[[nodiscard]] Request parse(std::span<char* const> argv, char* const* environment);
 
 } // namespace finally_run::cli

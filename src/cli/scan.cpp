@@ -14,8 +14,6 @@ namespace finally_run::cli {
 
 namespace {
 
-std::string long_form(const Option& option) { return "--" + std::string(option.name); }
-
 [[noreturn]] void refuse_unknown(const std::string& shown, std::string_view name) {
     const Option* const nearest = nearest_option(name);
     throw UsageError("unknown option: " + shown + ": " +
@@ -90,10 +88,15 @@ void refuse_contradictions(const Scan& scan) {
 Scan scan(std::span<char* const> argv) {
     Scan result;
     Words words(argv);
+    bool takes_runs = false;
     while (!words.at_end()) {
         const auto word = words.peek();
         if (word.size() < 2 || word.front() != '-') {
-            break;
+            if (!takes_runs) {
+                break;
+            }
+            result.runs.push_back(words.take());
+            continue;
         }
         words.take();
         if (word == "--") {
@@ -104,9 +107,14 @@ Scan scan(std::span<char* const> argv) {
             continue;
         }
         result.options.push_back(scan_long(word, words));
-        if (const Id id = result.options.back().option->id; id == Id::help || id == Id::version) {
+        const Option& option = *result.options.back().option;
+        if (option.id == Id::help || option.id == Id::version) {
             return result;
         }
+        takes_runs = takes_runs || !option.words.empty();
+    }
+    while (takes_runs && !words.at_end()) {
+        result.runs.push_back(words.take());
     }
     refuse_contradictions(result);
     result.command = words.index();

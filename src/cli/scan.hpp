@@ -17,7 +17,8 @@ struct Given {
 
 struct Scan {
     std::vector<Given> options; // from left to right; ends at --help or --version, which overrule all that follows
-    std::size_t command = 0;    // index of the command's first word; the number of words if there is none
+    std::vector<std::string_view> runs; // the words of --recover or --forget
+    std::size_t command = 0;            // index of the command's first word; the number of words if there is none
 };
 
 // `words` is argv without the program's own name. Throws UsageError for an unknown option, a value that is missing or

@@ -84,6 +84,23 @@ int number(const Value& value, int highest) {
     return parsed;
 }
 
+void add_patterns(std::vector<std::string>& patterns, const Value& value) {
+    constexpr auto allowed = "it takes names of variables, as in AWS_*,SSH_AUTH_SOCK";
+    if (value.text.find('=') != value.text.npos) {
+        refuse(value, std::string(allowed) + ", and no values");
+    }
+    constexpr auto separators = ", \t\n";
+    auto begin = value.text.find_first_not_of(separators);
+    if (begin == value.text.npos) {
+        refuse(value, allowed);
+    }
+    while (begin != value.text.npos) {
+        const auto end = value.text.find_first_of(separators, begin);
+        patterns.emplace_back(value.text.substr(begin, end - begin));
+        begin = value.text.find_first_not_of(separators, end);
+    }
+}
+
 // The table lists the choices of an option in the order of the enumeration that it sets.
 template <typename Enumeration> Enumeration choice(const Value& value) {
     auto choices = value.option.value;
@@ -162,6 +179,12 @@ void enter(plan::Plan& plan, const Option& option, std::string_view given, std::
     case Id::state_dir:
         plan.state_dir = text(value);
         return;
+    case Id::keep_env:
+        add_patterns(plan.keep_env, value);
+        return;
+    case Id::durable:
+        plan.durable = true;
+        return;
     case Id::strict:
         plan.strict = true;
         return;
@@ -177,10 +200,30 @@ void enter(plan::Plan& plan, const Option& option, std::string_view given, std::
     case Id::verbose:
         plan.verbosity = plan::Verbosity::verbose;
         return;
+    case Id::defer:
+    case Id::status:
+    case Id::json:
+    case Id::recover:
+    case Id::forget:
     case Id::help:
     case Id::version:
-        return; // answered before there is a plan
+        return; // no part of a plan
     }
+}
+
+std::string deferred_cmd(std::string_view given) {
+    const Option& option = option_of(Id::defer);
+    return text({option, given, long_form(option)});
+}
+
+std::string run_id(const Option& option, std::string_view given) {
+    constexpr std::size_t longest = 64;
+    constexpr auto allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
+    if (given.empty() || given.size() > longest || given.find_first_not_of(allowed) != given.npos) {
+        refuse({option, given, long_form(option)},
+               "a RUN has letters, digits and -, 64 at most, such as 20261122T154203-5f3a9c2e");
+    }
+    return std::string(given);
 }
 
 } // namespace finally_run::cli

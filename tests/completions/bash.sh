@@ -8,7 +8,16 @@ trap 'rm -rf "$dir"' EXIT
 mkdir -p "$dir/state/finally-run" "$dir/home" "$dir/other" "$dir/bin" "$dir/work/subdir"
 touch "$dir/state/finally-run/deploy" "$dir/state/finally-run/.own" "$dir/other/elsewhere" "$dir/work/a file"
 printf '#!/bin/sh\n' >"$dir/bin/frobnicate"
-chmod +x "$dir/bin/frobnicate"
+# Two runs, one of them in another state directory, and what only looks like one.
+cat >"$dir/bin/finally-run" <<'EOF'
+#!/bin/sh
+case $* in
+'--status --json') echo '{"runs":[{"id":"20261122T154203-5f3a9c2e"},{"command":["x-20261122T154203-5f3a9c2f"]}]}' ;;
+'--state-dir ../other --status --json') printf '{\n  "id": "20260101T000000-00000000"\n}\n' ;;
+*) exit 125 ;;
+esac
+EOF
+chmod +x "$dir/bin/frobnicate" "$dir/bin/finally-run"
 export HOME=$dir/home XDG_STATE_HOME=$dir/state PATH=$dir/bin:$PATH
 unset FINALLY_RUN_STATE_DIR
 cd "$dir/work"
@@ -59,6 +68,18 @@ ask '' --grace ''
 ask '' frobnicate --orp
 ask '' -qcx frobnicate --orp
 ask --orphans -qcx --orp
+ask --keep-env --keep
+ask PATH --keep-env PAT
+ask frobnicate --defer frobn
+ask '' --defer frobnicate ''
+ask '' --status frobn
+ask --json --status --js
+ask 20261122T154203-5f3a9c2e --recover ''
+ask 20261122T154203-5f3a9c2e --forget other-run -q 2026
+ask 20261122T154203-5f3a9c2e --recover -- 2
+ask '' --recover frobn
+ask 20260101T000000-00000000 --state-dir ../other --recover ''
+ask --no-wait --recover 20261122T154203-5f3a9c2e --no-w
 
 # With bash-completion there, the command's own completion takes over from its first word on.
 _command_offset() { COMPREPLY=("offset $1"); }

@@ -44,10 +44,31 @@ ask --orbit 'finally-run -k 3s frobnicate --or'
 ask '' 'finally-run frobnicate --orp'
 ask '*frobnicate*' 'function frobnicate; end; finally-run -- frobn'
 
+ask PATH 'finally-run --keep-env PAT'
+ask '*frobnicate*' 'finally-run --defer frobn'
+ask '' 'finally-run --defer x frobn'
+ask '' 'finally-run --defer=x frobn'
+ask '' 'finally-run --status frobn'
+ask --json 'finally-run --status --js'
+ask 20261122T154203-5f3a9c2e 'finally-run --recover '
+ask 20261122T154203-5f3a9c2e 'finally-run --forget other-run -q 2026'
+ask '' 'finally-run --recover frobn'
+ask 20260101T000000-00000000 'finally-run --state-dir ../other --recover '
+ask --no-wait 'finally-run --recover 20261122T154203-5f3a9c2e --no-w'
+
 exit (test $failures -eq 0; echo $status)
 EOF
 mkdir "$dir/bin"
 printf '#!/bin/sh\n' >"$dir/bin/frobnicate"
-chmod +x "$dir/bin/frobnicate"
+# Two runs, one of them in another state directory, and what only looks like one.
+cat >"$dir/bin/finally-run" <<'EOF'
+#!/bin/sh
+case $* in
+'--status --json') echo '{"runs":[{"id":"20261122T154203-5f3a9c2e"},{"command":["x-20261122T154203-5f3a9c2f"]}]}' ;;
+'--state-dir ../other --status --json') printf '{\n  "id": "20260101T000000-00000000"\n}\n' ;;
+*) exit 125 ;;
+esac
+EOF
+chmod +x "$dir/bin/frobnicate" "$dir/bin/finally-run"
 env -u FINALLY_RUN_STATE_DIR HOME="$dir/home" XDG_STATE_HOME="$dir/state" PATH="$dir/bin:$PATH" \
     fish --no-config "$dir/ask.fish" "$completion"

@@ -7,7 +7,16 @@ trap 'rm -rf "$dir"' EXIT
 mkdir -p "$dir/state/finally-run" "$dir/home" "$dir/other" "$dir/bin" "$dir/work/subdir"
 touch "$dir/state/finally-run/deploy" "$dir/state/finally-run/.own" "$dir/other/elsewhere" "$dir/work/a_file"
 printf '#!/bin/sh\n' >"$dir/bin/frobnicate"
-chmod +x "$dir/bin/frobnicate"
+# Two runs, one of them in another state directory, and what only looks like one.
+cat >"$dir/bin/finally-run" <<'EOF'
+#!/bin/sh
+case $* in
+'--status --json') echo '{"runs":[{"id":"20261122T154203-5f3a9c2e"},{"command":["x-20261122T154203-5f3a9c2f"]}]}' ;;
+'--state-dir ../other --status --json') printf '{\n  "id": "20260101T000000-00000000"\n}\n' ;;
+*) exit 125 ;;
+esac
+EOF
+chmod +x "$dir/bin/frobnicate" "$dir/bin/finally-run"
 cd "$dir/work"
 
 # The shell under test: it completes each line as if TAB had been typed behind it, before its first prompt is done.
@@ -46,6 +55,16 @@ ask_all() {
     ask 'finally-run --lock x -qnc y -- frobnicate inner ' 'finally-run --lock x -qnc y -- frobnicate in'
     ask 'finally-run -k 3s frobnicate --orbit ' 'finally-run -k 3s frobnicate --or'
     ask 'finally-run frobnicate --orp' 'finally-run frobnicate --orp'
+    ask 'finally-run --keep-env LOGNAME ' 'finally-run --keep-env LOGN'
+    ask 'finally-run --defer frobnicate ' 'finally-run --defer frobn'
+    ask 'finally-run --defer x frobn' 'finally-run --defer x frobn'
+    ask 'finally-run --status frobn' 'finally-run --status frobn'
+    ask 'finally-run --status --json ' 'finally-run --status --js'
+    ask 'finally-run --recover 20261122T154203-5f3a9c2e ' 'finally-run --recover '
+    ask 'finally-run --forget x 20261122T154203-5f3a9c2e ' 'finally-run --forget x 2026'
+    ask 'finally-run --state-dir ../other --recover 20260101T000000-00000000 ' \
+        'finally-run --state-dir ../other --recover '
+    ask 'finally-run --recover frobn' 'finally-run --recover frobn'
     print -r -- asked
     exit
 }

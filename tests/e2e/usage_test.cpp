@@ -49,7 +49,7 @@ TEST_CASE("a wrong option or value gives 125 and one line that names it, and not
 }
 
 TEST_CASE("an option without its value gives 125") {
-    for (const char* option : {"--cleanup", "-c", "--lock", "--timeout", "--report"})
+    for (const char* option : {"--cleanup", "-c", "--lock", "--timeout", "--report", "--keep-env", "--defer"})
         check_wrong({option}, option);
 }
 
@@ -70,9 +70,35 @@ TEST_CASE("a mistyped option is told its nearest neighbour") {
     check_wrong(before_a_run({"--time-out", "3"}), "--timeout");
 }
 
-TEST_CASE("options that do not exist yet are unknown") {
-    for (const char* option : {"--defer", "--status", "--recover", "--forget", "--keep-env", "--durable"})
-        check_wrong(before_a_run({option}), option);
+TEST_CASE("variables to keep are names or patterns, and no values") {
+    check_wrong(before_a_run({"--keep-env", "A=secret"}), "--keep-env: A=secret");
+    check_wrong(before_a_run({"--keep-env", ""}), "--keep-env");
+}
+
+TEST_CASE("what is asked for in place of a run takes no step, lock, command or option of a run") {
+    check_wrong(before_a_run({"--status"}), "--status");
+    check_wrong(before_a_run({"--recover"}), "--recover");
+    check_wrong(before_a_run({"--forget"}), "--forget");
+    check_wrong(before_a_run({"--defer", "touch down"}), "--defer");
+    check_wrong({"--status", "--", "touch", "ran"}, "touch");
+    check_wrong({"--defer", "touch", "down"}, "down");
+    check_wrong({"--status", "--timeout", "3"}, "--timeout");
+    check_wrong({"--lock", "l", "--recover"}, "--lock");
+    check_wrong({"--defer", "touch down", "--state-dir", "s"}, "--state-dir");
+}
+
+TEST_CASE("only one thing is asked for at a time") {
+    check_wrong({"--status", "--recover"}, "--recover: contradicts --status");
+    check_wrong({"--forget", "x", "--defer", "touch down"}, "--defer: contradicts --forget");
+    check_wrong({"--defer", "touch down", "--defer", "touch up"}, "--defer");
+    check_wrong(before_a_run({"--json"}), "--status");
+}
+
+TEST_CASE("a run to recover or to forget has the form of an id") {
+    check_wrong({"--forget"}, "RUN");
+    for (const char* run : {"", "..", "a/b", "20261122T154203_5f3a9c2e", "a b", "\xc3\xa4"})
+        for (const char* option : {"--recover", "--forget"})
+            check_wrong({option, run}, option);
 }
 
 TEST_CASE("foreign bytes in a wrong option are made visible") {

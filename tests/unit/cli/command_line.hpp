@@ -25,6 +25,9 @@ public:
 
     plan::Plan plan() { return std::get<plan::Plan>(parse()); }
 
+    // What is asked for in place of a run.
+    template <typename Asked> Asked asked() { return std::get<Asked>(parse()); }
+
     // The message; empty if all is well.
     std::string error() {
         try {

@@ -1,4 +1,5 @@
 // The man page and the completions name the options of the table: all of them and no others.
+#include "cli/help.hpp"
 #include "cli/options.hpp"
 
 #include <doctest/doctest.h>
@@ -128,6 +129,16 @@ Names words_between(const std::string& text, const std::string& begin, const std
     return words;
 }
 
+// The words of a list in the bash completion, which may be too long for one line: name='...', name+='...'.
+Names words_of_bash(const std::string& text, const std::string& name) {
+    auto words = words_between(text, "local " + name + "='", "'");
+    const auto more = name + "+='";
+    for (auto at = text.find(more); at != text.npos; at = text.find(more, at + 1)) {
+        words.merge(words_between(text.substr(at), more, "'"));
+    }
+    return words;
+}
+
 std::string missing(const std::string& text, const std::string& before, const std::string& after) {
     std::string list;
     for (const auto& letter : letters_in_table()) {
@@ -145,7 +156,8 @@ TEST_SUITE("cli/docs") {
     TEST_CASE("the bash completion knows the options of the table and no others") {
         const auto text = text_of("completions/finally-run.bash");
         CHECK(joined(names_in(text, "--")) == joined(names_in_table()));
-        CHECK(joined(words_between(text, "local take_none='", "'")) == joined(words_of_options(false, "--", "-")));
+        CHECK(joined(words_of_bash(text, "take_none")) == joined(words_of_options(false, "--", "-")));
+        CHECK(joined(words_of_bash(text, "take_a_value")) == joined(words_of_options(true, "--", "-")));
         CHECK(missing(text, " -", " ").empty());
     }
 
@@ -180,6 +192,16 @@ TEST_SUITE("cli/docs") {
                 }
             }
         }
+    }
+
+    TEST_CASE("the synopsis of the man page and the usage in help name the same options") {
+        const auto page = text_of("man/finally-run.1");
+        const auto begin = page.find("\n.SH SYNOPSIS\n");
+        const auto synopsis = without_roff(page.substr(begin, page.find("\n.SH ", begin + 1) - begin));
+        const auto help = help_text();
+        const auto usage = names_in(help.substr(0, help.find("\nRun COMMAND")), "--");
+        CHECK(joined(names_in(synopsis, "--")) == joined(usage));
+        CHECK(joined(usage) == "defer forget help json recover status version ");
     }
 
     TEST_CASE("the man page describes the options of the table and no others") {

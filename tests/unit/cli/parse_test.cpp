@@ -85,7 +85,7 @@ TEST_SUITE("cli/parse") {
     TEST_CASE("an empty value is no command, path, name or variable") {
         for (const auto* option :
              {"--cleanup", "--on-success", "--on-failure", "--remove", "--temp-dir", "--setup", "--lock",
-              "--lock-shared", "--state-dir", "--report", "--timeout", "--signal", "--ci"}) {
+              "--lock-shared", "--state-dir", "--keep-env", "--report", "--timeout", "--signal", "--ci"}) {
             CAPTURE(option);
             CHECK(CommandLine({option, "", "make"}).error().starts_with(std::string(option) + ": empty value: "));
             CHECK(CommandLine({std::string(option) + "=", "make"}).error().find("empty value") != std::string::npos);
@@ -112,6 +112,8 @@ TEST_SUITE("cli/parse") {
         CHECK(plan.orphans == plan::Orphans::leave);
         CHECK(plan.stop_with_caller == plan::StopWithCaller::automatic);
         CHECK_FALSE(plan.strict);
+        CHECK_FALSE(plan.durable);
+        CHECK(plan.keep_env.empty());
         CHECK(plan.state_dir.empty());
         CHECK(plan.report.empty());
         CHECK(plan.ci == plan::Ci::automatic);
@@ -119,20 +121,21 @@ TEST_SUITE("cli/parse") {
     }
 
     TEST_CASE("each option sets what it says") {
-        const auto plan = CommandLine({"-w",       "1m",
-                                       "-E",       "9",
-                                       "-t",       "2h",
-                                       "--signal", "KILL",
-                                       "-k",       "3s",
-                                       "--strict", "--cleanup-timeout",
-                                       "4s",       "--cleanup-retries",
-                                       "5",        "--orphans",
-                                       "kill",     "--stop-with-caller",
-                                       "never",    "--state-dir",
-                                       "/s",       "--report",
-                                       "r.json",   "--ci",
-                                       "gitlab",   "-v",
-                                       "make"})
+        const auto plan = CommandLine({"-w",         "1m",
+                                       "-E",         "9",
+                                       "-t",         "2h",
+                                       "--signal",   "KILL",
+                                       "-k",         "3s",
+                                       "--strict",   "--cleanup-timeout",
+                                       "4s",         "--cleanup-retries",
+                                       "5",          "--orphans",
+                                       "kill",       "--stop-with-caller",
+                                       "never",      "--state-dir",
+                                       "/s",         "--durable",
+                                       "--keep-env", "A",
+                                       "--report",   "r.json",
+                                       "--ci",       "gitlab",
+                                       "-v",         "make"})
                               .plan();
         CHECK(plan.lock_wait == plan::Limit(1min));
         CHECK(plan.conflict_exit_code == 9);
@@ -144,6 +147,8 @@ TEST_SUITE("cli/parse") {
         CHECK(plan.orphans == plan::Orphans::kill);
         CHECK(plan.stop_with_caller == plan::StopWithCaller::never);
         CHECK(plan.strict);
+        CHECK(plan.durable);
+        CHECK(plan.keep_env == Words{"A"});
         CHECK(plan.state_dir == "/s");
         CHECK(plan.report == "r.json");
         CHECK(plan.ci == plan::Ci::gitlab);
@@ -177,6 +182,22 @@ TEST_SUITE("cli/parse") {
     TEST_CASE("of an option given twice the last counts") {
         CHECK(CommandLine({"-t", "1", "--timeout=2", "-t3", "make"}).plan().timeout == plan::Limit(3s));
         CHECK(CommandLine({"-vv", "-v", "--strict", "--strict", "make"}).plan().strict);
+    }
+
+    TEST_CASE("variables to keep are separated by commas or blanks, and add up") {
+        const auto kept = CommandLine({"--keep-env", "AWS_*,SSH_AUTH_SOCK", "--keep-env= [A-C]? ,, D\tE\nF ", "make"})
+                              .plan()
+                              .keep_env;
+        CHECK(kept == Words{"AWS_*", "SSH_AUTH_SOCK", "[A-C]?", "D", "E", "F"});
+    }
+
+    TEST_CASE("a variable to keep is named without its value, and there is at least one") {
+        CHECK(CommandLine({"--keep-env", "A=b", "x"}).error() ==
+              "--keep-env: A=b: it takes names of variables, as in AWS_*,SSH_AUTH_SOCK, and no values");
+        CHECK(CommandLine({"--keep-env", "A,=", "x"}).error().ends_with(", and no values"));
+        CHECK(CommandLine({"--keep-env", " ,", "x"}).error() ==
+              "--keep-env:  ,: it takes names of variables, as in AWS_*,SSH_AUTH_SOCK");
+        CHECK(CommandLine({"--keep-env", "A", "--keep-env", "", "x"}).error().starts_with("--keep-env: empty value: "));
     }
 
     TEST_CASE("short flags can be written in one word") {

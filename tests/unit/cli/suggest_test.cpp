@@ -29,6 +29,8 @@ TEST_SUITE("cli/suggest") {
     TEST_CASE("the beginning of one option stands for it") {
         CHECK(nearest("ver") == "nothing");
         CHECK(nearest("verb") == "verbose");
+        CHECK(nearest("rec") == "recover");
+        CHECK(nearest("sta") == "nothing");
         CHECK(nearest("conflict") == "conflict-exit-code");
     }
 

@@ -1,0 +1,127 @@
+// What may be asked for in place of a run: --defer, --status, --recover and --forget.
+#include "cli/action.hpp"
+
+#include "cli/environment.hpp"
+#include "cli/usage_error.hpp"
+#include "cli/values.hpp"
+#include "plan/plan.hpp"
+#include "plan/visible.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+namespace finally_run::cli {
+
+namespace {
+
+constexpr auto with_defer = std::to_array({Id::quiet, Id::verbose});
+constexpr auto with_status = std::to_array({Id::json, Id::state_dir, Id::quiet, Id::verbose});
+constexpr auto with_recover = std::to_array({Id::wait, Id::no_wait, Id::state_dir, Id::quiet, Id::verbose});
+constexpr auto with_forget = std::to_array({Id::state_dir, Id::quiet, Id::verbose});
+
+// Empty for what is no action.
+std::span<const Id> companions_of(Id action) {
+    switch (action) {
+    case Id::defer:
+        return with_defer;
+    case Id::status:
+        return with_status;
+    case Id::recover:
+        return with_recover;
+    case Id::forget:
+        return with_forget;
+    default:
+        return {};
+    }
+}
+
+bool is_action(const Option& option) { return !companions_of(option.id).empty(); }
+
+// "--wait, --state-dir and --quiet"
+std::string list_of(std::span<const Id> options) {
+    std::string list;
+    for (std::size_t i = 0; i < options.size(); ++i) {
+        if (i > 0) {
+            list += i + 1 < options.size() ? ", " : " and ";
+        }
+        list += long_form(option_of(options[i]));
+    }
+    return list;
+}
+
+void refuse_other_options(const Option& action, const Scan& scan) {
+    bool seen = false;
+    for (const auto& [option, value] : scan.options) {
+        if (option->id == action.id) {
+            // With a value the last one would count, and a cleanup be lost without a word.
+            if (seen && !action.value.empty()) {
+                throw UsageError(long_form(action) + ": given twice: it takes one " + std::string(action.value));
+            }
+            seen = true;
+        } else if (is_action(*option)) {
+            throw UsageError(long_form(*option) + ": contradicts " + long_form(action) + ": give only one of them");
+        } else if (!goes_with(*option, action)) {
+            throw UsageError(long_form(*option) + ": means nothing to " + long_form(action) + ": that goes with " +
+                             list_of(companions_of(action.id)));
+        }
+    }
+}
+
+void refuse_other_words(const Option& action, std::span<char* const> others) {
+    if (!others.empty()) {
+        throw UsageError(long_form(action) + ": unwanted word: " + plan::visible(others.front(), word_limit) +
+                         (action.value.empty() ? ": it takes none" : ": CMD is one word, so put it in quotes"));
+    }
+}
+
+std::vector<std::string> runs_of(const Option& action, const Scan& scan) {
+    std::vector<std::string> runs;
+    for (const auto word : scan.runs) {
+        runs.push_back(run_id(action, word));
+    }
+    return runs;
+}
+
+} // namespace
+
+const Option* action_in(const Scan& scan) {
+    const auto found = std::ranges::find_if(scan.options, [](const Given& given) { return is_action(*given.option); });
+    return found == scan.options.end() ? nullptr : found->option;
+}
+
+bool goes_with(const Option& option, const Option& action) {
+    const auto companions = companions_of(action.id);
+    return std::ranges::find(companions, option.id) != companions.end();
+}
+
+Action read_action(const Option& action, const Scan& scan, std::span<char* const> words, char* const* environment) {
+    refuse_other_words(action, words.subspan(scan.command));
+    refuse_other_options(action, scan);
+
+    if (action.id == Id::defer) {
+        // A run may do this thousands of times, and no default changes what it does.
+        const auto given = std::ranges::find(scan.options, &action, &Given::option);
+        return plan::Defer{deferred_cmd(given->value)};
+    }
+
+    auto runs = runs_of(action, scan);
+    plan::Plan plan; // for the values that the action has in common with a run
+    enter_defaults(plan, scan, environment);
+    for (const auto& [option, value] : scan.options) {
+        enter(plan, *option, value, long_form(*option));
+    }
+    if (action.id == Id::status) {
+        return plan::Status{contains(scan, Id::json), std::move(plan.state_dir)};
+    }
+    if (action.id == Id::recover) {
+        return plan::Recover{std::move(runs), std::move(plan.state_dir), plan.lock_wait, plan.verbosity};
+    }
+    if (runs.empty()) {
+        throw UsageError(long_form(action) + ": no RUN given: it takes the ids that --status shows");
+    }
+    return plan::Forget{std::move(runs), std::move(plan.state_dir), plan.verbosity};
+}
+
+} // namespace finally_run::cli

@@ -1,0 +1,26 @@
+// What may be asked for in place of a run: --defer, --status, --recover and --forget.
+#pragma once
+
+#include "cli/options.hpp"
+#include "cli/scan.hpp"
+#include "plan/request.hpp"
+
+#include <span>
+#include <variant>
+
+namespace finally_run::cli {
+
+using Action = std::variant<plan::Defer, plan::Status, plan::Recover, plan::Forget>;
+
+// The first one on the command line; nullptr if a run is meant.
+[[nodiscard]] const Option* action_in(const Scan& scan);
+
+// Does the option mean something to this action?
+[[nodiscard]] bool goes_with(const Option& option, const Option& action);
+
+// `scan` is of `words` and contains `action`. Throws UsageError for what the action does not take, on the command line
+// or as a default in `environment`.
+[[nodiscard]] Action read_action(const Option& action, const Scan& scan, std::span<char* const> words,
+                                 char* const* environment);
+
+} // namespace finally_run::cli
