@@ -79,14 +79,6 @@ Holder describe(const os::ProcessInfo& process) {
         holder.command = process.name;
     }
     holder.job_url = job_url(os::read_proc_file(os::proc_path(process.pid, "environ")));
-    // A run tells its id to what it starts.
-    if (process.name == "finally-run") {
-        for (const os::ProcessInfo& child : os::descendants(process.pid)) {
-            if (holder.run_id.empty() && child.parent == process.pid) {
-                holder.run_id = variable(os::read_proc_file(os::proc_path(child.pid, "environ")), "FINALLY_RUN_ID");
-            }
-        }
-    }
     return holder;
 }
 

@@ -14,7 +14,7 @@ struct Holder {
     pid_t pid = 0;
     std::string command;                         // its words, separated by blanks; foreign text
     std::chrono::system_clock::time_point since; // when the process started
-    std::string run_id;                          // if it is a run
+    std::string run_id;                          // if its journal has told
     std::string job_url;                         // if a CI system started it
 };
 

@@ -31,7 +31,8 @@ Held open_in_order(std::span<const plan::LockRequest> requests, const std::files
     return files;
 }
 
-Outcome wait_for(LockFile& file, const os::Deadline& deadline, os::Events& events, const WhileWaiting& while_waiting) {
+Outcome wait_for(LockFile& file, const os::Deadline& deadline, os::Events& events, const WhileWaiting& while_waiting,
+                 const Holders& holders) {
     const auto start = os::Clock::now();
     constexpr auto reminder = std::chrono::seconds(1);
     os::Deadline next_line = start + reminder;
@@ -58,43 +59,44 @@ Outcome wait_for(LockFile& file, const os::Deadline& deadline, os::Events& event
             continue;
         }
         if (os::has_passed(deadline)) {
-            return NotHad{NotHad::Why::busy, file.name, find_holder(file.device, file.inode)};
+            return NotHad{NotHad::Why::busy, file.name, holders.any(file.device, file.inode)};
         }
         const auto now = os::Clock::now();
-        const bool again = while_waiting(file.name, find_holder(file.device, file.inode), now - start);
+        const bool again = while_waiting(file.name, holders.any(file.device, file.inode), now - start);
         next_line = again ? os::Deadline(now + reminder) : std::nullopt;
     }
 }
 
 Outcome take(LockFile& file, bool may_wait, const os::Deadline& deadline, os::Events& events,
-             const WhileWaiting& while_waiting) {
+             const WhileWaiting& while_waiting, const Holders& holders) {
     if (::flock(file.fd.get(), (file.shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0) {
         return Got{};
     }
     if (errno != EWOULDBLOCK) {
         os::throw_errno("lock", file.path.native());
     }
-    if (auto outer = find_outer_holder(file.device, file.inode)) {
+    if (auto outer = holders.outer(file.device, file.inode)) {
         return NotHad{NotHad::Why::outer_run, file.name, std::move(outer)};
     }
     if (!may_wait) {
-        return NotHad{NotHad::Why::busy, file.name, find_holder(file.device, file.inode)};
+        return NotHad{NotHad::Why::busy, file.name, holders.any(file.device, file.inode)};
     }
-    return wait_for(file, deadline, events, while_waiting);
+    return wait_for(file, deadline, events, while_waiting, holders);
 }
 
 } // namespace
 
 std::variant<Held, NotHad, Interrupted> acquire(std::span<const plan::LockRequest> requests,
                                                 const std::filesystem::path& state_dir, plan::Limit wait,
-                                                os::Events& events, const WhileWaiting& while_waiting) {
+                                                os::Events& events, const WhileWaiting& while_waiting,
+                                                const Holders& holders) {
     const os::Deadline deadline = os::deadline_after(wait);
     const bool may_wait = wait != plan::Limit(plan::Duration::zero());
     constexpr int most_rounds = 1000;
     for (int round = 0; round < most_rounds; ++round) {
         Held files = open_in_order(requests, state_dir);
         for (LockFile& file : files) {
-            auto outcome = take(file, may_wait, deadline, events, while_waiting);
+            auto outcome = take(file, may_wait, deadline, events, while_waiting, holders);
             if (auto* const not_had = std::get_if<NotHad>(&outcome)) {
                 return std::move(*not_had);
             }

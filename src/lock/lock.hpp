@@ -36,11 +36,20 @@ struct Interrupted {
 using WhileWaiting =
     std::function<bool(const std::string& name, const std::optional<Holder>& holder, plan::Duration waited)>;
 
+// Who knows the holder of the file with this device and inode; nullopt: not he.
+using FindHolder = std::function<std::optional<Holder>(dev_t device, ino_t inode)>;
+
+struct Holders {
+    FindHolder any = find_holder;
+    FindHolder outer = find_outer_holder; // a run that we are a part of
+};
+
 // Takes the locks in an order that is the same for every run (by inode, then device: whatever path leads there), so
 // that two runs cannot wait for each other. Two names of one file are one lock, exclusive if either is. Throws
 // std::system_error if a file cannot be opened or its file system has no locks.
 [[nodiscard]] std::variant<Held, NotHad, Interrupted> acquire(std::span<const plan::LockRequest> requests,
                                                               const std::filesystem::path& state_dir, plan::Limit wait,
-                                                              os::Events& events, const WhileWaiting& while_waiting);
+                                                              os::Events& events, const WhileWaiting& while_waiting,
+                                                              const Holders& holders = {});
 
 } // namespace finally_run::lock
