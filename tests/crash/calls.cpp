@@ -18,45 +18,106 @@ struct Entry {
     std::array<int, 5> errors; // ends with the first 0
 };
 
-#define CALL(name, ...)                                                                                                \
-    Entry {                                                                                                            \
-        SYS_##name, #name, { __VA_ARGS__ }                                                                             \
-    }
+// Left out on purpose: calls that fail only for a wrong argument or a missing right (rt_sigaction, rt_sigprocmask,
+// setsid, dup2, kill), and those that fail in each run anyway and say nothing then (ioctl, prctl).
+// clang-format off
+#define CALL(name, ...) Entry{SYS_##name, #name, {__VA_ARGS__}}
 
-// Left out on purpose: calls that fail only for a wrong argument (rt_sigaction, rt_sigprocmask, setsid, dup2 in a child
-// of our own making), and those that fail in each run anyway and say nothing then (ioctl, prctl).
-const std::array table {
-    CALL(brk, ENOMEM), CALL(clone, EAGAIN, ENOMEM), CALL(close, EINTR, EIO), CALL(dup3, EINTR, EMFILE),
-        CALL(epoll_create1, EMFILE, ENOMEM), CALL(eventfd2, EMFILE, ENFILE, ENOMEM),
-        CALL(execve, EIO, ENOMEM, EAGAIN, ENFILE), CALL(faccessat, EIO, ENOMEM), CALL(faccessat2, EIO, ENOMEM),
-        CALL(fchdir, EIO, EACCES), CALL(fchmod, EIO), CALL(fcntl, EMFILE, ENOMEM), CALL(fdatasync, EIO, ENOSPC),
-        CALL(flock, EINTR, ENOLCK), CALL(fstatfs, EIO, EINTR, ENOMEM), CALL(fsync, EIO, ENOSPC),
-        CALL(ftruncate, EIO, EINTR), CALL(getcwd, ENOENT, ENOMEM), CALL(getdents64, EIO, ENOMEM),
-        CALL(getrandom, EAGAIN, EINTR), CALL(linkat, EIO, ENOSPC, ENOMEM), CALL(lseek, EIO),
-        CALL(mkdirat, EIO, ENOSPC, ENOMEM), CALL(mmap, ENOMEM, EAGAIN), CALL(mprotect, ENOMEM), CALL(munmap, ENOMEM),
-        CALL(newfstatat, EIO, ENOMEM), CALL(openat, EMFILE, ENFILE, ENOMEM, EIO, EINTR),
-        CALL(openat2, EMFILE, ENFILE, ENOMEM, EIO, EAGAIN), CALL(pidfd_open, EMFILE, ENFILE, ENOMEM),
-        CALL(pidfd_send_signal, EPERM), CALL(pipe2, EMFILE, ENFILE), CALL(pread64, EIO, EINTR),
-        CALL(pwrite64, EIO, ENOSPC, EINTR), CALL(read, EIO, EINTR), CALL(readlinkat, EIO, ENOMEM),
-        CALL(renameat2, EIO, ENOSPC), CALL(rt_sigtimedwait, EINTR), CALL(setpgid, EPERM),
-        CALL(signalfd4, EMFILE, ENFILE, ENOMEM), CALL(statx, EIO, ENOMEM), CALL(timerfd_create, EMFILE, ENOMEM),
-        CALL(unlinkat, EIO, EBUSY, ENOSPC), CALL(wait4, EINTR), CALL(waitid, EINTR), CALL(write, EIO, ENOSPC, EINTR),
-        CALL(writev, EIO, ENOSPC),
-#if defined(SYS_open) // older architectures have these besides
-        CALL(access, EIO, ENOMEM), CALL(chmod, EIO), CALL(dup2, EINTR, EMFILE), CALL(fork, EAGAIN, ENOMEM),
-        CALL(link, EIO, ENOSPC), CALL(mkdir, EIO, ENOSPC, ENOMEM), CALL(open, EMFILE, ENFILE, ENOMEM, EIO, EINTR),
-        CALL(poll, EINTR, ENOMEM), CALL(readlink, EIO, ENOMEM), CALL(rename, EIO, ENOSPC), CALL(rmdir, EIO, EBUSY),
-        CALL(stat, EIO, ENOMEM), CALL(unlink, EIO, EBUSY), CALL(vfork, EAGAIN, ENOMEM),
+const std::array table{
+    CALL(brk, ENOMEM),
+    CALL(clone, EAGAIN, ENOMEM),
+    CALL(close, EINTR, EIO),
+    CALL(epoll_create1, EMFILE, ENOMEM),
+    CALL(eventfd2, EMFILE, ENFILE, ENOMEM),
+    CALL(execve, EIO, ENOMEM, EAGAIN, ENFILE),
+    CALL(faccessat, EIO, ENOMEM),
+    CALL(faccessat2, EIO, ENOMEM),
+    CALL(fchdir, EIO, EACCES),
+    CALL(fchmod, EIO),
+    CALL(fcntl, EMFILE, ENOMEM),
+    CALL(fdatasync, EIO, ENOSPC),
+    CALL(flock, EINTR, ENOLCK),
+    CALL(fstat, EIO, ENOMEM),
+    CALL(fstatfs, EIO, EINTR, ENOMEM),
+    CALL(fsync, EIO, ENOSPC),
+    CALL(ftruncate, EIO, EINTR),
+    CALL(getcwd, ENOENT, ENOMEM),
+    CALL(getdents64, EIO, ENOMEM),
+    CALL(getrandom, EAGAIN, EINTR),
+    CALL(linkat, EIO, ENOSPC, ENOMEM),
+    CALL(lseek, EIO),
+    CALL(mkdirat, EIO, ENOSPC, ENOMEM),
+    CALL(mmap, ENOMEM, EAGAIN),
+    CALL(mprotect, ENOMEM),
+    CALL(munmap, ENOMEM),
+    CALL(newfstatat, EIO, ENOMEM),
+    CALL(openat, EMFILE, ENFILE, ENOMEM, EIO, EINTR),
+    CALL(openat2, EMFILE, ENFILE, ENOMEM, EIO, EAGAIN),
+    CALL(pidfd_open, EMFILE, ENFILE, ENOMEM),
+    CALL(pipe2, EMFILE, ENFILE),
+    CALL(ppoll, EINTR, ENOMEM),
+    CALL(pread64, EIO, EINTR),
+    CALL(pwrite64, EIO, ENOSPC, EINTR),
+    CALL(read, EIO, EINTR),
+    CALL(readlinkat, EIO, ENOMEM),
+    CALL(renameat2, EIO, ENOSPC),
+    CALL(rt_sigtimedwait, EINTR),
+    CALL(signalfd4, EMFILE, ENFILE, ENOMEM),
+    CALL(statx, EIO, ENOMEM),
+    CALL(timerfd_create, EMFILE, ENOMEM),
+    CALL(unlinkat, EIO, EBUSY, ENOSPC),
+    CALL(wait4, EINTR),
+    CALL(waitid, EINTR),
+    CALL(write, EIO, ENOSPC, EINTR),
+    CALL(writev, EIO, ENOSPC),
+#if defined(SYS_open) // the older architectures have these besides
+    CALL(access, EIO, ENOMEM),
+    CALL(chmod, EIO),
+    CALL(fork, EAGAIN, ENOMEM),
+    CALL(link, EIO, ENOSPC),
+    CALL(mkdir, EIO, ENOSPC, ENOMEM),
+    CALL(open, EMFILE, ENFILE, ENOMEM, EIO, EINTR),
+    CALL(poll, EINTR, ENOMEM),
+    CALL(readlink, EIO, ENOMEM),
+    CALL(rename, EIO, ENOSPC),
+    CALL(rmdir, EIO, EBUSY),
+    CALL(stat, EIO, ENOMEM),
+    CALL(unlink, EIO, EBUSY),
+    CALL(vfork, EAGAIN, ENOMEM),
+    CALL(dup2),
 #endif
-        CALL(ppoll, EINTR, ENOMEM),
-        // Named for those who read what a trial says.
-        CALL(clone3), CALL(close_range), CALL(exit), CALL(exit_group), CALL(futex), CALL(getpid), CALL(getppid),
-        CALL(getuid), CALL(geteuid), CALL(gettid), CALL(getsid), CALL(fstat), CALL(ioctl), CALL(kill), CALL(prctl),
-        CALL(prlimit64), CALL(rseq), CALL(rt_sigaction), CALL(rt_sigpending), CALL(rt_sigprocmask), CALL(rt_sigreturn),
-        CALL(set_robust_list), CALL(set_tid_address), CALL(setsid), CALL(umask),
+    // Named for those who read what a trial says.
+    CALL(clone3),
+    CALL(close_range),
+    CALL(dup3),
+    CALL(exit),
+    CALL(exit_group),
+    CALL(futex),
+    CALL(geteuid),
+    CALL(getpid),
+    CALL(getppid),
+    CALL(getsid),
+    CALL(gettid),
+    CALL(getuid),
+    CALL(ioctl),
+    CALL(kill),
+    CALL(pidfd_send_signal),
+    CALL(prctl),
+    CALL(prlimit64),
+    CALL(rseq),
+    CALL(rt_sigaction),
+    CALL(rt_sigpending),
+    CALL(rt_sigprocmask),
+    CALL(rt_sigreturn),
+    CALL(set_robust_list),
+    CALL(set_tid_address),
+    CALL(setpgid),
+    CALL(setsid),
+    CALL(umask),
 };
 
 #undef CALL
+// clang-format on
 
 const Entry* find(long number) {
     const auto* const found =

@@ -1,17 +1,16 @@
 // Breaks runs at each of their system calls, and prints what became of them.
-#include "calls.hpp"
 #include "campaign.hpp"
+#include "processes.hpp"
+#include "rules.hpp"
 #include "scenarios.hpp"
+#include "shots.hpp"
 #include "table.hpp"
 
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <stdexcept>
@@ -26,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view usage =
-    "usage: crash_tests kills|failures|baseline [--every N] [--jobs N] [--row TEXT] [--point N]\n"
+    "usage: crash_tests kills|failures|baseline|rules [--every N] [--jobs N] [--row TEXT] [--point N]\n"
     "  --every N   one trial of N\n"
     "  --row TEXT  the rows with this in their name\n"
     "  --point N   this point alone, and what came of it\n";
@@ -79,34 +78,8 @@ private:
     fs::path m_path;
 };
 
-// What the C library does before main runs is not ours to survive; our first call is the one that blocks the signals.
-unsigned first_own_point(const std::vector<Call>& calls) {
-    const auto found =
-        std::find_if(calls.begin(), calls.end(), [](const Call& call) { return call.number == SYS_rt_sigprocmask; });
-    return found == calls.end() ? 0 : found->point;
-}
-
 // The run is not the same to the call each time: as many points as the longest of several had.
 constexpr unsigned explorations = 4;
-
-std::vector<Shot> shots_of(const Row& row, const Outcome& longest) {
-    std::vector<Shot> shots;
-    if (row.blow != Blow::fail_call) {
-        for (unsigned point = 0; point < longest.points; ++point) {
-            shots.push_back({point, 0});
-        }
-        return shots;
-    }
-    const unsigned begin = first_own_point(longest.calls);
-    for (const Call& call : longest.calls) {
-        for (const int error : failures_of(call.number)) {
-            if (call.point >= begin) {
-                shots.push_back({call.point, error});
-            }
-        }
-    }
-    return shots;
-}
 
 int run(const Options& options, const Scenario& scenario, std::vector<Row> rows) {
     std::erase_if(rows, [&](const Row& row) { return row.name.find(options.row) == std::string::npos; });
@@ -145,12 +118,7 @@ int run(const Options& options, const Scenario& scenario, std::vector<Row> rows)
 }
 
 int main_or_throw(const Options& options) {
-    // Inherited by all workers: waited for, never handled.
-    sigset_t awaited;
-    ::sigemptyset(&awaited);
-    ::sigaddset(&awaited, SIGCHLD);
-    ::sigaddset(&awaited, SIGRTMIN);
-    ::sigprocmask(SIG_BLOCK, &awaited, nullptr);
+    block_signals(); // in all workers, too
     if (options.mode == "kills") {
         return run(options, FinallyRun(), rows_of_kills());
     }
@@ -160,6 +128,9 @@ int main_or_throw(const Options& options) {
     if (options.mode == "baseline") {
         // These tests can fail: they find fault with what keeps no promise.
         return run(options, FlockAndTrap(), rows_of_baseline()) == 1 ? 0 : 1;
+    }
+    if (options.mode == "rules") {
+        return check_rules() == 0 ? 0 : 1;
     }
     std::fputs(usage.data(), stderr);
     return 2;

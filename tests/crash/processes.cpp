@@ -18,8 +18,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <linux/close_range.h>
+#include <sstream>
 #include <system_error>
 
 namespace finally_run::crash {
@@ -63,12 +63,26 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
     ::_exit(99);
 }
 
+sigset_t awaited_signals() {
+    sigset_t awaited;
+    ::sigemptyset(&awaited);
+    ::sigaddset(&awaited, SIGCHLD);
+    ::sigaddset(&awaited, SIGRTMIN);
+    return awaited;
+}
+
 std::string read_whole(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
+    std::ostringstream text;
+    text << std::ifstream(path, std::ios::binary).rdbuf(); // empty if the process has gone
+    return text.str();
 }
 
 } // namespace
+
+void block_signals() {
+    const sigset_t awaited = awaited_signals();
+    ::sigprocmask(SIG_BLOCK, &awaited, nullptr);
+}
 
 pid_t start_seized(const Launch& launch, long options) {
     const auto argv = pointers(launch.argv);
@@ -100,10 +114,7 @@ pid_t start_seized(const Launch& launch, long options) {
 }
 
 std::optional<Moment> wait_for_signal(Deadline deadline) {
-    sigset_t awaited;
-    ::sigemptyset(&awaited);
-    ::sigaddset(&awaited, SIGCHLD);
-    ::sigaddset(&awaited, SIGRTMIN);
+    const sigset_t awaited = awaited_signals();
     for (;;) {
         const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(deadline - Deadline::clock::now());
         if (left.count() <= 0) {
@@ -118,6 +129,13 @@ std::optional<Moment> wait_for_signal(Deadline deadline) {
         if (signal == SIGRTMIN) {
             return static_cast<Moment>(info.si_value.sival_int);
         }
+    }
+}
+
+void forget_signals() {
+    const sigset_t awaited = awaited_signals();
+    const timespec now{};
+    while (::sigtimedwait(&awaited, nullptr, &now) > 0) {
     }
 }
 
@@ -141,6 +159,9 @@ void kill_descendants() {
     while (has_children()) {
         for (const auto& entry : fs::directory_iterator("/proc", fs::directory_options::skip_permission_denied)) {
             const std::string name = entry.path().filename();
+            if (name.find_first_not_of("0123456789") != std::string::npos) {
+                continue;
+            }
             const std::string stat = read_whole(entry.path() / "stat");
             const auto close = stat.rfind(')');
             // "PID (NAME) STATE PARENT ..."

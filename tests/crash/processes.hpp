@@ -11,8 +11,14 @@ namespace finally_run::crash {
 // Starts a program that is traced (PTRACE_SEIZE) from before its execve(2) on, in a session of its own.
 [[nodiscard]] pid_t start_seized(const Launch& launch, long options);
 
+// SIGCHLD and SIGRTMIN are waited for and never handled.
+void block_signals();
+
 // Sleeps until a child changes (Moment::start), a helper tells of a moment, or the deadline (nothing).
 [[nodiscard]] std::optional<Moment> wait_for_signal(Deadline deadline);
+
+// Whatever somebody who is gone by now has told.
+void forget_signals();
 
 [[nodiscard]] std::string command_line(pid_t pid); // its words, with blanks between them
 [[nodiscard]] bool is_thread_of(pid_t pid, pid_t process);

@@ -97,10 +97,33 @@ std::vector<Row> rows_of_kills() {
     }
     rows.push_back({"next holder after the command: KILL it, recover", Role::finisher, Blow::kill_finisher,
                     Finisher::next_holder, Moment::command, Blow::kill_both});
+    for (Row row : std::vector<Row>{
+             {"KILL supervisor", Role::supervisor, Blow::kill_supervisor},
+             {"KILL both, recover", Role::supervisor, Blow::kill_both, Finisher::recover},
+             {"KILL both, next holder", Role::supervisor, Blow::kill_both, Finisher::next_holder},
+             {"KILL guardian in its takeover, recover", Role::guardian, Blow::kill_guardian, Finisher::recover,
+              Moment::command, Blow::kill_supervisor},
+             {"KILL recovery, recover", Role::finisher, Blow::kill_finisher, Finisher::recover, Moment::command,
+              Blow::kill_both},
+         }) {
+        row.name.insert(0, "child held: ");
+        row.hold_child = true;
+        rows.push_back(row);
+    }
     return rows;
 }
 
-std::vector<Row> rows_of_failures() { return {{"supervisor: a call fails", Role::supervisor, Blow::fail_call}}; }
+std::vector<Row> rows_of_failures() {
+    const auto fail = Blow::fail_call;
+    return {
+        {"supervisor: a call fails", Role::supervisor, fail},
+        {"guardian: a call fails", Role::guardian, fail},
+        {"takeover in the command: a call fails", Role::guardian, fail, Finisher::recover, Moment::command,
+         Blow::kill_supervisor},
+        {"recovery after the command: a call fails", Role::finisher, fail, Finisher::recover, Moment::command,
+         Blow::kill_both},
+    };
+}
 
 std::vector<Row> rows_of_baseline() {
     std::vector<Row> rows;

@@ -25,7 +25,7 @@ constexpr long options = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRA
 
 pid_t Tracer::start(Role role, const Launch& launch) {
     const pid_t pid = start_seized(launch, options);
-    m_tracees.push_back({pid, role});
+    m_tracees.push_back({.pid = pid, .role = role, .call = SYS_execve});
     return pid;
 }
 
@@ -117,7 +117,7 @@ std::optional<Point> Tracer::look_at(const Change& change) {
         if (m_first_program.empty()) {
             m_first_program = command_line(pid);
         }
-        const Point point{tracee->role, pid, false, SYS_execve, true};
+        const Point point{tracee->role, pid, false, SYS_execve, true, false};
         if (m_counted.at(static_cast<std::size_t>(tracee->role))) {
             return point;
         }
@@ -142,8 +142,11 @@ std::optional<Point> Tracer::at_system_call(Tracee& tracee) {
     const bool entry = info.op == PTRACE_SYSCALL_INFO_ENTRY;
     if (entry) {
         tracee.call = static_cast<long>(info.entry.nr);
+        const auto& arguments = info.entry.args;
+        tracee.polls = (tracee.call == SYS_waitid && (arguments[3] & WNOHANG) != 0) ||
+                       (tracee.call == SYS_wait4 && (arguments[2] & WNOHANG) != 0);
     }
-    return Point{tracee.role, tracee.pid, entry, tracee.call, tracee.spawning};
+    return Point{tracee.role, tracee.pid, entry, tracee.call, tracee.spawning, tracee.polls};
 }
 
 // A process that shares its maker's place until it runs a program is a step; a copy of the supervisor is a guardian;
@@ -152,7 +155,7 @@ void Tracer::adopt(const Tracee& parent, int event) {
     unsigned long message = 0;
     ::ptrace(PTRACE_GETEVENTMSG, parent.pid, 0, &message);
     const auto pid = static_cast<pid_t>(message);
-    Tracee child{pid, parent.role};
+    Tracee child{.pid = pid, .role = parent.role};
     if (event == PTRACE_EVENT_VFORK || (event == PTRACE_EVENT_FORK && parent.role == Role::guardian)) {
         child.spawning = true;
     } else if (!is_thread_of(pid, parent.pid)) {

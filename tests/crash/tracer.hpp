@@ -27,6 +27,7 @@ struct Point {
     bool entry;
     long call;
     bool in_child;
+    bool polls; // a wait that was told not to wait
 };
 
 // `stranger`: a process that became our child since its parent died before it, or without waiting for it.
@@ -78,6 +79,7 @@ private:
         Role role;
         bool spawning = false; // between clone(2) and execve(2)
         long call = -1;        // the last that it entered
+        bool polls = false;
     };
     using Change = std::pair<pid_t, int>;
 

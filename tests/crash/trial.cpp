@@ -2,20 +2,16 @@
 #include "trial.hpp"
 
 #include "calls.hpp"
+#include "evidence.hpp"
 #include "processes.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstring>
-#include <fstream>
-#include <iterator>
-#include <sstream>
 
 namespace finally_run::crash {
 
@@ -25,10 +21,8 @@ namespace {
 
 constexpr auto time_limit = std::chrono::seconds(20);
 
-std::string read_whole(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
+// For what a finisher, or a guardian, could wrongly take for the end of a run whose last process is on its way.
+constexpr auto time_held = std::chrono::milliseconds(60);
 
 int signal_of(Blow blow) {
     switch (blow) {
@@ -51,18 +45,16 @@ public:
     Outcome run();
 
 private:
-    enum class Phase { run_over, nobody_left_of_run };
-
     void make_directory() const;
     [[nodiscard]] Launch launch(std::vector<std::string> argv) const;
     void run_first();
     void run_finisher();
-    bool pump(pid_t until); // false: it hangs
+    void pump(pid_t until);
+    void release();
     void at(const Point& point);
+    [[nodiscard]] bool is_call_to_fail(const Point& point) const;
     void at_end_of(const Gone& gone, pid_t awaited);
     bool strike(Blow blow, const Point* point);
-    void look_around();
-    [[nodiscard]] bool lock_is_held() const;
     [[nodiscard]] std::string describe() const;
 
     const Scenario& m_scenario;
@@ -75,6 +67,8 @@ private:
     bool m_armed = false; // the actor's points count
     bool m_idle = false;  // the shot had nobody to hit
     bool m_needs_finisher = false;
+    std::optional<Point> m_held;
+    Deadline m_held_until;
     pid_t m_failing = 0; // stands between the entry of the failing call and its exit
     std::string m_place; // where the shot fell
     std::optional<int> m_last_status;
@@ -99,7 +93,10 @@ Launch Trial::launch(std::vector<std::string> argv) const {
 
 Outcome Trial::run() {
     make_directory();
+    forget_signals();
     run_first();
+    // A guardian that cannot go on leaves the rest to whoever comes next.
+    m_needs_finisher = m_needs_finisher || (m_seen.failed && m_seen.supervisor_killed);
     if (!m_idle && m_needs_finisher && !m_seen.hung) {
         run_finisher();
     }
@@ -107,7 +104,9 @@ Outcome Trial::run() {
         m_tracer.kill_everybody();
         return m_outcome;
     }
-    look_around();
+    m_tracer.kill_everybody();
+    m_seen.first_program = m_tracer.first_program();
+    look_around(m_directory, m_seen);
     m_outcome.faults = judge(m_seen);
     m_outcome.details = describe();
     return m_outcome;
@@ -126,16 +125,18 @@ void Trial::run_first() {
         pump(0);
         return;
     }
-    m_seen.left_lock = lock_is_held();
+    m_seen.left_lock = lock_is_held(m_directory);
     m_seen.left_process = m_seen.left_process || has_children();
 }
 
-// A finisher that was killed itself is followed by another one.
+// A finisher that was killed, or that failed, is followed by another one.
 void Trial::run_finisher() {
     m_armed = m_row.actor == Role::finisher;
     m_needs_finisher = false;
     pump(m_tracer.start(Role::finisher, launch(m_scenario.finish(m_directory, m_row.finisher))));
-    if (m_needs_finisher && !m_seen.hung) {
+    const bool gave_up = m_seen.failed && m_last_status != 0;
+    if ((m_needs_finisher || gave_up) && !m_seen.hung) {
+        m_needs_finisher = false;
         pump(m_tracer.start(Role::finisher, launch(m_scenario.finish(m_directory, Finisher::recover))));
     }
     m_seen.finisher_status = m_last_status;
@@ -144,16 +145,27 @@ void Trial::run_finisher() {
     m_seen.left_process = has_children();
 }
 
-bool Trial::pump(pid_t until) {
+void Trial::release() {
+    if (m_held) {
+        m_tracer.proceed(*m_held);
+        m_held.reset();
+    }
+}
+
+// Until this process has ended or somebody else has to be started.
+void Trial::pump(pid_t until) {
     for (;;) {
-        const Event event = m_tracer.next(m_deadline);
+        const Event event = m_tracer.next(m_held ? m_held_until : m_deadline);
         if (const auto* const point = std::get_if<Point>(&event)) {
             at(*point);
-            m_tracer.proceed(*point);
+            if (!m_held || m_held->pid != point->pid) {
+                m_tracer.proceed(*point);
+            }
         } else if (const auto* const gone = std::get_if<Gone>(&event)) {
             at_end_of(*gone, until);
-            if (gone->pid == until && !m_needs_finisher) {
-                return true;
+            if (gone->pid == until) {
+                release();
+                return;
             }
         } else if (const auto* const told = std::get_if<Told>(&event)) {
             if (!m_armed && m_row.first_blow != Blow::none && told->moment == m_row.opening) {
@@ -161,14 +173,16 @@ bool Trial::pump(pid_t until) {
                 m_armed = true;
             }
         } else if (std::holds_alternative<NobodyLeft>(event)) {
-            return true;
+            return;
+        } else if (m_held) {
+            release();
         } else {
             m_seen.hung = true;
             m_tracer.kill_everybody();
-            return false;
+            return;
         }
         if (m_idle || m_needs_finisher) {
-            return true;
+            return;
         }
     }
 }
@@ -179,6 +193,15 @@ void Trial::at_end_of(const Gone& gone, pid_t awaited) {
     } else if (gone.stranger && !m_seen.supervisor_killed) {
         m_seen.left_process = true;
     }
+}
+
+bool Trial::is_call_to_fail(const Point& point) const {
+    if (!point.entry || point.call != m_shot.call) {
+        return false;
+    }
+    const auto before = std::count_if(m_outcome.calls.begin(), m_outcome.calls.end(),
+                                      [&](const Call& call) { return call.number == m_shot.call; });
+    return static_cast<unsigned>(before) == m_shot.point;
 }
 
 void Trial::at(const Point& point) {
@@ -192,10 +215,11 @@ void Trial::at(const Point& point) {
         return;
     }
     const unsigned number = m_outcome.points++;
+    const bool here = m_shot.error != 0 ? is_call_to_fail(point) : number == m_shot.point;
     if (point.entry) {
-        m_outcome.calls.push_back({number, point.call, point.in_child});
+        m_outcome.calls.push_back({number, point.call, point.in_child, point.polls});
     }
-    if (number != m_shot.point) {
+    if (!here) {
         return;
     }
     m_outcome.reached = true;
@@ -208,6 +232,19 @@ void Trial::at(const Point& point) {
     if (m_failing == 0) {
         m_tracer.count(m_row.actor, false);
     }
+    if (m_row.hold_child && hit) {
+        m_held = point;
+        m_held_until = Deadline::clock::now() + time_held;
+    }
+}
+
+std::string Trial::describe() const {
+    std::string text = m_row.name;
+    text.append(", point ").append(std::to_string(m_shot.point)).append(" (").append(m_place).append(")");
+    if (m_shot.error != 0) {
+        text.append(" fails with ").append(::strerrorname_np(m_shot.error));
+    }
+    return text.append(": ").append(names_of(m_outcome.faults)).append("\n").append(to_text(m_seen));
 }
 
 bool Trial::strike(Blow blow, const Point* point) {
@@ -238,7 +275,7 @@ bool Trial::strike(Blow blow, const Point* point) {
         m_seen.signal = signal_of(blow);
         return m_tracer.alive(Role::supervisor) && ::kill(m_supervisor, m_seen.signal) == 0;
     case Blow::fail_call:
-        m_seen.failed = point->entry && may_fail_with(point->call, m_shot.error);
+        m_seen.failed = point->entry && !point->polls && may_fail_with(point->call, m_shot.error);
         m_seen.failed_in_child = m_seen.failed && point->in_child;
         if (m_seen.failed) {
             m_failing = point->pid;
@@ -249,53 +286,6 @@ bool Trial::strike(Blow blow, const Point* point) {
         return m_seen.failed;
     }
     return false;
-}
-
-bool Trial::lock_is_held() const {
-    const int fd = ::open((m_directory / "state" / "L").c_str(), O_RDWR | O_CLOEXEC);
-    const bool held = fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) < 0;
-    ::close(fd);
-    return held;
-}
-
-void Trial::look_around() {
-    m_seen.left_lock = m_seen.left_lock || lock_is_held();
-    m_tracer.kill_everybody();
-    m_seen.first_program = m_tracer.first_program();
-    m_seen.next_holder = m_row.finisher == Finisher::next_holder;
-    std::istringstream log(read_whole(m_directory / "log"));
-    for (std::string line; std::getline(log, line);) {
-        m_seen.log.push_back(line);
-    }
-    m_seen.err = read_whole(m_directory / "err");
-    for (const auto& entry : fs::recursive_directory_iterator(m_directory / "state")) {
-        const std::string name = entry.path().filename();
-        m_seen.left_file = m_seen.left_file || (name != "L" && name != ".runs");
-    }
-    m_seen.left_temp_dir = !fs::is_empty(m_directory / "tmp");
-    m_seen.left_victim = fs::exists(m_directory / "victim");
-}
-
-std::string Trial::describe() const {
-    std::ostringstream text;
-    text << m_row.name << ", point " << m_shot.point << " (" << m_place << ')';
-    if (m_shot.error != 0) {
-        text << " fails with " << ::strerrorname_np(m_shot.error);
-    }
-    text << ": " << names_of(m_outcome.faults) << "\n    status:";
-    const auto show = [&](const std::optional<int>& status) {
-        if (status) {
-            text << (WIFSIGNALED(*status) ? " signal " : " exit ")
-                 << (WIFSIGNALED(*status) ? WTERMSIG(*status) : WEXITSTATUS(*status));
-        }
-    };
-    show(m_seen.status);
-    show(m_seen.finisher_status);
-    text << "\n    log:";
-    for (const std::string& line : m_seen.log) {
-        text << ' ' << line << ';';
-    }
-    return text.str() + "\n    stderr: " + m_seen.err;
 }
 
 } // namespace

@@ -24,20 +24,25 @@ struct Row {
     Finisher finisher = Finisher::none;
     Moment opening = Moment::start; // then first_blow falls, and the actor is the finisher or the guardian after it
     Blow first_blow = Blow::none;
+    bool hold_child = false; // only points between clone(2) and execve(2), where the child stays for a while
 };
 
+// For Blow::fail_call the point is a number among the calls of this name: the others do not count, so that a call more
+// or less before it does not matter.
 struct Shot {
     unsigned point = 0;
-    int error = 0; // for Blow::fail_call
+    int error = 0;
+    long call = -1;
 };
 
-inline constexpr Shot no_shot{~0U, 0};
+inline constexpr Shot no_shot{~0U};
 
 // One system call that an actor was seen to enter.
 struct Call {
     unsigned point;
     long number;
     bool in_child;
+    bool polls;
 };
 
 struct Outcome {

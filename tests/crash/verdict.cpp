@@ -89,6 +89,7 @@ void Judge::registered_cleanups() {
 void Judge::findings_of_cleanups() {
     set(Fault::alive, has_finding("alive"));
     set(Fault::unlocked, has_finding("unlocked"));
+    // Whatever else a cleanup that begins too early may be, a removal to the right of it has not been made.
     set(Fault::again, has_finding("early") && !complained());
 }
 
@@ -150,7 +151,7 @@ void Judge::honest_failure() {
         return;
     }
     set(Fault::status, exited_with(0) && !has("command", "end"));
-    set(Fault::silent, !has("command", "end") && m_seen.err.empty());
+    set(Fault::silent, !m_seen.supervisor_killed && !has("command", "end") && m_seen.err.empty());
 }
 
 } // namespace

@@ -41,7 +41,6 @@ struct Seen {
     bool failed = false;          // one of its system calls was made to fail
     bool failed_in_child = false; // ... between clone(2) and execve(2)
     std::optional<int> finisher_status;
-    bool next_holder = false;  // the finisher was one
     std::string first_program; // of all the steps
     bool left_process = false;
     bool left_lock = false;
