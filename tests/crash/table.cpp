@@ -21,6 +21,13 @@ void Table::add(std::size_t row, const Outcome& outcome) {
     } else {
         ++line.trials;
     }
+    add_faults(row, outcome);
+}
+
+void Table::add_unbroken(std::size_t row, const Outcome& outcome) { add_faults(row, outcome); }
+
+void Table::add_faults(std::size_t row, const Outcome& outcome) {
+    Line& line = m_lines.at(row);
     line.bad += outcome.faults.any() ? 1U : 0U;
     bool first = false;
     for (std::size_t fault = 0; fault < line.faults.size(); ++fault) {

@@ -13,12 +13,16 @@ class Table {
 public:
     void add_row(std::string name, unsigned points);
     void add(std::size_t row, const Outcome& outcome);
+    // A run that was left alone, or only opened: no trial, but it may be as wrong as any.
+    void add_unbroken(std::size_t row, const Outcome& outcome);
     void print(bool with_examples) const;
 
     // No fault anywhere, and no row that says nothing because nobody was there to be hit.
     [[nodiscard]] bool all_well() const;
 
 private:
+    void add_faults(std::size_t row, const Outcome& outcome);
+
     struct Line {
         std::string name;
         unsigned points = 0;
