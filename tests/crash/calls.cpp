@@ -1,0 +1,151 @@
+// The table of system calls.
+#include "calls.hpp"
+
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string_view>
+
+namespace finally_run::crash {
+
+namespace {
+
+struct Entry {
+    long number;
+    std::string_view name;
+    std::array<int, 5> errors; // ends with the first 0
+};
+
+// Left out on purpose: calls that fail only for a wrong argument or a missing right (rt_sigaction, rt_sigprocmask,
+// setsid, dup2, kill), and those that fail in each run anyway and say nothing then (ioctl, prctl).
+// clang-format off
+#define CALL(name, ...) Entry{SYS_##name, #name, {__VA_ARGS__}}
+
+const std::array table{
+    CALL(brk, ENOMEM),
+    CALL(clone, EAGAIN, ENOMEM),
+    CALL(close, EINTR, EIO),
+    CALL(epoll_create1, EMFILE, ENOMEM),
+    CALL(eventfd2, EMFILE, ENFILE, ENOMEM),
+    CALL(execve, EIO, ENOMEM, EAGAIN, ENFILE),
+    CALL(faccessat, EIO, ENOMEM),
+    CALL(faccessat2, EIO, ENOMEM),
+    CALL(fchdir, EIO, EACCES),
+    CALL(fchmod, EIO),
+    CALL(fcntl, EMFILE, ENOMEM),
+    CALL(fdatasync, EIO, ENOSPC),
+    CALL(flock, EINTR, ENOLCK),
+    CALL(fstat, EIO, ENOMEM),
+    CALL(fstatfs, EIO, EINTR, ENOMEM),
+    CALL(fsync, EIO, ENOSPC),
+    CALL(ftruncate, EIO, EINTR),
+    CALL(getcwd, ENOENT, ENOMEM),
+    CALL(getdents64, EIO, ENOMEM),
+    CALL(getrandom, EAGAIN, EINTR),
+    CALL(linkat, EIO, ENOSPC, ENOMEM),
+    CALL(lseek, EIO),
+    CALL(mkdirat, EIO, ENOSPC, ENOMEM),
+    CALL(mmap, ENOMEM, EAGAIN),
+    CALL(mprotect, ENOMEM),
+    CALL(munmap, ENOMEM),
+    CALL(newfstatat, EIO, ENOMEM),
+    CALL(openat, EMFILE, ENFILE, ENOMEM, EIO, EINTR),
+    CALL(openat2, EMFILE, ENFILE, ENOMEM, EIO, EAGAIN),
+    CALL(pidfd_open, EMFILE, ENFILE, ENOMEM),
+    CALL(pipe2, EMFILE, ENFILE),
+    CALL(ppoll, EINTR, ENOMEM),
+    CALL(pread64, EIO, EINTR),
+    CALL(pwrite64, EIO, ENOSPC, EINTR),
+    CALL(read, EIO, EINTR),
+    CALL(readlinkat, EIO, ENOMEM),
+    CALL(renameat2, EIO, ENOSPC),
+    CALL(rt_sigtimedwait, EINTR),
+    CALL(signalfd4, EMFILE, ENFILE, ENOMEM),
+    CALL(statx, EIO, ENOMEM),
+    CALL(timerfd_create, EMFILE, ENOMEM),
+    CALL(unlinkat, EIO, EBUSY, ENOSPC),
+    CALL(wait4, EINTR),
+    CALL(waitid, EINTR),
+    CALL(write, EIO, ENOSPC, EINTR),
+    CALL(writev, EIO, ENOSPC),
+#if defined(SYS_open) // the older architectures have these besides
+    CALL(access, EIO, ENOMEM),
+    CALL(chmod, EIO),
+    CALL(fork, EAGAIN, ENOMEM),
+    CALL(link, EIO, ENOSPC),
+    CALL(mkdir, EIO, ENOSPC, ENOMEM),
+    CALL(open, EMFILE, ENFILE, ENOMEM, EIO, EINTR),
+    CALL(poll, EINTR, ENOMEM),
+    CALL(readlink, EIO, ENOMEM),
+    CALL(rename, EIO, ENOSPC),
+    CALL(rmdir, EIO, EBUSY),
+    CALL(stat, EIO, ENOMEM),
+    CALL(unlink, EIO, EBUSY),
+    CALL(vfork, EAGAIN, ENOMEM),
+    CALL(dup2),
+#endif
+    // Named for those who read what a trial says.
+    CALL(clone3),
+    CALL(close_range),
+    CALL(dup3),
+    CALL(exit),
+    CALL(exit_group),
+    CALL(futex),
+    CALL(geteuid),
+    CALL(getpid),
+    CALL(getppid),
+    CALL(getsid),
+    CALL(gettid),
+    CALL(getuid),
+    CALL(ioctl),
+    CALL(kill),
+    CALL(pidfd_send_signal),
+    CALL(prctl),
+    CALL(prlimit64),
+    CALL(rseq),
+    CALL(rt_sigaction),
+    CALL(rt_sigpending),
+    CALL(rt_sigprocmask),
+    CALL(rt_sigreturn),
+    CALL(set_robust_list),
+    CALL(set_tid_address),
+    CALL(setpgid),
+    CALL(setsid),
+    CALL(umask),
+};
+
+#undef CALL
+// clang-format on
+
+const Entry* find(long number) {
+    const auto* const found =
+        std::find_if(table.begin(), table.end(), [&](const Entry& entry) { return entry.number == number; });
+    return found == table.end() ? nullptr : found;
+}
+
+} // namespace
+
+std::string name_of_call(long number) {
+    const Entry* const entry = find(number);
+    return entry != nullptr ? std::string(entry->name) : "call " + std::to_string(number);
+}
+
+std::span<const int> failures_of(long number) {
+    const Entry* const entry = find(number);
+    if (entry == nullptr) {
+        return {};
+    }
+    const auto end = std::find(entry->errors.begin(), entry->errors.end(), 0);
+    return {entry->errors.data(), static_cast<std::size_t>(end - entry->errors.begin())};
+}
+
+bool may_fail_with(long number, int error) {
+    const auto errors = failures_of(number);
+    return std::find(errors.begin(), errors.end(), error) != errors.end();
+}
+
+bool has_effect_when_failing(long number) { return number == SYS_close; }
+
+} // namespace finally_run::crash

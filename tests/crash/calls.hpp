@@ -1,0 +1,19 @@
+// System calls by name, and how each may fail.
+#pragma once
+
+#include <span>
+#include <string>
+
+namespace finally_run::crash {
+
+[[nodiscard]] std::string name_of_call(long number);
+
+// The errnos that the kernel could give here without a mistake of the caller. Empty: it cannot fail, or its failure
+// would be no other than one that happens in every run.
+[[nodiscard]] std::span<const int> failures_of(long number);
+[[nodiscard]] bool may_fail_with(long number, int error);
+
+// close(2) frees the descriptor even if it fails.
+[[nodiscard]] bool has_effect_when_failing(long number);
+
+} // namespace finally_run::crash

@@ -1,0 +1,60 @@
+// Reading what a run has left.
+#include "evidence.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace finally_run::crash {
+
+namespace fs = std::filesystem;
+
+bool lock_is_held(const fs::path& directory) {
+    const int fd = ::open((directory / "state" / "L").c_str(), O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+        return false; // it was never made
+    }
+    const bool held = ::flock(fd, LOCK_EX | LOCK_NB) < 0;
+    ::close(fd);
+    return held;
+}
+
+void look_around(const fs::path& directory, Seen& seen) {
+    seen.left_lock = seen.left_lock || lock_is_held(directory);
+    std::ifstream log(directory / "log");
+    for (std::string line; std::getline(log, line);) {
+        seen.log.push_back(line);
+    }
+    std::ostringstream err;
+    err << std::ifstream(directory / "err", std::ios::binary).rdbuf();
+    seen.err = err.str();
+    for (const auto& entry : fs::recursive_directory_iterator(directory / "state")) {
+        const std::string name = entry.path().filename();
+        seen.left_file = seen.left_file || (name != "L" && name != ".runs");
+    }
+    seen.left_temp_dir = !fs::is_empty(directory / "tmp");
+    seen.left_victim = fs::exists(directory / "victim");
+}
+
+std::string to_text(const Seen& seen) {
+    std::ostringstream text;
+    text << "    status:";
+    for (const auto& status : {seen.status, seen.finisher_status}) {
+        if (status) {
+            text << (WIFSIGNALED(*status) ? " signal " : " exit ")
+                 << (WIFSIGNALED(*status) ? WTERMSIG(*status) : WEXITSTATUS(*status));
+        }
+    }
+    text << "\n    log:";
+    for (const std::string& line : seen.log) {
+        text << ' ' << line << ';';
+    }
+    text << "\n    stderr: " << seen.err;
+    return text.str();
+}
+
+} // namespace finally_run::crash

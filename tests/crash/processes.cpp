@@ -1,0 +1,204 @@
+// Starting, waiting for and looking at processes; the registers of a system call.
+#include "processes.hpp"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstddef>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <linux/close_range.h>
+#include <sstream>
+#include <system_error>
+
+namespace finally_run::crash {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+    std::vector<char*> result;
+    for (const std::string& word : words) {
+        result.push_back(const_cast<char*>(word.c_str()));
+    }
+    result.push_back(nullptr);
+    return result;
+}
+
+[[noreturn]] void become(const Launch& launch, char* const* argv, char* const* environment, int go) {
+    char byte = 0;
+    if (::read(go, &byte, 1) != 1) {
+        ::_exit(99);
+    }
+    for (int signal = 1; signal < NSIG; ++signal) {
+        std::signal(signal, SIG_DFL);
+    }
+    ::setsid();
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    const int err = ::open(launch.stderr_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    ::dup2(null, STDIN_FILENO);
+    ::dup2(null, STDOUT_FILENO);
+    ::dup2(err, STDERR_FILENO);
+    ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    if (::chdir(launch.directory.c_str()) == 0) {
+        ::execve(argv[0], argv, environment);
+    }
+    ::_exit(99);
+}
+
+sigset_t awaited_signals() {
+    sigset_t awaited;
+    ::sigemptyset(&awaited);
+    ::sigaddset(&awaited, SIGCHLD);
+    ::sigaddset(&awaited, SIGRTMIN);
+    return awaited;
+}
+
+std::string read_whole(const std::string& path) {
+    std::ostringstream text;
+    text << std::ifstream(path, std::ios::binary).rdbuf(); // empty if the process has gone
+    return text.str();
+}
+
+} // namespace
+
+void block_signals() {
+    const sigset_t awaited = awaited_signals();
+    ::sigprocmask(SIG_BLOCK, &awaited, nullptr);
+}
+
+pid_t start_seized(const Launch& launch, long options) {
+    const auto argv = pointers(launch.argv);
+    const auto environment = pointers(launch.environment);
+    std::array<int, 2> go{};
+    if (::pipe2(go.data(), O_CLOEXEC) < 0) {
+        fail("pipe2");
+    }
+    const pid_t pid = ::fork();
+    if (pid < 0) {
+        fail("fork");
+    }
+    if (pid == 0) {
+        become(launch, argv.data(), environment.data(), go[0]);
+    }
+    if (::ptrace(PTRACE_SEIZE, pid, 0, options) < 0) {
+        const int error = errno;
+        ::kill(pid, SIGKILL);
+        errno = error;
+        fail("ptrace: nobody may be traced here");
+    }
+    const bool told = ::write(go[1], "", 1) == 1;
+    ::close(go[0]);
+    ::close(go[1]);
+    if (!told) {
+        fail("write");
+    }
+    return pid;
+}
+
+std::optional<Moment> wait_for_signal(Deadline deadline) {
+    const sigset_t awaited = awaited_signals();
+    for (;;) {
+        const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(deadline - Deadline::clock::now());
+        if (left.count() <= 0) {
+            return std::nullopt;
+        }
+        const timespec time{left.count() / 1'000'000'000, left.count() % 1'000'000'000};
+        siginfo_t info{};
+        const int signal = ::sigtimedwait(&awaited, &info, &time);
+        if (signal == SIGCHLD) {
+            return Moment::start;
+        }
+        if (signal == SIGRTMIN) {
+            return static_cast<Moment>(info.si_value.sival_int);
+        }
+    }
+}
+
+void forget_signals() {
+    const sigset_t awaited = awaited_signals();
+    const timespec now{};
+    while (::sigtimedwait(&awaited, nullptr, &now) > 0) {
+    }
+}
+
+std::string command_line(pid_t pid) {
+    std::string words = read_whole("/proc/" + std::to_string(pid) + "/cmdline");
+    std::replace(words.begin(), words.end(), '\0', ' ');
+    return words;
+}
+
+bool is_thread_of(pid_t pid, pid_t process) {
+    return fs::exists("/proc/" + std::to_string(process) + "/task/" + std::to_string(pid));
+}
+
+bool has_children() {
+    siginfo_t info{};
+    return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
+}
+
+void kill_descendants() {
+    const std::string me = std::to_string(::getpid());
+    while (has_children()) {
+        for (const auto& entry : fs::directory_iterator("/proc", fs::directory_options::skip_permission_denied)) {
+            const std::string name = entry.path().filename();
+            if (name.find_first_not_of("0123456789") != std::string::npos) {
+                continue;
+            }
+            const std::string stat = read_whole(entry.path() / "stat");
+            const auto close = stat.rfind(')');
+            // "PID (NAME) STATE PARENT ..."
+            if (close != std::string::npos && stat.compare(close + 4, me.size() + 1, me + ' ') == 0) {
+                ::kill(std::atoi(name.c_str()), SIGKILL);
+            }
+        }
+        int status = 0;
+        while (::waitpid(-1, &status, __WALL) > 0 && WIFSTOPPED(status)) {
+        }
+    }
+}
+
+#if defined(__x86_64__)
+
+void skip_call(pid_t pid) { ::ptrace(PTRACE_POKEUSER, pid, offsetof(user_regs_struct, orig_rax), -1L); }
+
+void set_result(pid_t pid, long result) { ::ptrace(PTRACE_POKEUSER, pid, offsetof(user_regs_struct, rax), result); }
+
+#elif defined(__aarch64__)
+
+void skip_call(pid_t pid) {
+    int number = -1;
+    iovec data{&number, sizeof number};
+    ::ptrace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &data);
+}
+
+void set_result(pid_t pid, long result) {
+    user_regs_struct registers{};
+    iovec data{&registers, sizeof registers};
+    ::ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &data);
+    registers.regs[0] = static_cast<unsigned long long>(result);
+    ::ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &data);
+}
+
+#else
+#error "where the registers of a system call are, is not known here"
+#endif
+
+} // namespace finally_run::crash

@@ -1,0 +1,35 @@
+// The kernel's side of the crash tests: starting, waiting for and looking at processes.
+#pragma once
+
+#include "tracer.hpp"
+
+#include <optional>
+#include <string>
+
+namespace finally_run::crash {
+
+// Starts a program that is traced (PTRACE_SEIZE) from before its execve(2) on, in a session of its own.
+[[nodiscard]] pid_t start_seized(const Launch& launch, long options);
+
+// SIGCHLD and SIGRTMIN are waited for and never handled.
+void block_signals();
+
+// Sleeps until a child changes (Moment::start), a helper tells of a moment, or the deadline (nothing).
+[[nodiscard]] std::optional<Moment> wait_for_signal(Deadline deadline);
+
+// Whatever somebody who is gone by now has told.
+void forget_signals();
+
+[[nodiscard]] std::string command_line(pid_t pid); // its words, with blanks between them
+[[nodiscard]] bool is_thread_of(pid_t pid, pid_t process);
+
+// Also zombies; a subreaper that has waited for all that it knows of has none.
+[[nodiscard]] bool has_children();
+void kill_descendants();
+
+// Makes the system call at whose entry a traced process stands be no call at all.
+void skip_call(pid_t pid);
+// At the exit of a call: what the process sees as its result.
+void set_result(pid_t pid, long result);
+
+} // namespace finally_run::crash

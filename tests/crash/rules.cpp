@@ -1,0 +1,149 @@
+// For each rule a run that breaks it, and runs that break none.
+#include "rules.hpp"
+
+#include "verdict.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace finally_run::crash {
+
+namespace {
+
+using Log = std::vector<std::string>;
+
+const Log good{"setup begin 1", "setup end 1", "command begin 2", "child begin 3", "command end 2",
+               "shell begin 4", "shell end 4", "plain begin 5",   "plain end 5"};
+
+constexpr int exited(int code) { return code << 8; }
+
+Log without(Log log, std::string_view line) {
+    std::erase(log, line);
+    return log;
+}
+
+Log with(Log log, std::string_view line, std::string_view before) {
+    for (auto at = log.begin(); at != log.end(); ++at) {
+        if (*at == before) {
+            log.insert(at, std::string(line));
+            return log;
+        }
+    }
+    log.emplace_back(line);
+    return log;
+}
+
+struct Rule {
+    std::string_view name;
+    std::string_view faults; // as names_of has them
+    std::function<void(Seen&)> change;
+};
+
+const std::vector<Rule> rules{
+    {"a good run", "", [](Seen&) {}},
+    {"a run that dies of the signal", "",
+     [](Seen& seen) {
+         seen.log = without(good, "command end 2");
+         seen.signal = SIGTERM;
+         seen.status = SIGTERM;
+     }},
+    {"a cleanup that was cut off and ran again", "",
+     [](Seen& seen) {
+         seen.supervisor_killed = true;
+         seen.log = with(good, "shell begin 3", "shell begin 4");
+     }},
+    {"nothing begun", "",
+     [](Seen& seen) {
+         seen.log.clear();
+         seen.supervisor_killed = true;
+     }},
+    {"a cleanup from before the setup missing", "lost", [](Seen& seen) { seen.log = without(good, "plain end 5"); }},
+    {"a cleanup from after the setup missing", "lost", [](Seen& seen) { seen.log = without(good, "shell end 4"); }},
+    {"a tree not removed", "lost", [](Seen& seen) { seen.left_victim = true; }},
+    {"a temporary directory not removed", "lost", [](Seen& seen) { seen.left_temp_dir = true; }},
+    {"a temporary directory of a run that has not begun", "file",
+     [](Seen& seen) {
+         seen.log.clear();
+         seen.supervisor_killed = true;
+         seen.left_temp_dir = true;
+     }},
+    {"a cleanup before any step", "baseless", [](Seen& seen) { seen.first_program = "crash_helper plain dir 1 "; }},
+    {"a cleanup that found the command alive", "alive",
+     [](Seen& seen) { seen.log = with(good, "shell alive 4", "shell end 4"); }},
+    {"a command that came to life during a cleanup", "alive",
+     [](Seen& seen) { seen.log = with(without(good, "child begin 3"), "child begin 3", "shell end 4"); }},
+    {"a cleanup that found the lock free", "unlocked",
+     [](Seen& seen) { seen.log = with(good, "plain unlocked 5", "plain end 5"); }},
+    {"a next holder before the last cleanup", "unlocked",
+     [](Seen& seen) { seen.log = with(good, "next begin 6", "plain begin 5"); }},
+    {"a lock that is still held", "locked", [](Seen& seen) { seen.left_lock = true; }},
+    {"a finished cleanup once more", "again", [](Seen& seen) { seen.log = with(good, "shell begin 6", ""); }},
+    {"two of a cleanup at once", "again", [](Seen& seen) { seen.log = with(good, "shell begin 6", "shell end 4"); }},
+    {"a removal that comes too late", "again",
+     [](Seen& seen) { seen.log = with(good, "plain early 5", "plain end 5"); }},
+    {"a process left", "process", [](Seen& seen) { seen.left_process = true; }},
+    {"a file left", "file", [](Seen& seen) { seen.left_file = true; }},
+    {"another status than the command's", "status", [](Seen& seen) { seen.status = exited(1); }},
+    {"success of a command that was stopped", "status",
+     [](Seen& seen) {
+         seen.log = without(good, "command end 2");
+         seen.signal = SIGTERM;
+     }},
+    {"a recovery that fails", "status", [](Seen& seen) { seen.finisher_status = exited(1); }},
+    {"a message when all went well", "silent", [](Seen& seen) { seen.err = "finally-run: what\n"; }},
+    {"a failure before anything has begun", "",
+     [](Seen& seen) {
+         seen.failed = true;
+         seen.log.clear();
+         seen.first_program.clear();
+         seen.status = exited(125);
+         seen.err = "finally-run: open: journal: no space\n";
+     }},
+    {"the same without a word", "silent",
+     [](Seen& seen) {
+         seen.failed = true;
+         seen.log.clear();
+         seen.first_program.clear();
+         seen.status = exited(125);
+     }},
+    {"the same with success", "status",
+     [](Seen& seen) {
+         seen.failed = true;
+         seen.log.clear();
+         seen.first_program.clear();
+         seen.err = "finally-run: open: journal: no space\n";
+     }},
+    {"success after a failure that kept the command from its end", "status silent",
+     [](Seen& seen) {
+         seen.failed = true;
+         seen.log = without(good, "command end 2");
+     }},
+    {"a run that does not end", "hang", [](Seen& seen) { seen.hung = true; }},
+};
+
+} // namespace
+
+int check_rules() {
+    int wrong = 0;
+    for (const Rule& rule : rules) {
+        Seen seen;
+        seen.log = good;
+        seen.status = exited(0);
+        seen.first_program = "crash_helper setup dir 1 ";
+        rule.change(seen);
+        const std::string faults = names_of(judge(seen));
+        if (faults != rule.faults) {
+            ++wrong;
+            std::printf("%.*s: '%s' instead of '%.*s'\n", static_cast<int>(rule.name.size()), rule.name.data(),
+                        faults.c_str(), static_cast<int>(rule.faults.size()), rule.faults.data());
+        }
+    }
+    std::printf("%zu rules, %d wrong\n", rules.size(), wrong);
+    return wrong;
+}
+
+} // namespace finally_run::crash

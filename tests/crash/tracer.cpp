@@ -1,0 +1,206 @@
+// The tracer's stops: who made whom, and which of them are points.
+#include "tracer.hpp"
+
+#include "processes.hpp"
+
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+namespace finally_run::crash {
+
+namespace {
+
+constexpr int syscall_stop = SIGTRAP | 0x80;
+
+constexpr long options = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC |
+                         PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
+
+} // namespace
+
+pid_t Tracer::start(Role role, const Launch& launch) {
+    const pid_t pid = start_seized(launch, options);
+    m_tracees.push_back({.pid = pid, .role = role, .call = SYS_execve});
+    return pid;
+}
+
+Tracer::Tracee* Tracer::find(pid_t pid) {
+    const auto found =
+        std::find_if(m_tracees.begin(), m_tracees.end(), [&](const Tracee& tracee) { return tracee.pid == pid; });
+    return found == m_tracees.end() ? nullptr : &*found;
+}
+
+bool Tracer::alive(Role role) const {
+    return std::any_of(m_tracees.begin(), m_tracees.end(),
+                       [&](const Tracee& tracee) { return tracee.role == role && !tracee.spawning; });
+}
+
+void Tracer::resume(const Tracee& tracee, int signal) {
+    const bool counted = m_counted.at(static_cast<std::size_t>(tracee.role));
+    ::ptrace(counted ? PTRACE_SYSCALL : PTRACE_CONT, tracee.pid, 0, signal); // ESRCH: it has been killed meanwhile
+}
+
+void Tracer::proceed(const Point& point) {
+    const Tracee* const tracee = find(point.pid);
+    if (tracee == nullptr) {
+        return;
+    }
+    if (tracee->spawning && point.call == SYS_execve && !point.entry) {
+        ::ptrace(PTRACE_DETACH, point.pid, 0, 0);
+        std::erase_if(m_tracees, [&](const Tracee& other) { return other.pid == point.pid; });
+        return;
+    }
+    resume(*tracee);
+}
+
+Event Tracer::next(Deadline deadline) {
+    for (;;) {
+        Change change{};
+        if (!m_pending.empty()) {
+            change = m_pending.front();
+            m_pending.pop_front();
+        } else {
+            change.first = ::waitpid(-1, &change.second, __WALL | WNOHANG);
+        }
+        if (change.first < 0) {
+            return NobodyLeft{};
+        }
+        if (change.first == 0) {
+            const auto told = wait_for_signal(deadline);
+            if (!told) {
+                return TimedOut{};
+            }
+            if (*told != Moment::start) {
+                return Told{*told};
+            }
+            continue;
+        }
+        if (!WIFSTOPPED(change.second)) {
+            return bury(change);
+        }
+        if (const auto point = look_at(change)) {
+            return *point;
+        }
+    }
+}
+
+Gone Tracer::bury(const Change& change) {
+    const Gone gone{change.first, change.second, find(change.first) == nullptr};
+    std::erase_if(m_tracees, [&](const Tracee& tracee) { return tracee.pid == change.first; });
+    return gone;
+}
+
+std::optional<Point> Tracer::look_at(const Change& change) {
+    const auto [pid, status] = change;
+    Tracee* const tracee = find(pid);
+    if (tracee == nullptr) {
+        m_early.push_back(change);
+        return std::nullopt;
+    }
+    const int signal = WSTOPSIG(status);
+    const int event = status >> 16;
+    if (signal == syscall_stop) {
+        return at_system_call(*tracee);
+    }
+    if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
+        const Tracee parent = *tracee;
+        adopt(parent, event);
+        resume(parent);
+        return std::nullopt;
+    }
+    if (event == PTRACE_EVENT_EXEC && tracee->spawning) {
+        if (m_first_program.empty()) {
+            m_first_program = command_line(pid);
+        }
+        const Point point{tracee->role, pid, false, SYS_execve, true, false};
+        if (m_counted.at(static_cast<std::size_t>(tracee->role))) {
+            return point;
+        }
+        proceed(point);
+        return std::nullopt;
+    }
+    if (event == PTRACE_EVENT_STOP && signal != SIGTRAP) {
+        ::ptrace(PTRACE_LISTEN, pid, 0, 0); // stopped by a stop signal, and stays so
+        return std::nullopt;
+    }
+    resume(*tracee, event == 0 ? signal : 0);
+    return std::nullopt;
+}
+
+std::optional<Point> Tracer::at_system_call(Tracee& tracee) {
+    __ptrace_syscall_info info = {};
+    if (::ptrace(PTRACE_GET_SYSCALL_INFO, tracee.pid, sizeof info, &info) <= 0 ||
+        !m_counted.at(static_cast<std::size_t>(tracee.role))) {
+        resume(tracee);
+        return std::nullopt;
+    }
+    const bool entry = info.op == PTRACE_SYSCALL_INFO_ENTRY;
+    if (entry) {
+        tracee.call = static_cast<long>(info.entry.nr);
+        const auto& arguments = info.entry.args;
+        tracee.polls = (tracee.call == SYS_waitid && (arguments[3] & WNOHANG) != 0) ||
+                       (tracee.call == SYS_wait4 && (arguments[2] & WNOHANG) != 0);
+    }
+    return Point{tracee.role, tracee.pid, entry, tracee.call, tracee.spawning, tracee.polls};
+}
+
+// A process that shares its maker's place until it runs a program is a step; a copy of the supervisor is a guardian;
+// the rest are threads.
+void Tracer::adopt(const Tracee& parent, int event) {
+    unsigned long message = 0;
+    ::ptrace(PTRACE_GETEVENTMSG, parent.pid, 0, &message);
+    const auto pid = static_cast<pid_t>(message);
+    Tracee child{.pid = pid, .role = parent.role};
+    if (event == PTRACE_EVENT_VFORK || (event == PTRACE_EVENT_FORK && parent.role == Role::guardian)) {
+        child.spawning = true;
+    } else if (!is_thread_of(pid, parent.pid)) {
+        child.role = Role::guardian;
+    }
+    m_tracees.push_back(child);
+    const auto early = std::find_if(m_early.begin(), m_early.end(), [&](const Change& it) { return it.first == pid; });
+    if (early != m_early.end()) {
+        m_pending.push_back(*early);
+        m_early.erase(early);
+    }
+}
+
+bool Tracer::kill(Role role) {
+    std::vector<pid_t> victims;
+    for (const Tracee& tracee : m_tracees) {
+        if (tracee.role == role && !tracee.spawning) {
+            ::kill(tracee.pid, SIGKILL);
+            victims.push_back(tracee.pid);
+        }
+    }
+    const bool any = !victims.empty();
+    while (!victims.empty()) {
+        Change change{};
+        change.first = ::waitpid(-1, &change.second, __WALL);
+        if (change.first < 0 && errno != EINTR) {
+            break;
+        }
+        const bool victim = std::erase(victims, change.first) > 0;
+        if (WIFSTOPPED(change.second) && victim) {
+            victims.push_back(change.first); // a stop from before
+        } else if (victim) {
+            static_cast<void>(bury(change));
+        } else {
+            m_pending.push_back(change);
+        }
+    }
+    return any;
+}
+
+void Tracer::kill_everybody() {
+    kill_descendants();
+    m_tracees.clear();
+    m_pending.clear();
+    m_early.clear();
+}
+
+} // namespace finally_run::crash

@@ -1,0 +1,171 @@
+// The rules.
+#include "verdict.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <sys/wait.h>
+
+namespace finally_run::crash {
+
+namespace {
+
+struct Line {
+    std::string who;
+    std::string what;
+    std::string pid;
+};
+
+std::vector<Line> parse(const std::vector<std::string>& log) {
+    std::vector<Line> lines;
+    for (const std::string& text : log) {
+        const auto first = text.find(' ');
+        const auto second = text.find(' ', first + 1);
+        lines.push_back({text.substr(0, first), text.substr(first + 1, second - first - 1), text.substr(second + 1)});
+    }
+    return lines;
+}
+
+bool is_cleanup(const Line& line) { return line.who == "shell" || line.who == "plain"; }
+
+class Judge {
+public:
+    explicit Judge(const Seen& seen) : m_seen(seen), m_lines(parse(seen.log)) {}
+
+    Faults judge() {
+        registered_cleanups();
+        findings_of_cleanups();
+        order_of_cleanups();
+        leftovers();
+        m_seen.failed ? honest_failure() : status();
+        return m_faults;
+    }
+
+private:
+    void set(Fault fault, bool value = true) {
+        if (value) {
+            m_faults.set(static_cast<std::size_t>(fault));
+        }
+    }
+    [[nodiscard]] bool has(std::string_view who, std::string_view what) const {
+        return std::any_of(m_lines.begin(), m_lines.end(),
+                           [&](const Line& line) { return line.who == who && line.what == what; });
+    }
+    [[nodiscard]] bool has_finding(std::string_view what) const { return has("shell", what) || has("plain", what); }
+    [[nodiscard]] bool exited_with(int code) const {
+        return m_seen.status && WIFEXITED(*m_seen.status) && WEXITSTATUS(*m_seen.status) == code;
+    }
+    [[nodiscard]] bool complained() const { return m_seen.failed && !m_seen.err.empty(); }
+    // A cleanup whose program cannot be run has failed, which is told; it was not lost.
+    [[nodiscard]] bool could_not_run(const std::string& cleanup) const {
+        return m_seen.failed_in_child && m_seen.err.find("crash_helper " + cleanup) != std::string::npos;
+    }
+    [[nodiscard]] bool lost(const std::string& cleanup) const {
+        return !has(cleanup, "end") && !could_not_run(cleanup);
+    }
+
+    void registered_cleanups();
+    void findings_of_cleanups();
+    void order_of_cleanups();
+    void leftovers();
+    void status();
+    void honest_failure();
+
+    const Seen& m_seen;
+    std::vector<Line> m_lines;
+    Faults m_faults;
+};
+
+void Judge::registered_cleanups() {
+    const bool command = has("command", "begin");
+    const bool begun = has("setup", "begin") || command;
+    set(Fault::lost, (begun && lost("plain")) || (command && lost("shell")));
+    set(Fault::lost, begun && (m_seen.left_victim || m_seen.left_temp_dir) && !complained());
+    set(Fault::file, !begun && (m_seen.left_victim || m_seen.left_temp_dir) && !complained());
+    const bool cleanup_first = m_seen.first_program.find(" shell ") != std::string::npos ||
+                               m_seen.first_program.find(" plain ") != std::string::npos;
+    set(Fault::baseless, cleanup_first && !complained());
+}
+
+void Judge::findings_of_cleanups() {
+    set(Fault::alive, has_finding("alive"));
+    set(Fault::unlocked, has_finding("unlocked"));
+    // Whatever else a cleanup that begins too early may be, a removal to the right of it has not been made.
+    set(Fault::again, has_finding("early") && !complained());
+}
+
+void Judge::order_of_cleanups() {
+    std::vector<std::string> finished;
+    const Line* current = nullptr;
+    bool next_began = false;
+    for (const Line& line : m_lines) {
+        const bool begins = line.what == "begin";
+        if (!is_cleanup(line)) {
+            set(Fault::alive, begins && line.who != "next" && current != nullptr); // one that came to life too late
+            next_began = next_began || line.who == "next";
+            continue;
+        }
+        set(Fault::unlocked, next_began);
+        if (line.what == "end") {
+            set(Fault::again, current == nullptr || current->pid != line.pid); // another has begun before this end
+        }
+        if (!begins) {
+            continue;
+        }
+        if (current != nullptr && current->who != line.who) {
+            finished.push_back(current->who);
+        }
+        set(Fault::again, std::find(finished.begin(), finished.end(), line.who) != finished.end());
+        current = &line;
+    }
+}
+
+void Judge::leftovers() {
+    set(Fault::process, m_seen.left_process);
+    set(Fault::locked, m_seen.left_lock);
+    set(Fault::file, m_seen.left_file && !complained());
+    set(Fault::hang, m_seen.hung);
+}
+
+// The command's own status, unless a signal came before its end.
+void Judge::status() {
+    if (m_seen.finisher_status) {
+        set(Fault::status, *m_seen.finisher_status != 0);
+    }
+    if (m_seen.supervisor_killed || !m_seen.status) {
+        return;
+    }
+    const bool own = exited_with(0) && has("command", "end");
+    const bool by_signal =
+        m_seen.signal != 0 && WIFSIGNALED(*m_seen.status) && WTERMSIG(*m_seen.status) == m_seen.signal;
+    // Without its guardian before anything has begun it may as well give up and say so.
+    const bool gave_up = m_seen.guardian_killed && exited_with(125) && m_lines.empty() && !m_seen.err.empty();
+    set(Fault::status, !own && !by_signal && !gave_up);
+    set(Fault::silent, own && m_seen.signal == 0 && !m_seen.guardian_killed && !m_seen.err.empty());
+}
+
+// Either nothing has happened, in one line and with status 125, or the run went on; a success that was none is worst.
+void Judge::honest_failure() {
+    if (m_lines.empty() && m_seen.first_program.empty()) {
+        set(Fault::status, !exited_with(125));
+        set(Fault::silent, std::count(m_seen.err.begin(), m_seen.err.end(), '\n') != 1);
+        return;
+    }
+    set(Fault::status, exited_with(0) && !has("command", "end"));
+    set(Fault::silent, !m_seen.supervisor_killed && !has("command", "end") && m_seen.err.empty());
+}
+
+} // namespace
+
+Faults judge(const Seen& seen) { return Judge(seen).judge(); }
+
+std::string names_of(const Faults& faults) {
+    std::string names;
+    for (std::size_t number = 0; number < faults.size(); ++number) {
+        if (faults.test(number)) {
+            names.append(names.empty() ? "" : " ").append(fault_names.at(number));
+        }
+    }
+    return names;
+}
+
+} // namespace finally_run::crash

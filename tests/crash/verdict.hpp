@@ -1,0 +1,57 @@
+// What is wrong with a run, told from what it has left behind. No process is touched here.
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace finally_run::crash {
+
+enum class Fault {
+    lost,     // a registered cleanup did not run to its end
+    baseless, // a cleanup ran although no step had begun
+    alive,    // setup, command or its child lived when a cleanup began
+    unlocked, // the lock was to be had during a cleanup, or by the next holder before the last one
+    locked,   // ... and was not afterwards
+    again,    // a finished cleanup ran once more, two at once, or in the wrong order
+    process,  // a process or zombie was left
+    file,     // a file was left
+    status,   // the wrong exit status
+    silent,   // a failure of which nobody was told, or not in one line
+    hang,     // it did not end
+    count
+};
+
+inline constexpr std::array<std::string_view, static_cast<std::size_t>(Fault::count)> fault_names{
+    "lost", "baseless", "alive", "unlocked", "locked", "again", "process", "file", "status", "silent", "hang"};
+
+using Faults = std::bitset<static_cast<std::size_t>(Fault::count)>;
+
+struct Seen {
+    std::vector<std::string> log; // of the helper: "WHO WHAT PID"
+    std::string err;
+    std::optional<int> status; // of the supervisor, as waitpid(2) has it
+    bool supervisor_killed = false;
+    bool guardian_killed = false;
+    int signal = 0;               // sent to the supervisor
+    bool failed = false;          // one of its system calls was made to fail
+    bool failed_in_child = false; // ... between clone(2) and execve(2)
+    std::optional<int> finisher_status;
+    std::string first_program; // of all the steps
+    bool left_process = false;
+    bool left_lock = false;
+    bool left_file = false; // in the state directory
+    bool left_temp_dir = false;
+    bool left_victim = false;
+    bool hung = false;
+};
+
+[[nodiscard]] Faults judge(const Seen& seen);
+
+[[nodiscard]] std::string names_of(const Faults& faults);
+
+} // namespace finally_run::crash
