@@ -159,6 +159,7 @@ Outcome run_command(const std::string& cmd, const Surroundings& surroundings, co
     const os::SpawnResult spawned = os::spawn({.argv = line.argv(),
                                                .env = surroundings.env,
                                                .signals = os::default_signals(),
+                                               .ignored_here = events.signals().ignored_here(),
                                                .placement = os::Placement::own_session,
                                                .stdio = surroundings.stdio,
                                                .directory = surroundings.directory,

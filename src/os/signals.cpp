@@ -65,6 +65,8 @@ Signals::Signals() {
     const sigset_t all = all_signals();
     ::sigprocmask(SIG_SETMASK, &all, &m_inherited.mask);
     m_inherited.ignored = ignored_signals();
+    m_ignored_here = m_inherited.ignored;
+    ::sigdelset(&m_ignored_here, SIGCHLD);
     // With SIGCHLD ignored the kernel would reap our children behind our back: wait(2).
     if (ignored_at_entry(SIGCHLD)) {
         set_default(SIGCHLD);

@@ -38,6 +38,8 @@ public:
 
     [[nodiscard]] int fd() const { return m_fd.get(); } // readable when next() has something to say
     [[nodiscard]] const SignalState& inherited() const { return m_inherited; }
+    // What this process ignores now: as inherited, but for SIGCHLD.
+    [[nodiscard]] const sigset_t& ignored_here() const { return m_ignored_here; }
     [[nodiscard]] bool ignored_at_entry(int signal) const { return sigismember(&m_inherited.ignored, signal) == 1; }
 
     // The next signal that was sent to us, without waiting. SIGCHLD of a child that changed state comes with
@@ -50,6 +52,7 @@ public:
 
 private:
     SignalState m_inherited{};
+    sigset_t m_ignored_here{};
     Fd m_fd;
 };
 

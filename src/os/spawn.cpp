@@ -32,29 +32,37 @@ bp::error_code last_error() { return {errno, boost::system::generic_category()};
 
 // Initializers in the sense of Boost.Process: on_exec_setup runs in the child, before execve(2).
 
-// To ignore a pending signal discards it, blocked or not: sigaction(2). DispositionsInit sets it right.
-void discard_pending_signal(int signal) {
+void set_disposition(int signal, const SignalState& wanted) {
+    struct sigaction action = {};
+    action.sa_handler = ::sigismember(&wanted.ignored, signal) == 1 ? SIG_IGN : SIG_DFL;
+    ::sigaction(signal, &action, nullptr);
+}
+
+// To ignore a pending signal discards it, blocked or not: sigaction(2).
+void discard_pending(int signal, const SignalState& wanted) {
     struct sigaction ignore = {};
     ignore.sa_handler = SIG_IGN;
     ::sigaction(signal, &ignore, nullptr);
+    set_disposition(signal, wanted);
 }
 
 // What was sent to the group that the child has just left: it was not for the child, and would hit it as soon as it
 // unblocks its signals.
-void discard_pending_signals() {
+void discard_all_pending(const SignalState& wanted) {
     sigset_t pending;
     if (::sigpending(&pending) < 0 || ::sigisemptyset(&pending) == 1) {
         return;
     }
     for (int signal = 1; signal <= SIGRTMAX; ++signal) {
         if (::sigismember(&pending, signal) == 1) {
-            discard_pending_signal(signal);
+            discard_pending(signal, wanted);
         }
     }
 }
 
 struct PlacementInit {
     Placement placement;
+    const SignalState& signals;
 
     bp::error_code on_exec_setup(bp::posix::default_launcher&, const bp::filesystem::path&, const char* const*) const {
         if (placement == Placement::shared_group) {
@@ -63,7 +71,7 @@ struct PlacementInit {
         if ((placement == Placement::own_session ? ::setsid() : ::setpgid(0, 0)) < 0) {
             return last_error();
         }
-        discard_pending_signals();
+        discard_all_pending(signals);
         return {};
     }
 };
@@ -82,28 +90,27 @@ struct SurroundingsInit {
 
 struct CallInit {
     const std::function<void()>& call;
+    const SignalState& signals;
 
     bp::error_code on_exec_setup(bp::posix::default_launcher&, const bp::filesystem::path&, const char* const*) const {
         if (call) {
             call();
             // A write beyond the limit on files would hit the program as soon as it unblocks its signals.
-            discard_pending_signal(SIGXFSZ);
+            discard_pending(SIGXFSZ, signals);
         }
         return {};
     }
 };
 
+// To ask for each of them would be 64 system calls.
 struct DispositionsInit {
     const SignalState& signals;
+    const sigset_t& ignored_here;
 
     bp::error_code on_exec_setup(bp::posix::default_launcher&, const bp::filesystem::path&, const char* const*) const {
         for (int signal = 1; signal <= SIGRTMAX; ++signal) {
-            struct sigaction action = {};
-            const bool ignore = ::sigismember(&signals.ignored, signal) == 1;
-            action.sa_handler = ignore ? SIG_IGN : SIG_DFL;
-            struct sigaction found = {};
-            if (::sigaction(signal, nullptr, &found) == 0 && found.sa_handler != action.sa_handler) {
-                ::sigaction(signal, &action, nullptr);
+            if (::sigismember(&signals.ignored, signal) != ::sigismember(&ignored_here, signal)) {
+                set_disposition(signal, signals);
             }
         }
         return {};
@@ -260,10 +267,10 @@ int SpawnResult::shell_code() const { return error == ENOENT ? 127 : 126; }
 SpawnResult spawn(const SpawnRequest& request) {
     CloneLauncher launcher(request.signals.mask);
     launcher.env = request.env;
-    const PlacementInit placement{request.placement};
+    const PlacementInit placement{request.placement, request.signals};
     const SurroundingsInit surroundings{request.directory, request.mask};
-    const DispositionsInit dispositions{request.signals};
-    const CallInit call{request.in_child};
+    const DispositionsInit dispositions{request.signals, request.ignored_here};
+    const CallInit call{request.in_child, request.signals};
     if (!request.stdio) {
         return launcher.start(request.argv, request.env, placement, surroundings, call, dispositions);
     }

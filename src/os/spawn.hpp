@@ -28,6 +28,7 @@ struct SpawnRequest {
     const char* const* argv; // ends with a null; argv[0] is looked for in the PATH of `env` as execvp(3) does
     const char* const* env;  // ends with a null
     SignalState signals;     // what the program starts with
+    sigset_t ignored_here;   // what we ignore now; all else is at its default
     Placement placement = Placement::shared_group;
     std::optional<Stdio> stdio = std::nullopt; // nullopt: ours, open or closed as they are
     int directory = AT_FDCWD;                  // where it starts; AT_FDCWD: where we are

@@ -88,6 +88,7 @@ Program::supervise(journal::Started::What what, os::SpawnRequest request, plan::
     request.in_child = m_stack.in_child(what);
     request.env = m_environment.block();
     request.signals = m_events.signals().inherited();
+    request.ignored_here = m_events.signals().ignored_here();
     request.placement = m_placement;
     const supervise::Limits limits{timeout, m_plan.grace, m_plan.stop_signal, orphans};
     auto result =
