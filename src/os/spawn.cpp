@@ -91,9 +91,14 @@ struct SurroundingsInit {
 struct CallInit {
     const std::function<void()>& call;
     const SignalState& signals;
+    pid_t parent = ::getpid();
 
     bp::error_code on_exec_setup(bp::posix::default_launcher&, const bp::filesystem::path&, const char* const*) const {
         if (call) {
+            // Killed meanwhile, our parent has nobody to answer for what we would become.
+            if (::getppid() != parent) {
+                ::_exit(127);
+            }
             call();
             // A write beyond the limit on files would hit the program as soon as it unblocks its signals.
             discard_pending(SIGXFSZ, signals);

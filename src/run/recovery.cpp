@@ -7,6 +7,7 @@
 #include "os/boot.hpp"
 #include "os/error.hpp"
 #include "os/place.hpp"
+#include "os/process.hpp"
 #include "os/state_dir.hpp"
 #include "report/messages.hpp"
 #include "run/first_record.hpp"
@@ -217,14 +218,10 @@ private:
 };
 
 // Those that the run held, as the run took them: nobody else may be between its cleanups and the end of its lock.
-std::variant<lock::Held, Finish> take_locks_of(const journal::Item& item, const plan::Recover& request,
+std::variant<lock::Held, Finish> take_locks_of(const journal::Opened& opened, const plan::Recover& request,
                                                os::Signals& signals, Asker& asker) {
-    const auto state = read_state(item.path);
-    if (!state || std::holds_alternative<Alive>(look_at(item.path))) {
-        return lock::Held{};
-    }
     std::vector<plan::LockRequest> wanted;
-    for (const journal::LockId& lock : state->opened.locks) {
+    for (const journal::LockId& lock : opened.locks) {
         wanted.push_back({lock.path, lock.shared});
     }
     try {
@@ -238,13 +235,63 @@ std::variant<lock::Held, Finish> take_locks_of(const journal::Item& item, const 
             return Finish{128 + interrupted->signal, interrupted->signal};
         }
         if (const auto* const not_had = std::get_if<lock::NotHad>(&outcome)) {
-            asker.messages().error("run " + item.id + " cannot be recovered", not_had->name, "its lock is not free");
+            asker.messages().error("run " + opened.run_id + " cannot be recovered", not_had->name,
+                                   "its lock is not free");
             return Finish{plan::Plan{}.conflict_exit_code, 0};
         }
         return std::get<lock::Held>(std::move(outcome));
     } catch (const std::system_error& error) {
         asker.messages().note("recovering without a lock", {}, error.what());
         return lock::Held{};
+    }
+}
+
+// False also if it cannot be seen from here.
+bool supervisor_is_gone(const journal::Opened& opened) {
+    if (opened.boot_id != os::boot_id() || opened.pid_namespace != os::pid_namespace()) {
+        return false;
+    }
+    const auto process = os::read_process(opened.supervisor.pid);
+    return !process || process->ended || os::start_against(*process, opened.supervisor.boot_nanoseconds) > 0;
+}
+
+struct Taken {
+    lock::Held locks;
+    Found found;
+};
+
+// Waits for a guardian that is at work on it, and for a child that is about to become a step. Finish: we are told to
+// stop, or the locks of the run cannot be had.
+std::variant<Taken, Finish> take(const journal::Item& item, const plan::Recover& request, os::Signals& signals,
+                                 Asker& asker) {
+    for (;;) {
+        const auto state = read_state(item.path);
+        Taken taken{{}, look_at(item.path)};
+        if (!state || (!std::holds_alternative<Leftover>(taken.found) && !std::holds_alternative<Alive>(taken.found))) {
+            return taken;
+        }
+        if (std::holds_alternative<Alive>(taken.found)) {
+            if (!supervisor_is_gone(state->opened)) {
+                return taken;
+            }
+            if (const int signal = wait_for_other(item.path, signals); signal != 0) {
+                return Finish{128 + signal, signal};
+            }
+            continue;
+        }
+        if (state->opened.locks.empty()) {
+            return taken;
+        }
+        taken.found = Gone{}; // its lock comes after those of the run
+        auto locks = take_locks_of(state->opened, request, signals, asker);
+        if (const auto* const refused = std::get_if<Finish>(&locks)) {
+            return *refused;
+        }
+        taken.locks = std::get<lock::Held>(std::move(locks));
+        taken.found = look_at(item.path);
+        if (!std::holds_alternative<Alive>(taken.found)) {
+            return taken;
+        }
     }
 }
 
@@ -288,15 +335,15 @@ Finish recover(const plan::Recover& request, os::Signals& signals) {
     Finish worst;
     bool any = false;
     for (const journal::Item& item : asker.asked_for(request.runs, runs, worst)) {
-        const auto locks = take_locks_of(item, request, signals, asker);
-        if (const auto* const refused = std::get_if<Finish>(&locks)) {
+        auto taken = take(item, request, signals, asker);
+        if (const auto* const refused = std::get_if<Finish>(&taken)) {
             worst = *refused;
             if (refused->signal != 0) {
                 return *refused;
             }
             continue;
         }
-        Found found = look_at(item.path);
+        Found& found = std::get<Taken>(taken).found;
         if (auto* const leftover = std::get_if<Leftover>(&found)) {
             any = true;
             const Finished finished = finish(std::move(*leftover), runs, request.verbosity, signals);
