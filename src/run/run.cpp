@@ -84,8 +84,8 @@ std::variant<lock::Held, ProgramEnd> take_locks(const plan::Plan& plan, const st
     const auto while_waiting = [&](const std::string& name, const std::optional<lock::Holder>& holder, plan::Duration) {
         return narrator.lock_awaited(name, holder);
     };
-    auto outcome = lock::acquire(plan.locks, state_dir, plan.lock_wait, events, while_waiting,
-                                 holders_by_journal(state_dir));
+    auto outcome =
+        lock::acquire(plan.locks, state_dir, plan.lock_wait, events, while_waiting, holders_by_journal(state_dir));
     narrator.lock_wait_over(os::Clock::now() - start);
     if (auto* const held = std::get_if<lock::Held>(&outcome)) {
         return std::move(*held);

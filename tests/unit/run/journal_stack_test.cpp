@@ -128,7 +128,7 @@ TEST_CASE("on a disk that fills up later a cleanup is registered all the same, r
     CHECK_FALSE(stack.top().has_value());
     CHECK(stack.close());
     REQUIRE_FALSE(troubles.empty());
-    CHECK(troubles.front() == "cannot be recorded: File too large");
+    CHECK(troubles.front() == "cannot be recorded: No space left on device");
 }
 
 TEST_CASE("the child of a spawn records itself") {
