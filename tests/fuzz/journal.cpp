@@ -67,6 +67,9 @@ void check(std::string_view bytes, std::uint64_t offset) {
     std::uint64_t behind = offset;
     for (const auto& entry : decoded.entries) {
         require(entry.offset >= behind, "records do not overlap");
+        require(behind > 0 || entry.offset == 0, "a journal begins with a record");
+        const auto between = bytes.substr(behind - offset, entry.offset - behind);
+        require(between.find('\n') == between.npos, "what is passed over has no end");
         require(std::holds_alternative<journal::Opened>(entry.record) == (entry.offset == 0), "Opened comes first");
         check_entry(entry, bytes.substr(entry.offset - offset));
         behind = entry.offset + journal::encode(entry.record).size();
