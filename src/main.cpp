@@ -3,7 +3,7 @@
 #include "cli/parse.hpp"
 #include "os/signals.hpp"
 #include "run/defer.hpp"
-#include "run/recovery.hpp"
+#include "run/recover.hpp"
 #include "run/run.hpp"
 #include "run/status.hpp"
 

@@ -45,7 +45,7 @@ struct Surroundings {
     os::Stdio stdio;
     int directory = AT_FDCWD;        // AT_FDCWD: ours
     std::optional<mode_t> mask = {}; // nullopt: ours
-    std::function<void()> in_child = {};
+    std::function<int()> in_child = {};
 };
 
 // Runs it in a session of its own with default signals and waits for its end. Processes that it leaves in its session

@@ -6,17 +6,22 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
+#include <unistd.h>
 
 namespace finally_run::cleanup {
 
-FreshDirectory::FreshDirectory() : m_path(temp_parent() + "/finally-run.XXXXXX") {
-    if (::mkdtemp(m_path.data()) == nullptr) {
-        os::throw_errno("temporary directory", m_path);
+FreshDirectory::FreshDirectory() {
+    for (const std::string& parent : {temp_parent(), std::string("/tmp"), std::string("/var/tmp")}) {
+        m_path = parent + "/finally-run.XXXXXX";
+        if (::mkdtemp(m_path.data()) != nullptr) {
+            m_fd = os::Fd(::open(m_path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+            if (m_fd) {
+                return;
+            }
+            ::rmdir(m_path.c_str());
+        }
     }
-    m_fd = os::Fd(::open(m_path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!m_fd) {
-        os::throw_errno("temporary directory", m_path);
-    }
+    os::throw_errno("temporary directory", m_path);
 }
 
 FreshDirectory::~FreshDirectory() {

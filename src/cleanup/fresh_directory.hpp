@@ -7,8 +7,8 @@
 
 namespace finally_run::cleanup {
 
-// Made in $TMPDIR or /tmp with mode 0700, removed with all that is in it. Throws std::system_error if it cannot be
-// made.
+// Made in $TMPDIR, /tmp or /var/tmp with mode 0700, removed with all that is in it. Throws std::system_error if it
+// cannot be made.
 class FreshDirectory {
 public:
     FreshDirectory();

@@ -29,7 +29,7 @@ public:
     virtual void push(Cleanup cleanup) = 0;
     [[nodiscard]] virtual std::optional<Cleanup> top() = 0;
     // What the process that runs it does first: see os::SpawnRequest::in_child.
-    [[nodiscard]] virtual std::function<void()> in_child(const Cleanup& cleanup) = 0;
+    [[nodiscard]] virtual std::function<int()> in_child(const Cleanup& cleanup) = 0;
     virtual void finished(const Cleanup& cleanup, const Outcome& outcome) = 0;
 };
 

@@ -4,6 +4,7 @@
 #include "os/error.hpp"
 
 #include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
 #include <string>
 #include <sys/file.h>
@@ -36,23 +37,30 @@ os::Fd open_unnamed(int directory) {
     return os::Fd(::openat(directory, ".", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, open_mode));
 }
 
+void sync_directory(const std::filesystem::path& path) {
+    const os::Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory || ::fsync(directory.get()) < 0) {
+        os::throw_errno("sync", path.native());
+    }
+}
+
 } // namespace
 
 File File::create(const Runs& runs, const Opened& opened, bool durable) {
     const std::filesystem::path path = runs.journal_of(opened.run_id);
-    os::Fd fd = open_unnamed(runs.directory().get());
-    const bool named = !fd;
-    if (named) {
-        fd = os::Fd(::openat(runs.directory().get(), path.filename().c_str(),
-                             O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, open_mode));
+    File file(open_unnamed(runs.directory().get()), path);
+    if (!file.m_fd) {
+        // With a name then, but one that nobody looks for.
+        file.m_unpublished = path.parent_path() / std::string(".").append(path.filename().native());
+        file.m_fd = os::Fd(::open(file.m_unpublished.c_str(),
+                                  O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, open_mode));
     }
-    if (!fd) {
+    if (!file.m_fd) {
         os::throw_errno("journal", path.native());
     }
-    File file(os::moved_high(std::move(fd)), path);
     file.m_durable = durable;
-    file.m_named = named;
     try {
+        file.m_fd = os::moved_high(std::move(file.m_fd));
         ::fchmod(file.fd(), open_mode); // whatever the umask took away
         if (::flock(file.fd(), LOCK_EX | LOCK_NB) < 0) {
             os::throw_errno("lock", path.native());
@@ -64,28 +72,29 @@ File File::create(const Runs& runs, const Opened& opened, bool durable) {
         file.m_read_up_to = bytes.size();
         file.sync();
     } catch (...) {
-        if (named) {
-            file.remove();
-        }
+        file.remove();
         throw;
     }
     return file;
 }
 
 void File::publish() {
-    if (!m_named) {
+    if (!m_unpublished.empty()) {
+        if (::rename(m_unpublished.c_str(), m_path.c_str()) < 0) {
+            os::throw_errno("journal", m_path.native());
+        }
+        m_unpublished.clear();
+    } else {
         const std::string self = "/proc/self/fd/" + std::to_string(m_fd.get());
         if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, m_path.c_str(), AT_SYMLINK_FOLLOW) < 0 &&
             ::linkat(m_fd.get(), "", AT_FDCWD, m_path.c_str(), AT_EMPTY_PATH) < 0) {
             os::throw_errno("journal", m_path.native());
         }
-        m_named = true;
     }
     if (m_durable) {
-        const os::Fd directory(::open(m_path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!directory || ::fsync(directory.get()) < 0) {
-            os::throw_errno("sync", m_path.native());
-        }
+        // The directory may be as new as the file.
+        sync_directory(m_path.parent_path());
+        sync_directory(m_path.parent_path().parent_path());
     }
 }
 
@@ -200,6 +209,10 @@ bool File::is_there() const noexcept {
     struct stat there = {};
     return ::fstat(m_fd.get(), &ours) == 0 && ::lstat(m_path.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
            ours.st_dev == there.st_dev;
+}
+
+void File::drop_tail() const noexcept {
+    static_cast<void>(::ftruncate(m_fd.get(), static_cast<off_t>(m_read_up_to)));
 }
 
 bool File::remove() const noexcept { return ::unlink(m_path.c_str()) == 0 || errno == ENOENT; }

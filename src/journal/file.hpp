@@ -49,6 +49,10 @@ public:
     // Whether its path still leads to it.
     [[nodiscard]] bool is_there() const noexcept;
 
+    // Cuts off what follows the last whole record that has been read: after a power loss that may be NUL bytes, and a
+    // record behind them would look like damage. Only if nobody else can be writing.
+    void drop_tail() const noexcept;
+
     // Takes its name away: the run is over. False with errno if that cannot be done.
     bool remove() const noexcept;
 
@@ -63,7 +67,7 @@ private:
     std::filesystem::path m_path;
     std::uint64_t m_read_up_to = 0; // everything before it has been handed out
     bool m_durable = false;
-    bool m_named = true;
+    std::filesystem::path m_unpublished; // the name that it has until then, where a file must have one
 };
 
 // The journal is damaged or of a newer format: what() says how, in words for a message. Nothing of it is to be

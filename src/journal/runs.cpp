@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <dirent.h>
 #include <fcntl.h>
+#include <functional>
 #include <memory>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* directory_name = ".runs";
 constexpr std::string_view journal_suffix = ".journal";
-constexpr std::string_view told_suffix = ".left";
+constexpr std::string_view told_suffix = ".told";
 
 } // namespace
 
@@ -45,16 +45,27 @@ std::vector<Item> Runs::items() const {
         os::throw_error(error, "open", m_path.native());
     }
     std::vector<Item> found;
+    std::vector<std::string> told;
     while (const dirent* const entry = ::readdir(directory.get())) {
         const std::string_view name = entry->d_name;
-        for (const std::string_view suffix : {journal_suffix, told_suffix}) {
-            if (name.ends_with(suffix) && name.size() > suffix.size()) {
-                found.push_back(
-                    {std::string(name.substr(0, name.size() - suffix.size())), m_path / name, suffix == told_suffix});
-            }
+        const auto id_before = [&](std::string_view suffix) {
+            return std::string(name.substr(0, name.size() - suffix.size()));
+        };
+        if (name.ends_with(journal_suffix) && name.front() != '.') {
+            found.push_back({id_before(journal_suffix), m_path / name, false});
+        } else if (name.ends_with(told_suffix)) {
+            told.push_back(id_before(told_suffix));
         }
     }
-    std::sort(found.begin(), found.end(), [](const Item& a, const Item& b) { return a.id < b.id; });
+    std::ranges::sort(found, std::greater(), &Item::id);
+    for (const std::string& id : told) {
+        const auto item = std::ranges::find(found, id, &Item::id);
+        if (item != found.end()) {
+            item->told = true;
+        } else {
+            forget_mark(id);
+        }
+    }
     return found;
 }
 
@@ -64,9 +75,14 @@ std::filesystem::path Runs::journal_of(std::string_view id) const {
 
 std::filesystem::path Runs::log_of(std::string_view id) const { return m_path / std::string(id).append(".log"); }
 
-void Runs::mark_told(const Item& item) const noexcept {
-    const std::string name = item.id + std::string(told_suffix);
-    ::renameat(m_directory.get(), item.path.filename().c_str(), m_directory.get(), name.c_str());
+bool Runs::mark_told(std::string_view id) const noexcept {
+    const std::string name = std::string(id).append(told_suffix);
+    const os::Fd mark(::openat(m_directory.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    return static_cast<bool>(mark);
+}
+
+void Runs::forget_mark(std::string_view id) const noexcept {
+    ::unlinkat(m_directory.get(), std::string(id).append(told_suffix).c_str(), 0);
 }
 
 } // namespace finally_run::journal

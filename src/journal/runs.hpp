@@ -26,7 +26,7 @@ public:
     // Whether it is there at all; nothing is created.
     [[nodiscard]] static bool exist(const std::filesystem::path& state_dir);
 
-    // Every journal, the oldest first.
+    // Every journal, the newest first: what began inside another run ends before it.
     [[nodiscard]] std::vector<Item> items() const;
 
     // Where the journal of this run begins its life.
@@ -34,8 +34,10 @@ public:
     // Where the log of its cleanups is, if it has one.
     [[nodiscard]] std::filesystem::path log_of(std::string_view id) const;
 
-    // Marks a journal as told. Only whoever holds its lock may: see File.
-    void mark_told(const Item& item) const noexcept;
+    // Marks a run as told; whether it was not before. The mark is an empty file beside the journal.
+    [[nodiscard]] bool mark_told(std::string_view id) const noexcept;
+    // Takes away what belongs to a run whose journal is gone.
+    void forget_mark(std::string_view id) const noexcept;
 
     [[nodiscard]] const os::Fd& directory() const { return m_directory; }
 

@@ -40,6 +40,24 @@ void skip_words(std::string_view& text, int count) {
     }
 }
 
+// The entries that are numbers; none if it cannot be read.
+std::vector<int> numbers_in(const char* path) {
+    std::vector<int> found;
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path), ::closedir);
+    if (!directory) {
+        return found;
+    }
+    while (const dirent* const entry = ::readdir(directory.get())) {
+        const std::string_view name = entry->d_name;
+        int number = 0;
+        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+        if (error == std::errc() && end == name.data() + name.size()) {
+            found.push_back(number);
+        }
+    }
+    return found;
+}
+
 std::vector<ProcessInfo> read_all() {
     std::vector<ProcessInfo> all;
     for (const pid_t pid : all_pids()) {
@@ -79,22 +97,9 @@ std::string proc_path(pid_t pid, std::string_view file) {
     return std::string("/proc/").append(std::to_string(pid)).append("/").append(file);
 }
 
-std::vector<pid_t> all_pids() {
-    std::vector<pid_t> found;
-    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc"), ::closedir);
-    if (!directory) {
-        return found;
-    }
-    while (const dirent* const entry = ::readdir(directory.get())) {
-        const std::string_view name = entry->d_name;
-        pid_t pid = 0;
-        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-        if (error == std::errc() && end == name.data() + name.size()) {
-            found.push_back(pid);
-        }
-    }
-    return found;
-}
+std::vector<pid_t> all_pids() { return numbers_in("/proc"); }
+
+std::vector<int> open_descriptors() { return numbers_in("/proc/self/fd"); }
 
 std::string read_proc_file(const std::string& path) {
     std::string text;

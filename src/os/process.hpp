@@ -66,6 +66,9 @@ bool send_signal(const ProcessInfo& process, int signal);
 // All processes that we can see, in the order of their pids; none without /proc.
 [[nodiscard]] std::vector<pid_t> all_pids();
 
+// Our open descriptors, as /proc shows them.
+[[nodiscard]] std::vector<int> open_descriptors();
+
 // "/proc/PID/file"
 [[nodiscard]] std::string proc_path(pid_t pid, std::string_view file);
 

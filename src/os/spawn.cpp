@@ -89,7 +89,7 @@ struct SurroundingsInit {
 };
 
 struct CallInit {
-    const std::function<void()>& call;
+    const std::function<int()>& call;
     const SignalState& signals;
     pid_t parent = ::getpid();
 
@@ -99,9 +99,10 @@ struct CallInit {
             if (::getppid() != parent) {
                 ::_exit(127);
             }
-            call();
+            const int error = call();
             // A write beyond the limit on files would hit the program as soon as it unblocks its signals.
             discard_pending(SIGXFSZ, signals);
+            return {error, boost::system::generic_category()};
         }
         return {};
     }

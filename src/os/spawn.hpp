@@ -34,8 +34,8 @@ struct SpawnRequest {
     int directory = AT_FDCWD;                  // where it starts; AT_FDCWD: where we are
     std::optional<mode_t> mask = std::nullopt; // umask(2); nullopt: ours
     // Called by the child itself right before execve(2): async-signal-safe calls only, and what it writes to memory it
-    // writes to ours.
-    std::function<void()> in_child = {};
+    // writes to ours. An errno that it returns keeps the program from being started.
+    std::function<int()> in_child = {};
 };
 
 struct SpawnResult {

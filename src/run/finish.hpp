@@ -26,6 +26,9 @@ struct ProgramEnd {
     bool begun = true; // false: nothing was started, so there is nothing to clean up
 };
 
+// Of finally-run itself, before the command.
+inline constexpr plan::Ending own_failure{plan::Result::not_started, own_failure_status, 0};
+
 // Told to end before it was over, so that nothing more began.
 [[nodiscard]] inline ProgramEnd stopped_by(int signal) {
     return {{plan::Result::stopped, 128 + signal, signal}, {128 + signal, signal}};

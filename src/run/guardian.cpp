@@ -37,9 +37,10 @@ void close_all_but(std::vector<int> kept) {
             return;
         }
         if (::syscall(SYS_close_range, static_cast<unsigned>(next), static_cast<unsigned>(end) - 1U, 0U) < 0) {
-            const int last = std::min(end, static_cast<int>(::sysconf(_SC_OPEN_MAX)));
-            for (int fd = next; fd < last; ++fd) {
-                ::close(fd);
+            for (const int fd : os::open_descriptors()) { // an old kernel
+                if (fd >= next && fd < end) {
+                    ::close(fd);
+                }
             }
         }
     };

@@ -2,6 +2,7 @@
 
 #include "os/error.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -68,12 +69,28 @@ void JournalStack::finished(const cleanup::Cleanup& cleanup, const cleanup::Outc
     record(journal::Finished{cleanup.id, outcome.error});
 }
 
-std::function<void()> JournalStack::in_child(const cleanup::Cleanup& cleanup) {
-    return [this, id = cleanup.id] { m_child_error = m_file.append_started(journal::Started::What::cleanup, id); };
+void JournalStack::withdraw(const std::string& text) {
+    const auto& stack = state().stack;
+    const auto at =
+        std::find_if(stack.rbegin(), stack.rend(), [&](const auto& cleanup) { return cleanup.text == text; });
+    if (at != stack.rend()) {
+        record(journal::Finished{at->id, {}});
+    }
 }
 
-std::function<void()> JournalStack::in_child(journal::Started::What what) {
-    return [this, what] { m_child_error = m_file.append_started(what, 0); };
+std::function<int()> JournalStack::in_child(const cleanup::Cleanup& cleanup) {
+    return [this, id = cleanup.id] {
+        m_child_error = m_file.append_started(journal::Started::What::cleanup, id);
+        return 0;
+    };
+}
+
+std::function<int()> JournalStack::in_child(journal::Started::What what) {
+    return [this, what, first = !state().begun] {
+        const int error = m_file.append_started(what, 0);
+        m_child_error = first ? 0 : error;
+        return first ? error : 0;
+    };
 }
 
 void JournalStack::check_child() {

@@ -23,11 +23,15 @@ public:
     // Once a step has begun, one that cannot be recorded is registered all the same, with this process alone.
     void push(cleanup::Cleanup cleanup) override;
     [[nodiscard]] std::optional<cleanup::Cleanup> top() override;
-    [[nodiscard]] std::function<void()> in_child(const cleanup::Cleanup& cleanup) override;
+    [[nodiscard]] std::function<int()> in_child(const cleanup::Cleanup& cleanup) override;
     void finished(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome) override;
 
-    // For the child that becomes a setup or the command.
-    [[nodiscard]] std::function<void()> in_child(journal::Started::What what);
+    // Takes back the last one with this text: what it covers has not come to be.
+    void withdraw(const std::string& text);
+
+    // For the child that becomes a setup or the command. The first of them must be recorded, or it is not started:
+    // nobody would know that something has begun.
+    [[nodiscard]] std::function<int()> in_child(journal::Started::What what);
     // After a spawn: says so if the child could not record itself.
     void check_child();
 

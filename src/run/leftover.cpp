@@ -1,5 +1,6 @@
 #include "run/leftover.hpp"
 
+#include "os/boot.hpp"
 #include "os/clock.hpp"
 #include "os/error.hpp"
 
@@ -12,11 +13,10 @@ namespace finally_run::run {
 
 namespace {
 
-// Those who only look whether a run lives hold its lock for a moment; so one refusal proves nothing.
-bool lock_unless_held(const journal::File& file) {
+bool lock_unless_held(const journal::File& file, Patience patience) {
     const os::Deadline deadline = os::deadline_after(std::chrono::milliseconds(20));
     while (!file.try_lock()) {
-        if (os::has_passed(deadline)) {
+        if (patience == Patience::none || os::has_passed(deadline)) {
             return false;
         }
         ::poll(nullptr, 0, 1);
@@ -26,10 +26,10 @@ bool lock_unless_held(const journal::File& file) {
 
 } // namespace
 
-Found look_at(const std::filesystem::path& path) {
+Found look_at(const std::filesystem::path& path, Patience patience) {
     try {
         journal::File file = journal::File::open(path);
-        if (!lock_unless_held(file)) {
+        if (!lock_unless_held(file, patience)) {
             return Alive{};
         }
         if (!file.is_there()) {
@@ -40,6 +40,9 @@ Found look_at(const std::filesystem::path& path) {
         if (state.over || !state.begun) {
             file.remove();
             return Gone{};
+        }
+        if (state.opened.boot_id != os::boot_id()) {
+            file.drop_tail();
         }
         return Leftover{std::move(file), std::move(state)};
     } catch (const journal::Damaged& error) {

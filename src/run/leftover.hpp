@@ -30,8 +30,12 @@ struct Leftover {
 
 using Found = std::variant<Gone, Alive, Unreadable, Leftover>;
 
+// Those who only look hold the lock for a moment too, so one refusal proves nothing. With patience it is asked for
+// again and again for a moment.
+enum class Patience { none, some };
+
 // Takes the lock of the journal if nobody has it. What is over or had not begun is removed on the way.
-[[nodiscard]] Found look_at(const std::filesystem::path& path);
+[[nodiscard]] Found look_at(const std::filesystem::path& path, Patience patience);
 
 // All that is in a journal at this moment, whoever has its lock. nullopt if it cannot be read.
 [[nodiscard]] std::optional<journal::State> read_state(const std::filesystem::path& path, std::string* error = nullptr);

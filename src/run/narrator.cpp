@@ -8,6 +8,7 @@
 #include <array>
 #include <ctime>
 #include <fcntl.h>
+#include <poll.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -57,6 +58,21 @@ Narrator::Narrator(const plan::Plan& plan, const char* const* environment, std::
 
 void Narrator::failed(std::string_view what, std::string_view object, std::string_view reason) {
     m_messages.error(what, object, reason);
+}
+
+void Narrator::failed(const std::exception& error) {
+    const auto* const system = dynamic_cast<const std::system_error*>(&error);
+    if (system == nullptr) {
+        failed(error.what());
+        return;
+    }
+    // what() is "operation: object: reason". Apart, so that a long path does not push the reason out of the message.
+    const std::string_view reason = os::error_text(system->code().value());
+    std::string_view what = system->what();
+    if (what.ends_with(reason)) {
+        what.remove_suffix(std::min(what.size(), reason.size() + std::string_view(": ").size()));
+    }
+    failed(what, {}, reason);
 }
 
 bool Narrator::lock_awaited(const std::string& name, const std::optional<lock::Holder>& holder) {
@@ -143,7 +159,9 @@ void Narrator::on_signal(const cleanup::Cleanup& cleanup, const os::Signal& sign
 }
 
 void Narrator::moved(const cleanup::Cleanup& cleanup, std::string_view reason) {
-    m_messages.note(cleanup.place ? cleanup.place->path : "", reason, "its cleanups run in an empty directory");
+    m_messages.note(plan::name_of(cleanup.kind), cleanup.text,
+                    "runs in an empty directory: " + (cleanup.place ? cleanup.place->path + ": " : "") +
+                        std::string(reason));
 }
 
 void Narrator::journal_trouble(std::string_view what, std::string_view reason) {
@@ -153,13 +171,21 @@ void Narrator::journal_trouble(std::string_view what, std::string_view reason) {
     }
 }
 
-void Narrator::taken_over(plan::Actor by, const journal::Opened& opened, std::size_t cleanups) {
+void Narrator::taken_over(plan::Actor by, const journal::State& state) {
+    const std::size_t cleanups = state.stack.size();
     const std::string left = std::to_string(cleanups) + (cleanups == 1 ? " cleanup left" : " cleanups left");
-    if (by == plan::Actor::guardian) {
-        m_messages.note("was killed; its guardian ends the command and cleans up", {}, left);
-    } else {
-        m_messages.note("recovering run " + opened.run_id, opened.command, left);
+    if (by == plan::Actor::recovery) {
+        m_messages.note("recovering run " + state.opened.run_id, state.opened.command, left);
+    } else if (!state.handed_over) {
+        m_messages.note(state.ending ? "was killed; its guardian goes on cleaning up"
+                                     : "was killed; its guardian ends the command and cleans up",
+                        {}, left);
     }
+}
+
+bool Narrator::is_heard() {
+    pollfd state{STDERR_FILENO, 0, 0};
+    return ::poll(&state, 1, 0) == 0 || (state.revents & (POLLERR | POLLHUP | POLLNVAL)) == 0;
 }
 
 void Narrator::noted(std::string_view what, std::string_view object, std::string_view reason) {

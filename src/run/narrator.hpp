@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cleanup/executor.hpp"
-#include "journal/record.hpp"
+#include "journal/state.hpp"
 #include "lock/lock.hpp"
 #include "plan/plan.hpp"
 #include "report/ci_log.hpp"
@@ -10,6 +10,7 @@
 #include "report/messages.hpp"
 #include "supervise/supervise.hpp"
 
+#include <exception>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,9 @@ public:
 
     // finally-run itself failed: what, on which object, and why.
     void failed(std::string_view what, std::string_view object = {}, std::string_view reason = {});
+
+    // The same, from an exception.
+    void failed(const std::exception& error);
 
     bool lock_awaited(const std::string& name, const std::optional<lock::Holder>& holder);
     void lock_wait_over(plan::Duration waited);
@@ -42,7 +46,9 @@ public:
     // Something about the journal: each of these once.
     void journal_trouble(std::string_view what, std::string_view reason);
     // Somebody other than its supervisor finishes a run.
-    void taken_over(plan::Actor by, const journal::Opened& opened, std::size_t cleanups);
+    void taken_over(plan::Actor by, const journal::State& state);
+    // Whether anybody can read what is said.
+    [[nodiscard]] static bool is_heard();
     void noted(std::string_view what, std::string_view object = {}, std::string_view reason = {});
 
     // Writes the report if the plan asks for one.

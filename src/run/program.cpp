@@ -76,7 +76,7 @@ void Program::make_temp_dir(const std::string& variable) {
     m_begun = true;
     if (::mkdir(path.c_str(), S_IRWXU) < 0) {
         const int error = errno;
-        m_stack.finished(*m_stack.top(), {});
+        m_stack.withdraw(path);
         os::throw_error(error, "temporary directory", path);
     }
     ::chmod(path.c_str(), S_IRWXU); // whatever the umask took away

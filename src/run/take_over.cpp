@@ -16,16 +16,46 @@ namespace {
 // was.
 constexpr plan::Ending lost{plan::Result::lost, 128 + SIGKILL, SIGKILL};
 
+// What ends the wait of a recovery that is told to stop.
+struct GivenUp {};
+
+// The narrator's ears, and a memory for the first request to stop: it aborts no cleanup, but what was to follow.
+class Listener : public cleanup::Observer {
+public:
+    explicit Listener(Narrator& narrator) : m_narrator(narrator) {}
+
+    void hear(const os::Signal& signal) {
+        if (m_stop == 0 && os::default_action(signal.number) == os::DefaultAction::end) {
+            m_stop = signal.number;
+        }
+    }
+
+    void begin(const cleanup::Cleanup& cleanup) override { m_narrator.begin(cleanup); }
+    void end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, plan::Duration took) override {
+        m_narrator.end(cleanup, outcome, took);
+    }
+    void on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal) override {
+        m_narrator.on_signal(cleanup, signal);
+        hear(signal);
+    }
+    void moved(const cleanup::Cleanup& cleanup, std::string_view reason) override { m_narrator.moved(cleanup, reason); }
+    [[nodiscard]] int stop() const { return m_stop; }
+
+private:
+    Narrator& m_narrator;
+    int m_stop = 0;
+};
+
 class Successor {
 public:
-    Successor(plan::Actor by, const Orphan& orphan, os::Events& events, Narrator& narrator)
-        : m_by(by), m_orphan(orphan), m_events(events), m_narrator(narrator), m_opened(orphan.stack.state().opened) {}
+    Successor(plan::Actor by, const Orphan& orphan, os::Events& events, Listener& listener)
+        : m_by(by), m_orphan(orphan), m_events(events), m_listener(listener), m_opened(orphan.stack.state().opened) {}
 
     // Pids mean something only where and when they were written down.
     [[nodiscard]] bool same_boot() const { return m_opened.boot_id == os::boot_id(); }
     void stop_step(const journal::Started& step);
     void let_end(const journal::Started& cleaning);
-    std::size_t run_cleanups(const plan::Ending& ending, cleanup::Observer& observer);
+    std::size_t run_cleanups(const plan::Ending& ending);
 
 private:
     [[nodiscard]] bool can_see_processes() const {
@@ -36,7 +66,7 @@ private:
     plan::Actor m_by;
     const Orphan& m_orphan;
     os::Events& m_events;
-    Narrator& m_narrator;
+    Listener& m_listener;
     const journal::Opened m_opened;
 };
 
@@ -53,7 +83,8 @@ supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t
             .events = m_events,
             .stop_signal = m_opened.stop_signal,
             .told_group = 0,
-            .told_signal = 0};
+            .told_signal = 0,
+            .on_signal = [this](const os::Signal& signal) { m_listener.hear(signal); }};
 }
 
 void Successor::stop_step(const journal::Started& step) {
@@ -67,13 +98,21 @@ void Successor::let_end(const journal::Started& cleaning) {
     if (!can_see_processes()) {
         return;
     }
-    const auto rest = aftermath(cleaning, cleaning.process.pid, true);
+    auto rest = aftermath(cleaning, cleaning.process.pid, true);
+    if (m_by == plan::Actor::recovery) {
+        rest.on_signal = [this](const os::Signal& signal) {
+            m_listener.hear(signal);
+            if (m_listener.stop() != 0) {
+                throw GivenUp{};
+            }
+        };
+    }
     if (!rest.wait_until(os::deadline_after(m_opened.cleanup_timeout))) {
         rest.stop(os::deadline_after(m_opened.grace));
     }
 }
 
-std::size_t Successor::run_cleanups(const plan::Ending& ending, cleanup::Observer& observer) {
+std::size_t Successor::run_cleanups(const plan::Ending& ending) {
     for (const auto& [name, path] : m_orphan.stack.state().variables()) {
         m_orphan.environment.set(name, path);
     }
@@ -87,24 +126,24 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending, cleanup::Observe
                                      .same_boot = same_boot()};
     std::size_t failed = 0;
     do {
-        failed += cleanup::run_all(m_orphan.stack, ending.result, settings, m_orphan.output, m_events, observer);
+        failed += cleanup::run_all(m_orphan.stack, ending.result, settings, m_orphan.output, m_events, m_listener);
     } while (!m_orphan.stack.close());
     return failed;
 }
 
 } // namespace
 
-TakenOver take_over(plan::Actor by, const Orphan& orphan, os::Events& events, Narrator& narrator,
-                    cleanup::Observer& observer) {
+TakenOver take_over(plan::Actor by, const Orphan& orphan, os::Events& events, Narrator& narrator) {
     JournalStack& stack = orphan.stack;
     const journal::State found = stack.state();
     if (found.over || !found.begun) {
         static_cast<void>(stack.close(true));
-        return {found.ending.value_or(plan::Ending{}), 0};
+        return {found.ending.value_or(plan::Ending{})};
     }
-    Successor successor(by, orphan, events, narrator);
+    Listener listener(narrator);
+    Successor successor(by, orphan, events, listener);
     stack.record(journal::TakenOver{by, {::getpid(), os::boot_nanoseconds()}});
-    narrator.taken_over(by, found.opened, found.stack.size());
+    narrator.taken_over(by, found);
     if (found.step) {
         successor.stop_step(*found.step);
     }
@@ -113,12 +152,17 @@ TakenOver take_over(plan::Actor by, const Orphan& orphan, os::Events& events, Na
         stack.record(journal::Ended{ending});
     }
     if (found.cleaning) {
-        successor.let_end(*found.cleaning);
+        try {
+            successor.let_end(*found.cleaning);
+        } catch (const GivenUp&) {
+            return {ending, 0, listener.stop()};
+        }
         if (found.handed_over) {
             stack.record(journal::Finished{found.cleaning->cleanup, {}});
         }
     }
-    return {ending, successor.run_cleanups(ending, observer)};
+    const std::size_t failed = successor.run_cleanups(ending);
+    return {ending, failed, listener.stop()};
 }
 
 } // namespace finally_run::run

@@ -29,9 +29,11 @@ struct Orphan {
 struct TakenOver {
     plan::Ending ending;
     std::size_t failed = 0; // cleanups
+    int stop = 0;           // the first signal that told us to stop meanwhile; 0: none
 };
 
-[[nodiscard]] TakenOver take_over(plan::Actor by, const Orphan& orphan, os::Events& events, Narrator& narrator,
-                                  cleanup::Observer& observer);
+// Signals abort no cleanup. Only a recovery that still waits for a cleanup of the dead run gives up, so that a person
+// can end that wait: then the journal stays.
+[[nodiscard]] TakenOver take_over(plan::Actor by, const Orphan& orphan, os::Events& events, Narrator& narrator);
 
 } // namespace finally_run::run

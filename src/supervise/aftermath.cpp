@@ -37,6 +37,9 @@ Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, int* 
         int request = std::holds_alternative<os::CallerGone>(event) ? stop_signal : 0;
         if (const auto* const signal = std::get_if<os::Signal>(&event)) {
             const int number = signal->number;
+            if (on_signal) {
+                on_signal(*signal);
+            }
             if (os::default_action(number) == os::DefaultAction::stop) {
                 os::stop_self(number);
             }

@@ -23,6 +23,8 @@ struct Aftermath {
     // and abort, so whoever got the first is left to act on it.
     pid_t told_group;
     int told_signal;
+    // Hears of the signals that reach us while we wait; it may throw to end that.
+    std::function<void(const os::Signal&)> on_signal = {};
 
     // Ends them all: the stop signal, and SIGKILL at the deadline. Returns when they are gone (those that we may not
     // signal excepted).

@@ -1,0 +1,242 @@
+#include "run/recover.hpp"
+
+#include "journal/runs.hpp"
+#include "lock/lock.hpp"
+#include "os/boot.hpp"
+#include "os/error.hpp"
+#include "os/process.hpp"
+#include "os/state_dir.hpp"
+#include "report/messages.hpp"
+#include "run/holders.hpp"
+#include "run/leftover.hpp"
+#include "run/recovery.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <exception>
+#include <optional>
+#include <string>
+#include <sys/prctl.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace finally_run::run {
+
+namespace {
+
+// What a person asked for by id, and what is to be said to him.
+class Asker {
+public:
+    explicit Asker(plan::Verbosity verbosity) : m_messages(verbosity) {}
+
+    [[nodiscard]] report::Messages& messages() { return m_messages; }
+
+    // No run at all.
+    Finish nothing_there(const std::vector<std::string>& ids) {
+        for (const std::string& id : ids) {
+            m_messages.error("no such run", id);
+        }
+        if (ids.empty()) {
+            m_messages.note("nothing to recover");
+        }
+        return {ids.empty() ? 0 : own_failure_status, 0};
+    }
+
+    // All if no id is given.
+    std::vector<journal::Item> asked_for(const std::vector<std::string>& ids, const journal::Runs& runs,
+                                         Finish& worst) {
+        std::vector<journal::Item> items = runs.items();
+        if (ids.empty()) {
+            return items;
+        }
+        std::vector<journal::Item> found;
+        for (const std::string& id : ids) {
+            const auto item = std::ranges::find(items, id, &journal::Item::id);
+            if (item != items.end()) {
+                found.push_back(*item);
+            } else {
+                m_messages.error("no such run", id);
+                worst = {own_failure_status, 0};
+            }
+        }
+        return found;
+    }
+
+private:
+    report::Messages m_messages;
+};
+
+// Those that the run held, as the run took them: nobody else may be between its cleanups and the end of its lock.
+std::variant<lock::Held, Finish> take_locks_of(const journal::Opened& opened, const plan::Recover& request,
+                                               os::Signals& signals, Asker& asker) {
+    const auto state_dir = os::state_dir_path(request.state_dir);
+    std::vector<plan::LockRequest> wanted;
+    for (const journal::LockId& lock : opened.locks) {
+        wanted.push_back({lock.path, lock.shared});
+    }
+    try {
+        os::Events events(signals, {});
+        const auto waiting = [&](const std::string& name, const std::optional<lock::Holder>& holder, plan::Duration) {
+            asker.messages().note("waiting for lock", name, holder ? holder->command : "");
+            return false;
+        };
+        auto outcome = lock::acquire(wanted, {}, request.lock_wait, events, waiting, holders_by_journal(state_dir));
+        if (const auto* const interrupted = std::get_if<lock::Interrupted>(&outcome)) {
+            return Finish{128 + interrupted->signal, interrupted->signal};
+        }
+        if (const auto* const not_had = std::get_if<lock::NotHad>(&outcome)) {
+            asker.messages().error("run " + opened.run_id + " cannot be recovered", not_had->name,
+                                   "its lock is not free");
+            return Finish{plan::Plan{}.conflict_exit_code, 0};
+        }
+        return std::get<lock::Held>(std::move(outcome));
+    } catch (const std::system_error& error) {
+        asker.messages().note("recovering without a lock", {}, error.what());
+        return lock::Held{};
+    }
+}
+
+// False also if it cannot be seen from here.
+bool supervisor_is_gone(const journal::Opened& opened) {
+    if (opened.boot_id != os::boot_id() || opened.pid_namespace != os::pid_namespace()) {
+        return false;
+    }
+    const auto process = os::read_process(opened.supervisor.pid);
+    return !process || process->ended || os::start_against(*process, opened.supervisor.boot_nanoseconds) > 0;
+}
+
+struct Taken {
+    lock::Held locks;
+    Found found;
+};
+
+// Waits for a guardian that is at work on it, and for a child that is about to become a step. Finish: we are told to
+// stop, or the locks of the run cannot be had.
+std::variant<Taken, Finish> take(const journal::Item& item, const plan::Recover& request, os::Signals& signals,
+                                 Asker& asker) {
+    for (;;) {
+        const auto state = read_state(item.path);
+        Taken taken{{}, look_at(item.path, Patience::some)};
+        if (!state || (!std::holds_alternative<Leftover>(taken.found) && !std::holds_alternative<Alive>(taken.found))) {
+            return taken;
+        }
+        if (std::holds_alternative<Alive>(taken.found)) {
+            if (!supervisor_is_gone(state->opened)) {
+                return taken;
+            }
+            if (const int signal = wait_for_other(item.path, signals); signal != 0) {
+                return Finish{128 + signal, signal};
+            }
+            continue;
+        }
+        if (state->opened.locks.empty()) {
+            return taken;
+        }
+        taken.found = Gone{}; // its lock comes after those of the run
+        auto locks = take_locks_of(state->opened, request, signals, asker);
+        if (const auto* const refused = std::get_if<Finish>(&locks)) {
+            return *refused;
+        }
+        taken.locks = std::get<lock::Held>(std::move(locks));
+        taken.found = look_at(item.path, Patience::some);
+        if (!std::holds_alternative<Alive>(taken.found)) {
+            return taken;
+        }
+    }
+}
+
+// Finishes one run, or says why not.
+Finish recover_one(const journal::Item& item, const plan::Recover& request, const journal::Runs& runs,
+                   os::Signals& signals, Asker& asker, bool& any) {
+    auto taken = take(item, request, signals, asker);
+    if (const auto* const refused = std::get_if<Finish>(&taken)) {
+        return *refused;
+    }
+    Found& found = std::get<Taken>(taken).found;
+    if (auto* const leftover = std::get_if<Leftover>(&found)) {
+        any = true;
+        const Recovered recovered = finish(std::move(*leftover), runs, request.verbosity, signals);
+        runs.forget_mark(item.id);
+        if (recovered.stop != 0) {
+            return {128 + recovered.stop, recovered.stop};
+        }
+        return {recovered.failed > 0 ? failed_cleanup_status : 0, 0};
+    }
+    if (const auto* const unreadable = std::get_if<Unreadable>(&found)) {
+        asker.messages().error("run " + item.id + " cannot be recovered", {}, unreadable->reason);
+        return {own_failure_status, 0};
+    }
+    if (std::holds_alternative<Alive>(found) && !request.runs.empty()) {
+        asker.messages().error("run " + item.id + " is alive", {}, "finally-run --status shows it");
+        return {own_failure_status, 0};
+    }
+    return {};
+}
+
+} // namespace
+
+Finish recover(const plan::Recover& request, os::Signals& signals) {
+    Asker asker(request.verbosity);
+    const auto state_dir = os::state_dir_path(request.state_dir);
+    if (!journal::Runs::exist(state_dir)) {
+        return asker.nothing_there(request.runs);
+    }
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); // the orphans of a cleanup are ours to find and reap
+    const journal::Runs runs(state_dir);
+    Finish worst;
+    bool any = false;
+    for (const journal::Item& item : asker.asked_for(request.runs, runs, worst)) {
+        try {
+            const Finish finish = recover_one(item, request, runs, signals, asker, any);
+            if (finish.signal != 0) {
+                return finish;
+            }
+            worst = finish.status != 0 ? finish : worst;
+        } catch (const std::exception& error) { // the others are not to blame
+            asker.messages().error("run " + item.id + " cannot be recovered", {}, error.what());
+            worst = {own_failure_status, 0};
+        }
+    }
+    if (!any && worst.status == 0 && request.runs.empty()) {
+        asker.messages().note("nothing to recover");
+    }
+    return worst;
+}
+
+Finish forget(const plan::Forget& request) {
+    Asker asker(request.verbosity);
+    const auto state_dir = os::state_dir_path(request.state_dir);
+    if (!journal::Runs::exist(state_dir)) {
+        return asker.nothing_there(request.runs);
+    }
+    const journal::Runs runs(state_dir);
+    Finish worst;
+    for (const journal::Item& item : asker.asked_for(request.runs, runs, worst)) {
+        const Found found = look_at(item.path, Patience::some);
+        if (std::holds_alternative<Alive>(found)) {
+            asker.messages().error("run " + item.id + " is alive", {}, "only what is left over can be forgotten");
+            worst = {own_failure_status, 0};
+            continue;
+        }
+        if (const auto* const leftover = std::get_if<Leftover>(&found)) {
+            const auto& stack = leftover->state.stack;
+            for (auto cleanup = stack.rbegin(); cleanup != stack.rend(); ++cleanup) {
+                asker.messages().note("forgotten", plan::name_of(cleanup->kind), cleanup->text);
+            }
+        } else if (const auto* const unreadable = std::get_if<Unreadable>(&found)) {
+            asker.messages().note("forgotten", "run " + item.id, unreadable->reason);
+        }
+        if (::unlink(item.path.c_str()) < 0 && errno != ENOENT) {
+            asker.messages().error("run " + item.id + " cannot be forgotten", {}, os::error_text(errno));
+            worst = {own_failure_status, 0};
+        }
+        ::unlink(runs.log_of(item.id).c_str());
+        runs.forget_mark(item.id);
+    }
+    return worst;
+}
+
+} // namespace finally_run::run
