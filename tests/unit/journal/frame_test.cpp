@@ -34,7 +34,8 @@ TEST_SUITE("journal/frame") {
     TEST_CASE("a frame begins with RS, its size and its checksum, and ends with LF") {
         CHECK(framed("over done") == "\x1E"
                                      "0000001d fd9cc2f9 over done\n");
-        const auto piece = first_piece(framed("over done") + "anything");
+        const std::string bytes = framed("over done") + "anything";
+        const auto piece = first_piece(bytes);
         CHECK(piece.kind == Kind::whole);
         CHECK(piece.body == "over done");
         CHECK(piece.size == framed("over done").size());
