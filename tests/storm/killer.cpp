@@ -1,0 +1,202 @@
+#include "killer.hpp"
+
+#include <csignal>
+#include <numeric>
+#include <string_view>
+#include <utility>
+
+namespace finally_run::storm {
+
+namespace {
+
+template <class Value> const Value& any_of(const std::vector<Value>& values) {
+    return values[random_below(static_cast<unsigned>(values.size()))];
+}
+
+// The run that a guardian shows in ps; empty if it is none, or not yet.
+std::string run_of(const Process& guardian) {
+    constexpr std::string_view before = "of run ";
+    const std::string line = command_line_of(guardian.pid);
+    const auto at = line.find(before);
+    return at == line.npos ? ""
+                           : line.substr(at + before.size(), line.find(' ', at + before.size()) - at - before.size());
+}
+
+} // namespace
+
+bool Killer::is_guardian(const Process& process) const {
+    // It has its name a moment after it was made; those of another name that we inherit have lost their supervisor.
+    const bool nameless = process.name == "finally-run" && process.parent == m_place.harness &&
+                          !m_contenders.living().contains(process.pid);
+    return process.name == "finally-guard" || nameless;
+}
+
+std::vector<Process> Killer::children_of(pid_t pid) const {
+    std::vector<Process> found;
+    for (const Process& process : m_processes) {
+        if (process.parent == pid) {
+            found.push_back(process);
+        }
+    }
+    return found;
+}
+
+void Killer::look() {
+    m_processes = all_processes();
+    m_active.clear();
+    m_waiting.clear();
+    for (const auto& [pid, contender] : m_contenders.living()) {
+        if (contender.killed) {
+            continue;
+        }
+        if (!children_of(pid).empty()) {
+            m_active.push_back(pid);
+        } else if (contender.run) {
+            m_waiting.push_back(pid);
+        }
+    }
+}
+
+// Our own child, not reaped yet: its pid is its own.
+void Killer::kill_supervisor(pid_t pid) {
+    m_contenders.living().at(pid).killed = true;
+    ::kill(pid, SIGKILL);
+}
+
+bool Killer::kill_contender(const std::vector<pid_t>& among) {
+    if (among.empty()) {
+        return false;
+    }
+    kill_supervisor(any_of(among));
+    return true;
+}
+
+bool Killer::kill_both() {
+    if (m_active.empty()) {
+        return false;
+    }
+    const pid_t pid = any_of(m_active);
+    std::vector<Target> guardians;
+    for (const Process& process : children_of(pid)) {
+        if (process.name == "finally-guard") {
+            guardians.emplace_back(process);
+        }
+    }
+    const bool guardian_first = random_below(2) == 0;
+    if (!guardian_first) {
+        kill_supervisor(pid);
+    }
+    for (const Target& target : guardians) {
+        target.kill();
+    }
+    if (guardian_first) {
+        kill_supervisor(pid);
+    }
+    return true;
+}
+
+void Killer::kill_guardians_without_supervisor(const std::string& run) {
+    for (bool again = true; std::exchange(again, false);) {
+        for (const Process& process : all_processes()) {
+            if (is_guardian(process) && (process.name != "finally-guard" || run_of(process) == run)) {
+                Target(process).kill_and_wait();
+                again = true;
+            }
+        }
+    }
+}
+
+// As the end of a container does. The steps die last: who of the others sees that has to think that they failed.
+bool Killer::kill_everything() {
+    if (m_active.empty()) {
+        return false;
+    }
+    const pid_t pid = any_of(m_active);
+    const Target self(*look_at(pid));
+    std::string run;
+    std::vector<Target> steps;
+    for (const Process& process : children_of(pid)) {
+        if (is_guardian(process)) {
+            run = run_of(process);
+            continue;
+        }
+        steps.emplace_back(process);
+        for (const Process& below : children_of(process.pid)) {
+            steps.emplace_back(below);
+        }
+    }
+    kill_supervisor(pid);
+    self.wait();
+    kill_guardians_without_supervisor(run);
+    for (const Target& target : steps) {
+        target.kill();
+    }
+    return true;
+}
+
+bool Killer::kill_step() {
+    std::vector<Process> steps;
+    for (const Process& process : m_processes) {
+        if (process.name == "storm-command" || process.name == "storm-worker" || process.name == "storm-setup") {
+            steps.push_back(process);
+        }
+    }
+    if (steps.empty()) {
+        return false;
+    }
+    const Process& process = any_of(steps);
+    const auto parent = m_contenders.living().find(process.parent);
+    if (parent != m_contenders.living().end()) {
+        parent->second.step_killed = true;
+    }
+    return Target(process).kill();
+}
+
+bool Killer::strike(Kind kind) {
+    switch (kind) {
+    case supervisor:
+        return kill_contender(m_active);
+    case waiter:
+        return kill_contender(m_waiting);
+    case both:
+        return kill_both();
+    case everything:
+        return kill_everything();
+    case step:
+        return kill_step();
+    default:
+        break;
+    }
+    std::vector<Process> guardians;
+    for (const Process& process : m_processes) {
+        if (is_guardian(process)) {
+            guardians.push_back(process);
+        }
+    }
+    return !guardians.empty() && Target(any_of(guardians)).kill();
+}
+
+void Killer::strike() {
+    constexpr std::array dice{supervisor, supervisor, supervisor, supervisor, supervisor, guardian, guardian,
+                              guardian,   both,       both,       everything, everything, step,     waiter};
+    const Kind kind = dice.at(random_below(dice.size()));
+    look();
+    m_kills.at(kind) += strike(kind) ? 1 : 0;
+}
+
+std::string Killer::summary() const {
+    constexpr std::array<const char*, kinds> names{"supervisor", "guardian", "both", "everything", "step", "waiter"};
+    std::string text;
+    for (std::size_t kind = 0; kind < kinds; ++kind) {
+        text += (kind == 0 ? "" : ", ") + std::string(names.at(kind)) + " " + std::to_string(m_kills.at(kind));
+    }
+    return text;
+}
+
+unsigned Killer::kills() const { return std::accumulate(m_kills.begin(), m_kills.end(), 0U); }
+
+unsigned Killer::cut_off() const {
+    return m_kills.at(supervisor) + m_kills.at(guardian) + 2 * m_kills.at(both) + 2 * m_kills.at(everything);
+}
+
+} // namespace finally_run::storm
