@@ -38,7 +38,7 @@ TEST_CASE("the guardian takes along an orphan of the command's group that has wi
 TEST_CASE("the guardian leaves a daemon with a session of its own to the cleanups, and what a setup has left running") {
     CHECK(log_of_killed({"-c", look, "--", "sh", "-c", "helper daemon pid; exec helper pause"}) == "alive\n");
     fs::remove(work("log"));
-    CHECK(log_of_killed({"-s", "helper orphan pid", "-c", look, "--", "helper", "pause"}) == "alive\n");
+    CHECK(log_of_killed({"-s", "helper orphan pid; sleep .05", "-c", look, "--", "helper", "pause"}) == "alive\n");
 }
 
 TEST_CASE("the guardian gives the command its grace period to end in its own way") {

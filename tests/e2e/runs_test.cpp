@@ -161,7 +161,7 @@ TEST_CASE("the status of many runs that start and end meanwhile is never an erro
             .start();
     while (!fs::exists(work("over"))) {
         for (const auto& run : runs())
-            CHECK(run.at("state") != "damaged");
+            CHECK_MESSAGE(run.at("state") != "damaged", run.at("error"));
     }
     CHECK(process.finish().err.empty());
     CHECK(runs().empty());
