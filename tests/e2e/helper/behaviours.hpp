@@ -27,6 +27,7 @@ int daemon(const Words& words);     // FILE SIG...: the same in a session of its
 int grandchild(const Words& words); // FILE SIG...: has such a child and stays
 int headless(const Words& words);   // FILE FIFO: leaves a child without a main thread; its end is a line in FIFO
 int reaped(const Words& words);     // makes orphans that end, waits until no zombie is left
+int survey(const Words& words);     // ARGV...: waits for it alone, then says who else is there, zombies included
 int print_ids(const Words& words);  // pid, ppid, pgid, sid
 int print_fds(const Words& words);  // [FILE]: open descriptors
 int count(const Words& words);      // FILE TOKEN: adds one, sure to be alone

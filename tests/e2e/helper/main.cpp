@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
         {"grandchild", helper::grandchild},
         {"headless", helper::headless},
         {"reaped", helper::reaped},
+        {"survey", helper::survey},
         {"print-ids", helper::print_ids},
         {"print-fds", helper::print_fds},
         {"count", helper::count},

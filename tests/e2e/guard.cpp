@@ -1,0 +1,124 @@
+// Finds guardians and journals, and kills what is not to clean up.
+#include "guard.hpp"
+
+#include "journal/file.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <stdexcept>
+
+namespace finally_run::e2e {
+namespace {
+
+bool is_guardian_of(pid_t pid, pid_t supervisor) {
+    const std::string proc = "/proc/" + std::to_string(pid);
+    return read_file(proc + "/comm") == "finally-guard\n" &&
+           read_file(proc + "/status").find("\nPPid:\t" + std::to_string(supervisor) + "\n") != std::string::npos &&
+           alive(pid);
+}
+
+Unfinished leave(const Run& run, bool kill_ready) {
+    const auto before = run_files();
+    auto process = run.start();
+    const auto ready = static_cast<pid_t>(number_after(process.wait_for_line("READY "), "READY "));
+    kill_both(process);
+    if (kill_ready) {
+        ::kill(ready, SIGKILL);
+        wait_for_end(ready);
+    }
+    for (const auto& path : run_files()) {
+        if (path.extension() == ".journal" && std::find(before.begin(), before.end(), path) == before.end())
+            return {path.stem(), path, ready};
+    }
+    throw std::runtime_error("the run has left no journal");
+}
+
+} // namespace
+
+pid_t guardian_of(pid_t supervisor, pid_t old) {
+    pid_t found = 0;
+    wait_until("there is a guardian", [&] {
+        for (const pid_t pid : leftovers()) {
+            if (pid != old && is_guardian_of(pid, supervisor))
+                found = pid;
+        }
+        return found != 0;
+    });
+    return found;
+}
+
+Outcome kill_supervisor(Process& process) {
+    const pid_t guardian = guardian_of(process.pid());
+    process.signal(SIGKILL);
+    wait_for_end(guardian);
+    return process.finish();
+}
+
+void kill_both(pid_t supervisor) {
+    const pid_t guardian = guardian_of(supervisor);
+    // Whoever dies first is noticed by the other.
+    ::kill(guardian, SIGSTOP);
+    wait_for_state(guardian, 'T');
+    ::kill(supervisor, SIGKILL);
+    ::kill(guardian, SIGKILL);
+    wait_for_end(supervisor);
+    wait_for_end(guardian);
+}
+
+Outcome kill_both(Process& process) {
+    kill_both(process.pid());
+    return process.finish();
+}
+
+Unfinished leave_unfinished(const Run& run) { return leave(run, true); }
+
+Unfinished leave_alive(const Run& run) { return leave(run, false); }
+
+fs::path runs_dir() { return state_dir() / ".runs"; }
+
+std::vector<fs::path> run_files() {
+    std::vector<fs::path> found;
+    if (fs::exists(runs_dir())) {
+        for (const auto& entry : fs::directory_iterator(runs_dir()))
+            found.push_back(entry.path());
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+fs::path only_journal() {
+    const auto found = run_files();
+    if (found.size() != 1)
+        throw std::runtime_error("there are " + std::to_string(found.size()) + " files of runs");
+    return found.front();
+}
+
+void edit_journal(const fs::path& path, const std::function<void(journal::Record&)>& edit) {
+    std::string text;
+    std::map<std::uint64_t, std::uint64_t> moved; // where the records were, and are now: cleanups go by that
+    auto file = journal::File::open(path);
+    for (auto& entry : file.read()) {
+        edit(entry.record);
+        if (auto* const started = std::get_if<journal::Started>(&entry.record);
+            started != nullptr && started->what == journal::Started::What::cleanup)
+            started->cleanup = moved.at(started->cleanup);
+        if (auto* const finished = std::get_if<journal::Finished>(&entry.record); finished != nullptr)
+            finished->cleanup = moved.at(finished->cleanup);
+        moved[entry.offset] = text.size();
+        text += journal::encode(entry.record);
+    }
+    write_file(path, text, 0600);
+}
+
+std::string log_text() { return read_file(work("log")); }
+
+void wait_for_log(std::string_view part) {
+    wait_until("the log has '" + std::string(part) + "'", [&] { return log_text().find(part) != std::string::npos; });
+}
+
+pid_t pid_in(std::string_view file) {
+    wait_until("a pid is in " + std::string(file), [&] { return !read_file(work(file)).empty(); });
+    return static_cast<pid_t>(number_after(read_file(work(file)), ""));
+}
+
+} // namespace finally_run::e2e

@@ -1,0 +1,162 @@
+// kill -9 of finally-run, in each part of a run: its guardian finishes it.
+#include "guard.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <csignal>
+#include <poll.h>
+
+namespace finally_run::e2e {
+namespace {
+
+void check_nothing_left() {
+    CHECK(run_files().empty());
+    CHECK_FALSE((fs::exists(state_dir() / "l") && is_locked(state_dir() / "l")));
+    CHECK(leftovers().empty());
+}
+
+TEST_CASE("after a kill -9 during the command it is over before the cleanup, which runs once and under the lock") {
+    auto process = Run({"-l", "l", "-c", witness, "--", "sh", "-c", "echo $$ >pid; exec helper pause"}).start();
+    process.wait_for_line("READY");
+    const auto outcome = kill_supervisor(process);
+    CHECK(log_text() == "cleaned by guardian after lost\n");
+    CHECK(outcome.err == "finally-run: was killed; its guardian ends the command and cleans up: 1 cleanup left\n");
+    check_nothing_left();
+}
+
+TEST_CASE("after a kill -9 during a setup it is over before the cleanups, and nothing more begins") {
+    auto process = Run({"-l", "l", "-c", witness, "-s", "echo $$ >pid; exec helper pause", "-c", "echo later >>log",
+                        "--", "touch", "ran"})
+                       .start();
+    process.wait_for_err("READY");
+    kill_supervisor(process);
+    CHECK(log_text() == "cleaned by guardian after lost\n");
+    CHECK_FALSE(fs::exists(work("ran")));
+    check_nothing_left();
+}
+
+TEST_CASE("after a kill -9 during a cleanup that one ends, runs again, and the others follow, the finished not again") {
+    make_fifo(work("fifo"));
+    auto process = Run({"-l", "l", "-c", witness, "-c", waiting, "-c", "echo first >>log", "--", "true"}).start();
+    wait_for_log("begun");
+    const pid_t guardian = guardian_of(process.pid());
+    process.signal(SIGKILL);
+    process.wait_for_err("was killed");
+    CHECK(log_text() == "first\nbegun\n");
+    release(work("fifo"));
+    wait_for_log("ended\nbegun\n");
+    release(work("fifo"));
+    wait_for_end(guardian);
+    CHECK(log_text() == "first\nbegun\nended\nbegun\nended\ncleaned by guardian after success\n");
+    check_nothing_left();
+}
+
+TEST_CASE("after a kill -9 the lock is not free before the last cleanup has ended") {
+    make_fifo(work("fifo"));
+    auto process = Run({"-l", "l", "-c", waiting, "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    process.signal(SIGKILL);
+    wait_for_log("begun");
+    auto next = Run({"-l", "l", "--", "cat", "log"}).start();
+    wait_for_lock_waiters(state_dir() / "l", 1);
+    release(work("fifo"));
+    CHECK(next.finish().out == "begun\nended\n");
+}
+
+TEST_CASE("after a kill -9 while it waits for a lock nothing runs and nothing is left") {
+    auto holder = Run({"-l", "l", "--", "helper", "pause"}).start();
+    holder.wait_for_line("READY");
+    auto process = Run({"-l", "l", "-c", "echo cleaned >>log", "--", "touch", "ran"}).start();
+    wait_for_lock_waiters(state_dir() / "l", 1);
+    process.signal(SIGKILL);
+    CHECK(process.finish().err.empty());
+    holder.signal(SIGTERM);
+    holder.finish();
+    CHECK(log_text().empty());
+    CHECK_FALSE(fs::exists(work("ran")));
+    check_nothing_left();
+}
+
+TEST_CASE("a step that kills finally-run itself is cleaned up after") {
+    constexpr const char* kill = "kill -9 $PPID";
+    constexpr const char* kill_once = "echo cleaning >>log; test $FINALLY_RUN_BY = guardian || kill -9 $PPID";
+    for (const auto& args : {std::vector<std::string>{"-s", kill, "--", "true"},
+                             {"--", "sh", "-c", kill},
+                             {"-c", kill_once, "--", "true"}}) {
+        std::vector<std::string> words{"-l", "l", "-c", "echo cleaned >>log"};
+        words.insert(words.end(), args.begin(), args.end());
+        auto process = Run(words).start();
+        wait_until("finally-run and its guardian are gone", [] { return leftovers().empty(); });
+        CHECK(process.finish().signal == SIGKILL);
+        CHECK(count(log_text(), "cleaned\n") == 1);
+        check_nothing_left();
+        fs::remove(work("log"));
+    }
+}
+
+TEST_CASE("whenever finally-run is killed, what has begun is cleaned up and the rest has not happened") {
+    int cleaned = 0;
+    for (int i = 0; i < 40; ++i) {
+        auto process = Run({"-l", "l", "-c", "echo cleaned >>log", "-s", "echo begun >>log", "--", "true"}).start();
+        ::poll(nullptr, 0, i / 4);
+        process.signal(SIGKILL);
+        wait_until("finally-run and its guardian are gone", [] { return leftovers().empty(); });
+        const std::string log = log_text();
+        const bool well = log.empty() || log == "begun\ncleaned\n" || log == "cleaned\n" ||
+                          log == "begun\ncleaned\ncleaned\n" || log == "cleaned\ncleaned\n";
+        CHECK_MESSAGE(well, log);
+        cleaned += log.empty() ? 0 : 1;
+        check_nothing_left();
+        fs::remove(work("log"));
+    }
+    CHECK(cleaned > 0);
+}
+
+TEST_CASE("what the guardian's cleanups print goes to stderr, and to the log of the run when nobody reads that") {
+    auto heard = Run({"-c", "echo noise", "--", "helper", "pause"}).start();
+    heard.wait_for_line("READY");
+    CHECK(has_line(kill_supervisor(heard).err, "noise"));
+    auto unheard = Run({"-c", "seq 100000 && echo cleaned >>log; exit 3", "--", "helper", "pause"}).start();
+    unheard.wait_for_line("READY");
+    unheard.close_err();
+    kill_supervisor(unheard);
+    CHECK(log_text() == "cleaned\n");
+    CHECK(only_journal().extension() == ".log");
+    CHECK(lines(read_file(only_journal())).size() == 100000);
+}
+
+TEST_CASE("the report of a killed run is written by its guardian") {
+    auto process = Run({"--report", "report", "-c", "true", "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    kill_supervisor(process);
+    const auto report = nlohmann::json::parse(read_file(work("report")));
+    CHECK(report.at("result") == "lost");
+    CHECK(report.at("cleanups").size() == 1);
+}
+
+TEST_CASE(
+    "the guardian's cleanups run where finally-run was started, with the variables of its temporary directories") {
+    auto process = Run({"-c", "pwd >>log", "--temp-dir", "T", "-c", "test -d \"$T\" && echo \"$T\" >>log", "-r",
+                        "relative", "--", "sh", "-c", "mkdir relative; cd /; exec helper pause"})
+                       .start();
+    process.wait_for_line("READY");
+    kill_supervisor(process);
+    const auto said = lines(log_text());
+    REQUIRE(said.size() == 2);
+    CHECK(said.at(0).find("finally-run.") != std::string::npos);
+    CHECK_FALSE(fs::exists(said.at(0)));
+    CHECK(said.at(1) == work().string());
+    CHECK_FALSE(fs::exists(work("relative")));
+}
+
+TEST_CASE("the guardian runs the cleanups for a failure and not those for a success") {
+    auto process =
+        Run({"--on-success", "echo success >>log", "--on-failure", "echo failure >>log", "--", "helper", "pause"})
+            .start();
+    process.wait_for_line("READY");
+    kill_supervisor(process);
+    CHECK(log_text() == "failure\n");
+}
+
+} // namespace
+} // namespace finally_run::e2e

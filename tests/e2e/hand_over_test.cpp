@@ -1,0 +1,104 @@
+// Ctrl+C during the cleanups: the third one gives the prompt back and leaves the rest to the guardian.
+#include "guard.hpp"
+#include "pty.hpp"
+
+#include <csignal>
+
+namespace finally_run::e2e {
+namespace {
+
+// How often it has gone to sleep. While a cleanup waits, nothing but a signal wakes it.
+long sleeps_of(pid_t pid) {
+    return number_after(read_file("/proc/" + std::to_string(pid) + "/status"), "\nvoluntary_ctxt_switches:\t");
+}
+
+// Returns when the supervisor has taken it: the next one would count together with one that it has not.
+void interrupt(pid_t supervisor, const std::function<void()>& send) {
+    wait_for_state(supervisor, 'S');
+    const long before = sleeps_of(supervisor);
+    send();
+    wait_until("the interrupt is taken", [&] { return sleeps_of(supervisor) > before && state_of(supervisor) == 'S'; });
+}
+
+void type_ctrl_c(const Shell& shell, pid_t supervisor) {
+    interrupt(supervisor, [&] { shell.type(ctrl_c); });
+}
+
+struct Cleaning {
+    Shell shell;
+    pid_t supervisor;
+    pid_t guardian;
+
+    explicit Cleaning(const std::string& cleanups) {
+        make_fifo(work("fifo"));
+        shell.enter("finally-run -l l " + cleanups + " -- true");
+        wait_for_log("begun");
+        supervisor = children_of(shell.pid()).at(0);
+        guardian = guardian_of(supervisor);
+    }
+};
+
+TEST_CASE("the third typed Ctrl+C gives the prompt back, and the guardian finishes under the lock") {
+    Cleaning run("-c 'echo last >>log' -c '" + std::string(waiting) + "'");
+    type_ctrl_c(run.shell, run.supervisor);
+    run.shell.wait_for("still cleaning up after INT");
+    type_ctrl_c(run.shell, run.supervisor);
+    CHECK(alive(run.supervisor));
+    run.shell.type(ctrl_c);
+    run.shell.enter("echo status $?");
+    run.shell.wait_for("status 130\n");
+    CHECK(alive(run.guardian));
+    CHECK(is_locked(state_dir() / "l"));
+    release(work("fifo"));
+    wait_for_end(run.guardian);
+    CHECK(log_text() == "begun\nended\nlast\n"); // not cut off, so not run again
+    CHECK_FALSE(is_locked(state_dir() / "l"));
+    CHECK(run_files().empty());
+}
+
+TEST_CASE("after the third Ctrl+C the line says where to look, and there the run is being finished") {
+    Cleaning run("-c '" + std::string(waiting) + "'");
+    type_ctrl_c(run.shell, run.supervisor);
+    type_ctrl_c(run.shell, run.supervisor);
+    run.shell.type(ctrl_c);
+    run.shell.wait_for("finally-run: left to the guardian: ");
+    run.shell.wait_for("finally-run --status");
+    wait_for_end(run.supervisor);
+    wait_until("the guardian is at work",
+               [] { return Run({"--status"}).run().out.find("finishing") != std::string::npos; });
+    release(work("fifo"));
+    wait_for_end(run.guardian);
+}
+
+TEST_CASE("two typed Ctrl+C and any number of signals from elsewhere do not end a run that cleans up") {
+    Cleaning run("-c 'echo last >>log' -c '" + std::string(waiting) + "'");
+    type_ctrl_c(run.shell, run.supervisor);
+    type_ctrl_c(run.shell, run.supervisor);
+    for (int i = 0; i < 5; ++i) {
+        interrupt(run.supervisor, [&] { ::kill(run.supervisor, SIGINT); });
+    }
+    CHECK(alive(run.supervisor));
+    release(work("fifo"));
+    run.shell.enter("echo status $?");
+    run.shell.wait_for("status 0\n");
+    CHECK(log_text() == "begun\nended\nlast\n");
+}
+
+TEST_CASE("what was left to the guardian is finished by the next run when the guardian is killed too") {
+    Cleaning run("-c 'echo last >>log' -c '" + std::string(waiting) + "'");
+    type_ctrl_c(run.shell, run.supervisor);
+    type_ctrl_c(run.shell, run.supervisor);
+    run.shell.type(ctrl_c);
+    wait_for_end(run.supervisor);
+    ::kill(run.guardian, SIGKILL);
+    wait_for_end(run.guardian);
+    auto next = Run({"-l", "l", "--", "cat", "log"}).start();
+    next.wait_for_err("recovering");
+    release(work("fifo"));
+    const auto outcome = next.finish();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.out == "begun\nended\nlast\n");
+}
+
+} // namespace
+} // namespace finally_run::e2e

@@ -1,0 +1,153 @@
+// What a recovered cleanup runs in: directory, umask, environment, temporary directory.
+#include "guard.hpp"
+
+#include <sys/stat.h>
+
+#include <csignal>
+
+namespace finally_run::e2e {
+namespace {
+
+Unfinished left_with(std::vector<std::string> args) {
+    args.insert(args.end(), {"--", "helper", "pause"});
+    return leave_unfinished(Run(std::move(args)));
+}
+
+Outcome recover_from_elsewhere() { return Run({"--recover"}).cwd(case_dir() / "home").run(); }
+
+const std::string log_by_path = "\"$HOME/../work/log\"";
+
+TEST_CASE("a recovered cleanup runs in the directory of the start, wherever recovery was called") {
+    static_cast<void>(left_with({"-c", "pwd >>log", "-r", "relative"}));
+    fs::create_directory(work("relative"));
+    CHECK(recover_from_elsewhere().status == 0);
+    CHECK(log_text() == work().string() + "\n");
+    CHECK_FALSE(fs::exists(work("relative")));
+}
+
+TEST_CASE("if the directory is gone a recovered cleanup runs in a fresh empty one, and says so") {
+    fs::create_directory(work("gone"));
+    const auto left = leave_unfinished(
+        Run({"-c", "ls -A | wc -l >>" + log_by_path + "; pwd >>" + log_by_path, "--", "helper", "pause"})
+            .cwd(work("gone")));
+    fs::remove(work("gone"));
+    const auto outcome = recover_from_elsewhere();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.err.find("finally-run: " + work("gone").string() + ": ") != std::string::npos);
+    const auto said = lines(log_text());
+    REQUIRE(said.size() == 2);
+    CHECK(said.at(0) == "0");
+    CHECK(said.at(1).find((case_dir() / "tmp").string()) == 0);
+    CHECK_FALSE(fs::exists(said.at(1)));
+}
+
+TEST_CASE("a directory that has taken the place of the first one is a stranger's, and nothing is done in it") {
+    fs::create_directory(work("here"));
+    const auto left = leave_unfinished(
+        Run({"-c", "pwd >>" + log_by_path + "; rm -f precious", "-r", "precious", "--", "helper", "pause"})
+            .cwd(work("here")));
+    fs::rename(work("here"), work("there"));
+    fs::create_directory(work("here"));
+    for (const char* place : {"here", "there"})
+        write_file(work(place) / "precious", "");
+    const auto outcome = recover_from_elsewhere();
+    CHECK(outcome.status == 0);
+    CHECK(count(outcome.err, work("here").string() + ": ") == 1);
+    CHECK(log_text().find((case_dir() / "tmp").string()) == 0);
+    CHECK(fs::exists(work("here") / "precious"));
+    CHECK(fs::exists(work("there") / "precious"));
+}
+
+TEST_CASE("a recovered cleanup has the umask of the start") {
+    const auto left = leave_unfinished(
+        Run({"-c", "umask >>log; touch made", "--", "helper", "pause"}).before_exec([] { ::umask(027); }));
+    CHECK(Run({"--recover"}).run().status == 0);
+    CHECK(log_text() == "0027\n");
+    struct stat info {};
+    CHECK(::stat(work("made").c_str(), &info) == 0);
+    CHECK((info.st_mode & 0777U) == 0640);
+}
+
+TEST_CASE("of the environment a recovered cleanup has what is always kept, and what was asked to be kept") {
+    constexpr const char* show = "env | grep -v -e ^FINALLY_RUN_ -e ^_= -e ^PWD= -e ^SHLVL= -e ^OLDPWD= | sort >log";
+    const auto left = leave_unfinished(Run({"--keep-env", "AWS_*,TOKEN", "-c", show, "--", "helper", "pause"})
+                                           .env("AWS_REGION", "here")
+                                           .env("TOKEN", "a b\nc \xff")
+                                           .env("SECRET", "never-on-disk")
+                                           .env("LC_TIME", "C")
+                                           .env("TZ", "UTC")
+                                           .env("USER", "me")
+                                           .env("SHELL", "/bin/sh"));
+    CHECK(read_file(left.journal).find("never-on-disk") == std::string::npos);
+    CHECK(Run({"--recover"}).env("SECRET", "of-another").env("AWS_REGION", "there").run().status == 0);
+    const std::string got = log_text();
+    for (const auto& line :
+         {std::string("AWS_REGION=here"), std::string("TOKEN=a b"), std::string("c \xff"), std::string("LC_TIME=C"),
+          std::string("TZ=UTC"), std::string("USER=me"), std::string("SHELL=/bin/sh"),
+          "HOME=" + (case_dir() / "home").string(), "TMPDIR=" + (case_dir() / "tmp").string(),
+          "XDG_STATE_HOME=" + (case_dir() / "state").string()}) {
+        CHECK_MESSAGE(has_line(got, line), line);
+    }
+    CHECK(got.find("SECRET") == std::string::npos);
+    CHECK(got.find("TERM=") == std::string::npos);
+    CHECK(got.find("PATH=" + (case_dir() / "bin").string()) != std::string::npos);
+}
+
+TEST_CASE("a recovered cleanup is told who it is, how the run ended and that recovery runs it") {
+    const auto left = left_with({"-c", "echo $FINALLY_RUN_ID $FINALLY_RUN_BY $FINALLY_RUN_RESULT "
+                                       "$FINALLY_RUN_EXIT_CODE $FINALLY_RUN_SIGNAL >>log"});
+    CHECK(Run({"--recover"}).run().status == 0);
+    CHECK(log_text() == left.id + " recovery lost 137 KILL\n");
+}
+
+TEST_CASE("a temporary directory is there for the recovered cleanups, and gone after them") {
+    static_cast<void>(left_with({"--temp-dir", "T", "-c", "touch \"$T/x\" && echo \"$T\" >>log"}));
+    CHECK(Run({"--recover"}).run().status == 0);
+    const auto said = lines(log_text());
+    REQUIRE(said.size() == 1);
+    CHECK(said.front().find((case_dir() / "tmp").string()) == 0);
+    CHECK_FALSE(fs::exists(said.front()));
+}
+
+TEST_CASE("recovery runs the cleanups for a failure and not those for a success") {
+    static_cast<void>(left_with({"--on-success", "echo success >>log", "--on-failure", "echo failure >>log"}));
+    CHECK(Run({"--recover"}).run().status == 0);
+    CHECK(log_text() == "failure\n");
+}
+
+TEST_CASE("a recovered cleanup that hangs, forks or fails is reported, and the others run") {
+    const auto left = left_with({"--cleanup-timeout", ".2", "--grace", ".1", "-c", "echo last >>log", "-c",
+                                 "helper grandchild pid TERM", "-c", "helper orphan pid2", "-c", "exit 3", "-c",
+                                 "no-such-program-anywhere"});
+    const auto outcome = Run({"--recover"}).run();
+    CHECK(outcome.status == 120);
+    CHECK(log_text() == "last\n");
+    CHECK(count(outcome.err, "finally-run: cleanup: ") == 4);
+    CHECK_FALSE(alive(pid_in("pid")));
+    CHECK(run_files().empty());
+}
+
+TEST_CASE("a recovered cleanup is retried as often as the run was asked to") {
+    static_cast<void>(left_with({"--cleanup-retries", "2", "-c", "echo try >>log; test $(wc -l <log) -ge 3"}));
+    CHECK(Run({"--recover"}).run().status == 0);
+    CHECK(log_text() == "try\ntry\ntry\n");
+}
+
+TEST_CASE("a recovered cleanup can defer another one, which runs next and in its directory") {
+    static_cast<void>(left_with({"-c", "echo last >>log", "-c",
+                                 "cd ../home && finally-run --defer 'pwd >>../work/log'; echo first >>../work/log"}));
+    const auto outcome = Run({"--recover"}).run();
+    CHECK(outcome.status == 0);
+    CHECK(log_text() == "first\n" + (case_dir() / "home").string() + "\nlast\n");
+}
+
+TEST_CASE("a deferred cleanup is recovered in the directory of its caller") {
+    fs::create_directory(work("sub"));
+    static_cast<void>(
+        leave_unfinished(Run({"--", "sh", "-c", "cd sub; finally-run --defer 'pwd >>../log' && exec helper pause"})));
+    CHECK(recover_from_elsewhere().status == 0);
+    CHECK(log_text() == work("sub").string() + "\n");
+}
+
+} // namespace
+} // namespace finally_run::e2e

@@ -1,0 +1,138 @@
+// Recoveries that meet each other, and recoveries that are killed.
+#include "guard.hpp"
+
+#include <csignal>
+
+namespace finally_run::e2e {
+namespace {
+
+TEST_CASE("recoveries and next holders that start at once run each cleanup once") {
+    for (const std::vector<std::string>& locks : {std::vector<std::string>{}, {"-l", "l"}, {"--lock-shared", "l"}}) {
+        for (int round = 0; round < 4; ++round) {
+            auto words = locks;
+            words.insert(words.end(),
+                         {"-c", "echo last >>log", "-c", "sleep .02; echo first >>log", "--", "helper", "pause"});
+            const auto left = leave_unfinished(Run(words));
+            auto next = locks;
+            next.insert(next.end(), {"--", "true"});
+            std::vector<Process> all;
+            for (int i = 0; i < 6; ++i)
+                all.push_back(Run(i % 2 == 0 ? std::vector<std::string>{"--recover"} : next).start());
+            for (auto& process : all)
+                CHECK(process.finish().status == 0);
+            Run({"--recover"}).run(); // in case they have all met the first one at its work
+            CHECK(log_text() == "first\nlast\n");
+            CHECK(run_files().empty());
+            fs::remove(work("log"));
+        }
+    }
+}
+
+TEST_CASE("no next holder begins before somebody has finished the killed run") {
+    for (int round = 0; round < 4; ++round) {
+        const auto left = leave_unfinished(
+            Run({"-l", "l", "-c", "echo last >>log", "-c", "sleep .02; echo first >>log", "--", "helper", "pause"}));
+        std::vector<Process> all;
+        auto recovery = Run({"--recover"}).start();
+        for (int i = 0; i < 3; ++i)
+            all.push_back(Run({i == 0 ? "--lock-shared" : "-l", "l", "--", "cat", "log"}).start());
+        for (auto& process : all)
+            CHECK(process.finish().out == "first\nlast\n");
+        CHECK(recovery.finish().status == 0);
+        fs::remove(work("log"));
+    }
+}
+
+TEST_CASE("two runs whose locks overlap with those of a killed run do not wait for each other for ever") {
+    for (int round = 0; round < 4; ++round) {
+        const auto left =
+            leave_unfinished(Run({"-l", "a", "-l", "b", "-c", "echo cleaned >>log", "--", "helper", "pause"}));
+        auto one = Run({"-l", "a", "--", "cat", "log"}).start();
+        auto other = Run({"-l", "b", "--", "cat", "log"}).start();
+        auto both = Run({"-l", "b", "-l", "a", "--", "cat", "log"}).start();
+        auto recovery = Run({"--recover"}).start();
+        for (Process* process : {&one, &other, &both})
+            CHECK(process->finish().out == "cleaned\n");
+        CHECK(recovery.finish().status == 0);
+        fs::remove(work("log"));
+    }
+}
+
+TEST_CASE("a recovery that is killed half-way is taken up by the next, which runs again only what was cut off") {
+    make_fifo(work("fifo"));
+    const auto left = leave_unfinished(
+        Run({"-l", "l", "-c", "echo last >>log", "-c", waiting, "-c", "echo first >>log", "--", "helper", "pause"}));
+    auto first = Run({"--recover"}).start();
+    wait_for_log("begun");
+    first.signal(SIGKILL);
+    first.finish();
+    auto second = Run({"--recover"}).start();
+    second.wait_for_err("recovering");
+    CHECK(log_text() == "first\nbegun\n");
+    release(work("fifo"));
+    wait_for_log("ended\nbegun");
+    release(work("fifo"));
+    CHECK(second.finish().status == 0);
+    CHECK(log_text() == "first\nbegun\nended\nbegun\nended\nlast\n");
+    CHECK(run_files().empty());
+}
+
+TEST_CASE("a recovery that is killed while it waits for the command's grace is taken up by the next") {
+    const auto left =
+        leave_alive(Run({"--grace", "30", "-l", "l", "-c", witness, "--", "helper", "grandchild", "pid", "TERM"}));
+    auto first = Run({"--recover"}).start();
+    wait_for_end(left.ready); // it obeys TERM, its child does not
+    CHECK(alive(pid_in("pid")));
+    first.signal(SIGKILL);
+    first.finish();
+    auto second = Run({"--recover"}).start();
+    second.wait_for_err("recovering");
+    ::kill(pid_in("pid"), SIGKILL);
+    CHECK(second.finish().status == 0);
+    CHECK(log_text() == "cleaned by recovery after lost\n");
+}
+
+TEST_CASE("a next holder that is killed while it recovers leaves the rest to the one after it") {
+    make_fifo(work("fifo"));
+    const auto left =
+        leave_unfinished(Run({"-l", "l", "-c", "echo last >>log", "-c", waiting, "--", "helper", "pause"}));
+    auto next = Run({"-l", "l", "--", "touch", "ran"}).start();
+    wait_for_log("begun");
+    next.signal(SIGKILL);
+    next.finish();
+    auto after = Run({"-l", "l", "--", "cat", "log"}).start();
+    release(work("fifo"));
+    wait_for_log("ended\nbegun");
+    release(work("fifo"));
+    CHECK(after.finish().out == "begun\nended\nbegun\nended\nlast\n");
+    CHECK_FALSE(fs::exists(work("ran")));
+}
+
+TEST_CASE("a signal to a recovery cuts no cleanup off, and stops what was to follow") {
+    make_fifo(work("fifo"));
+    const auto first = leave_unfinished(Run({"-c", "echo last >>log", "-c", waiting, "--", "helper", "pause"}));
+    auto process = Run({"--recover"}).start();
+    wait_for_log("begun");
+    process.signal(SIGTERM);
+    process.wait_for_err("still cleaning up after TERM");
+    release(work("fifo"));
+    CHECK(process.finish().signal == SIGTERM);
+    CHECK(log_text() == "begun\nended\nlast\n");
+}
+
+TEST_CASE("a run that is told to stop while it finishes another one finishes that and begins nothing") {
+    make_fifo(work("fifo"));
+    const auto left =
+        leave_unfinished(Run({"-l", "l", "-c", "echo last >>log", "-c", waiting, "--", "helper", "pause"}));
+    auto next = Run({"-l", "l", "-c", "echo mine >>log", "--", "touch", "ran"}).start();
+    wait_for_log("begun");
+    next.signal(SIGTERM);
+    next.wait_for_err("still cleaning up after TERM");
+    release(work("fifo"));
+    CHECK(next.finish().signal == SIGTERM);
+    CHECK(log_text() == "begun\nended\nlast\n");
+    CHECK_FALSE(fs::exists(work("ran")));
+}
+
+} // namespace
+} // namespace finally_run::e2e

@@ -1,0 +1,150 @@
+// Both finally-run and its guardian were killed: who finishes the run, and when.
+#include "guard.hpp"
+
+#include <csignal>
+
+namespace finally_run::e2e {
+namespace {
+
+Run killed(std::vector<std::string> locks) {
+    locks.insert(locks.end(),
+                 {"-c", "echo cleaned by $FINALLY_RUN_BY after $FINALLY_RUN_RESULT >>log", "--", "helper", "pause"});
+    return Run(locks);
+}
+
+constexpr const char* recovered = "cleaned by recovery after lost\n";
+
+TEST_CASE("the next run that takes the same lock finishes the killed one first") {
+    write_file(work("by-path"), "");
+    for (const auto& [theirs, ours] :
+         {std::pair{std::vector<std::string>{"-l", "l"}, std::vector<std::string>{"-l", "l"}},
+          {{"-l", "./by-path"}, {"-l", work("by-path")}},
+          {{"--lock-shared", "l"}, {"-l", "l"}},
+          {{"-l", "l"}, {"--lock-shared", "l"}},
+          {{"--lock-shared", "l"}, {"--lock-shared", "l"}},
+          {{"-l", "a", "-l", "b"}, {"-l", "b"}},
+          {{"-l", "b"}, {"-l", "a", "-l", "b"}}}) {
+        CAPTURE(theirs.back());
+        CAPTURE(ours.back());
+        const auto left = leave_unfinished(killed(theirs));
+        auto words = ours;
+        words.insert(words.end(), {"-s", "echo setup >>log", "--", "cat", "log"});
+        const auto outcome = Run(words).run();
+        CHECK(outcome.status == 0);
+        CHECK(outcome.out == std::string(recovered) + "setup\n");
+        CHECK(lines(outcome.err).size() == 1);
+        CHECK(outcome.err.find("finally-run: recovering run " + left.id + ": helper pause: 1 cleanup left") == 0);
+        CHECK(run_files().empty());
+        fs::remove(work("log"));
+    }
+}
+
+TEST_CASE("a killed run is finished under all of its locks") {
+    make_fifo(work("fifo"));
+    const auto left = leave_unfinished(Run({"-l", "a", "-l", "b", "-c", waiting, "--", "helper", "pause"}));
+    auto next = Run({"-l", "a", "--", "true"}).start();
+    wait_for_log("begun");
+    CHECK(is_locked(state_dir() / "a"));
+    CHECK(is_locked(state_dir() / "b"));
+    release(work("fifo"));
+    CHECK(next.finish().status == 0);
+    CHECK_FALSE(is_locked(state_dir() / "a"));
+    CHECK_FALSE(is_locked(state_dir() / "b"));
+}
+
+TEST_CASE("a run without that lock does not finish the killed one, and says so once") {
+    const auto left = leave_unfinished(killed({"-l", "l"}));
+    const auto first = Run({"-l", "other", "--", "true"}).run();
+    CHECK(first.status == 0);
+    CHECK(lines(first.err).size() == 1);
+    CHECK(first.err.find("finally-run: run " + left.id + " was left unfinished: helper pause: ") == 0);
+    CHECK(first.err.find("--recover") != std::string::npos);
+    for (const auto& words : {std::vector<std::string>{"-l", "other", "--", "true"}, {"--", "true"}})
+        CHECK(Run(words).run().err.empty());
+    CHECK(log_text().empty());
+    CHECK(Run({"--recover"}).run().status == 0);
+    CHECK(log_text() == recovered);
+    CHECK(run_files().empty());
+}
+
+TEST_CASE("a killed run of which was said that it is unfinished is still finished by the next holder of its lock") {
+    const auto left = leave_unfinished(killed({"-l", "l"}));
+    CHECK_FALSE(Run({"--", "true"}).run().err.empty());
+    CHECK(Run({"-l", "l", "--", "true"}).run().status == 0);
+    CHECK(log_text() == recovered);
+    CHECK(run_files().empty());
+}
+
+TEST_CASE("a run that is refused its lock finishes nothing") {
+    auto holder = Run({"-l", "l", "--", "helper", "pause"}).start();
+    holder.wait_for_line("READY");
+    const auto left = leave_unfinished(killed({"-l", "other"}));
+    CHECK(Run({"-n", "-l", "l", "-l", "other", "--", "true"}).run().status == 75);
+    CHECK(log_text().empty());
+}
+
+TEST_CASE("recover finishes all, the newest cleanup of each first, and says what it does") {
+    const auto first = leave_unfinished(killed({"-l", "l"}));
+    const auto second = leave_unfinished(killed({}));
+    const auto outcome = Run({"--recover"}).run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.out.empty());
+    CHECK(outcome.err.find("recovering run " + first.id) != std::string::npos);
+    CHECK(outcome.err.find("recovering run " + second.id) != std::string::npos);
+    CHECK(log_text() == std::string(recovered) + recovered);
+    CHECK(run_files().empty());
+    const auto again = Run({"--recover"}).run();
+    CHECK(again.status == 0);
+    CHECK(again.err == "finally-run: nothing to recover\n");
+}
+
+TEST_CASE("recover finishes the runs that are named and no other") {
+    const auto first = leave_unfinished(killed({}));
+    const auto second = leave_unfinished(killed({}));
+    CHECK(Run({"--recover", second.id}).run().status == 0);
+    CHECK(log_text() == recovered);
+    CHECK(only_journal().stem() == first.id);
+}
+
+TEST_CASE("recover refuses a run that it does not know, and finishes the others that are named") {
+    const auto left = leave_unfinished(killed({}));
+    const std::string unknown = "20260101T000000-00000000";
+    const auto outcome = Run({"--recover", unknown, left.id}).run();
+    CHECK(outcome.status == 125);
+    CHECK(outcome.err.find("finally-run: no such run: " + unknown + "\n") == 0);
+    CHECK(log_text() == recovered);
+}
+
+TEST_CASE("recover leaves a live run alone") {
+    auto process = killed({"-l", "l"}).start();
+    process.wait_for_line("READY");
+    const std::string id = only_journal().stem();
+    const auto named = Run({"--recover", id}).run();
+    CHECK(named.status == 125);
+    CHECK(named.err.find("finally-run: run " + id + " is alive") == 0);
+    const auto all = Run({"--recover"}).run();
+    CHECK(all.status == 0);
+    CHECK(all.err == "finally-run: nothing to recover\n");
+    CHECK(log_text().empty());
+    process.signal(SIGTERM);
+    process.finish();
+    CHECK(log_text() == "cleaned by supervisor after stopped\n");
+}
+
+TEST_CASE("recover waits for the locks of a run as long as asked") {
+    const auto left = leave_unfinished(killed({"-l", "a", "-l", "b"}));
+    auto holder = Run::of({"flock", "--no-fork", state_dir() / "b", "helper", "pause"}).start();
+    holder.wait_for_line("READY");
+    const auto refused = Run({"--recover", "--no-wait"}).run();
+    CHECK(refused.status == 75);
+    CHECK(refused.err.find(left.id) != std::string::npos);
+    CHECK(log_text().empty());
+    auto patient = Run({"--recover"}).start();
+    wait_for_lock_waiters(state_dir() / "b", 1);
+    holder.signal(SIGTERM);
+    CHECK(patient.finish().status == 0);
+    CHECK(log_text() == recovered);
+}
+
+} // namespace
+} // namespace finally_run::e2e

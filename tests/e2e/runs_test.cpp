@@ -1,0 +1,171 @@
+// --status: which runs there are, for people and for programs.
+#include "guard.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <csignal>
+
+namespace finally_run::e2e {
+namespace {
+
+std::string table() {
+    const auto outcome = Run({"--status"}).run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.err.empty());
+    return outcome.out;
+}
+
+nlohmann::json runs() {
+    const auto outcome = Run({"--status", "--json"}).run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.err.empty());
+    return nlohmann::json::parse(outcome.out).at("runs");
+}
+
+nlohmann::json only_run() {
+    const auto found = runs();
+    REQUIRE(found.size() == 1);
+    return found.at(0);
+}
+
+TEST_CASE("where there is no run the status says so, before the first one and after the last") {
+    CHECK(table() == "no runs\n");
+    CHECK(runs().empty());
+    CHECK_FALSE(fs::exists(state_dir()));
+    Run({"-l", "l", "--", "true"}).run();
+    CHECK(table() == "no runs\n");
+    CHECK(runs().empty());
+}
+
+TEST_CASE("the status shows a run whose command runs, with its locks and its cleanups in the order in which they run") {
+    auto process = Run({"-l", "named", "--lock-shared", "./by-path", "-c", "echo last", "--on-failure", "echo first",
+                        "--", "helper", "pause", "two words"})
+                       .start();
+    process.wait_for_line("READY");
+    const auto run = only_run();
+    CHECK(run.at("id") == only_journal().stem().string());
+    CHECK(run.at("state") == "running");
+    CHECK(run.at("pid") == process.pid());
+    CHECK(run.at("command") == "helper pause two words");
+    CHECK(run.at("directory") == work().string());
+    CHECK(run.at("current").is_null());
+    CHECK(run.at("cleanups") == nlohmann::json::parse(R"([{"kind": "on-failure", "text": "echo first"},
+                                                          {"kind": "cleanup", "text": "echo last"}])"));
+    REQUIRE(run.at("locks").size() == 2);
+    for (const auto& lock : run.at("locks")) {
+        const bool by_path = lock.at("name") == work("by-path").string();
+        CHECK((by_path || lock.at("name") == "named"));
+        CHECK(lock.at("shared") == by_path);
+    }
+    const std::string text = table();
+    for (const std::string& part : {run.at("id").get<std::string>(), std::string("running"),
+                                    std::to_string(process.pid()), std::string("helper pause two words"),
+                                    std::string("named"), std::string("echo first"), std::string("echo last")}) {
+        CHECK_MESSAGE(text.find(part) != std::string::npos, text);
+    }
+}
+
+TEST_CASE("the status shows a run in its setup and in its cleanups") {
+    make_fifo(work("fifo"));
+    auto process = Run({"-c", "echo last", "-c", waiting, "-s", waiting, "--", "true"}).start();
+    wait_for_log("begun");
+    CHECK(only_run().at("state") == "setup");
+    CHECK(only_run().at("current").at("kind") == "setup");
+    CHECK(table().find("setup") != std::string::npos);
+    release(work("fifo"));
+    wait_for_log("ended\nbegun");
+    const auto run = only_run();
+    CHECK(run.at("state") == "cleaning-up");
+    CHECK(run.at("pid") == process.pid());
+    CHECK(run.at("current").at("text") == waiting);
+    CHECK(run.at("cleanups").size() == 2);
+    CHECK(table().find("cleaning up") != std::string::npos);
+    release(work("fifo"));
+    process.finish();
+}
+
+TEST_CASE("the status shows a run that is being finished by its guardian, and by a recovery") {
+    make_fifo(work("fifo"));
+    auto process = Run({"-l", "l", "-c", waiting, "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    const pid_t guardian = guardian_of(process.pid());
+    process.signal(SIGKILL);
+    wait_for_log("begun");
+    CHECK(only_run().at("state") == "finishing");
+    CHECK(only_run().at("pid") == guardian);
+    CHECK(only_run().at("current").at("text") == waiting);
+    CHECK(table().find("finishing") != std::string::npos);
+    ::kill(guardian, SIGKILL);
+    wait_for_end(guardian);
+    release(work("fifo"));
+    wait_for_log("ended");
+    CHECK(only_run().at("state") == "unfinished");
+    auto recovery = Run({"--recover"}).start();
+    wait_for_log("ended\nbegun");
+    CHECK(only_run().at("state") == "finishing");
+    CHECK(only_run().at("pid") == recovery.pid());
+    release(work("fifo"));
+    recovery.finish();
+    CHECK(runs().empty());
+}
+
+TEST_CASE("the status shows an unfinished run and what to do about it, and looking changes nothing") {
+    const auto left = leave_unfinished(Run({"-l", "l", "-c", "echo cleaned >>log", "--", "helper", "pause"}));
+    for (int i = 0; i < 2; ++i) {
+        const auto run = only_run();
+        CHECK(run.at("id") == left.id);
+        CHECK(run.at("state") == "unfinished");
+        CHECK(run.at("pid").is_null());
+        CHECK(run.at("locks").at(0).at("name") == "l");
+        CHECK(run.at("cleanups").at(0).at("text") == "echo cleaned >>log");
+        const std::string text = table();
+        CHECK(text.find("unfinished") != std::string::npos);
+        CHECK(text.find("finally-run --recover\n") != std::string::npos);
+        CHECK(text.find("finally-run --forget " + left.id + "\n") != std::string::npos);
+    }
+    CHECK(log_text().empty());
+    CHECK(Run({"--", "true"}).run().err.find(left.id) != std::string::npos); // has still to be said
+    CHECK(only_run().at("state") == "unfinished");
+}
+
+TEST_CASE("the status shows a damaged run and why nobody finishes it") {
+    const auto left = leave_unfinished(Run({"-c", "true", "--", "helper", "pause"}));
+    std::string text = read_file(left.journal);
+    text.at(40) ^= 1;
+    write_file(left.journal, text, 0600);
+    const auto run = only_run();
+    CHECK(run.at("id") == left.id);
+    CHECK(run.at("state") == "damaged");
+    CHECK(run.at("error").get<std::string>().find("damaged at byte") != std::string::npos);
+    CHECK(table().find("damaged at byte") != std::string::npos);
+    CHECK(table().find("finally-run --forget " + left.id + "\n") != std::string::npos);
+}
+
+TEST_CASE("the status makes escape sequences visible, and its JSON holds them as they are") {
+    auto process = Run({"-c", "echo \x1b[31m\xff", "--", "helper", "pause", "\x1b]0;title\x07"}).start();
+    process.wait_for_line("READY");
+    CHECK(table().find('\x1b') == std::string::npos);
+    CHECK(only_run().at("command") == "helper pause \x1b]0;title\x07");
+}
+
+TEST_CASE("the status of another state directory is shown when asked for") {
+    auto process = Run({"--state-dir", work("state"), "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    CHECK(runs().empty());
+    CHECK(Run({"--status", "--state-dir", work("state")}).run().out.find("helper pause") != std::string::npos);
+}
+
+TEST_CASE("the status of many runs that start and end meanwhile is never an error") {
+    auto process =
+        Run::script("for i in $(seq 40); do finally-run -l l$((i % 3)) -c true -- true & done; wait; touch over")
+            .start();
+    while (!fs::exists(work("over"))) {
+        for (const auto& run : runs())
+            CHECK_MESSAGE(run.at("state") != "damaged", run.at("error"));
+    }
+    CHECK(process.finish().err.empty());
+    CHECK(runs().empty());
+}
+
+} // namespace
+} // namespace finally_run::e2e
