@@ -212,7 +212,9 @@ bool File::is_there() const noexcept {
 }
 
 void File::drop_tail() const noexcept {
-    static_cast<void>(::ftruncate(m_fd.get(), static_cast<off_t>(m_read_up_to)));
+    if (::ftruncate(m_fd.get(), static_cast<off_t>(m_read_up_to)) < 0) {
+        return; // then a later recovery of this run may find damage
+    }
 }
 
 bool File::remove() const noexcept { return ::unlink(m_path.c_str()) == 0 || errno == ENOENT; }
