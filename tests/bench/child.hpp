@@ -1,0 +1,50 @@
+// A process that a benchmark has started, and what it has cost.
+#pragma once
+
+#include "os/fd.hpp"
+
+#include <span>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace finally_run::bench {
+
+using Words = std::vector<std::string>;
+
+struct Pipe {
+    os::Fd read;
+    os::Fd write;
+};
+
+[[nodiscard]] Pipe make_pipe();
+
+// "/dev/null", say. Throws std::system_error.
+[[nodiscard]] os::Fd open_file(const std::string& path, int flags);
+
+struct Standard {
+    int in;
+    int out;
+    int error;
+};
+
+// Killed and reaped in the end, if nobody has waited for it.
+class Child {
+public:
+    // The first word is a path. Throws std::system_error.
+    Child(const Words& words, const Words& environment, const Standard& standard);
+    Child(Child&& other) noexcept;
+    Child& operator=(Child&&) = delete;
+    ~Child();
+
+    [[nodiscard]] pid_t pid() const { return m_pid; }
+
+    // Throws std::runtime_error unless it succeeds. The seconds of CPU time of it and of what it has waited for.
+    double wait();
+
+private:
+    pid_t m_pid = 0;
+    std::string m_name;
+};
+
+} // namespace finally_run::bench

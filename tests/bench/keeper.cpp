@@ -1,0 +1,79 @@
+#include "keeper.hpp"
+
+#include "os/error.hpp"
+#include "os/process.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace finally_run::bench {
+
+namespace {
+
+std::filesystem::path make_directory() {
+    std::string directory = std::filesystem::temp_directory_path() / "finally-run-bench.XXXXXX";
+    if (::mkdtemp(directory.data()) == nullptr) {
+        os::throw_errno("create", directory);
+    }
+    return directory;
+}
+
+int wait_for(pid_t child) {
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// Whoever loses its parent becomes our child, since we are the subreaper.
+void kill_all_children() {
+    do {
+        for (const pid_t pid : os::all_pids()) {
+            const auto process = os::read_process(pid);
+            if (process && process->parent == ::getpid()) {
+                ::kill(pid, SIGKILL);
+            }
+        }
+    } while (::waitpid(-1, nullptr, 0) > 0 || errno == EINTR);
+}
+
+} // namespace
+
+int keep(const std::function<int(const std::filesystem::path& directory)>& work) {
+    constexpr int stops[] = {SIGHUP, SIGINT, SIGTERM};
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    const auto directory = make_directory();
+    const pid_t keeper = ::getpid();
+    std::fflush(nullptr);
+    const pid_t worker = ::fork();
+    if (worker == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        const int status = ::getppid() == keeper ? work(directory) : EXIT_FAILURE;
+        std::fflush(nullptr);
+        ::_exit(status);
+    }
+    if (worker < 0) {
+        os::throw_errno("fork");
+    }
+    static pid_t told = 0;
+    told = worker;
+    for (const int signal : stops) {
+        // Ctrl+C reaches the worker too; a signal that was meant for us alone ends it here.
+        std::signal(signal, [](int) { ::kill(told, SIGKILL); });
+    }
+    const int status = wait_for(worker);
+    for (const int signal : stops) {
+        std::signal(signal, SIG_IGN); // its pid may soon be another's
+    }
+    kill_all_children();
+    std::filesystem::remove_all(directory);
+    return status;
+}
+
+} // namespace finally_run::bench

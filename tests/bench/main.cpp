@@ -1,0 +1,117 @@
+// bench [PART...] [--rounds N] [--most N] [--json FILE]: what finally-run costs, beside others. A table, not a test.
+#include "keeper.hpp"
+#include "os/fd.hpp"
+#include "parts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <exception>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace finally_run::bench {
+
+namespace {
+
+struct Part {
+    std::string_view name;
+    void (*run)(const Place&, const Extent&, Report&);
+};
+constexpr std::array parts{Part{"start", start}};
+
+struct Options {
+    std::vector<Part> parts;
+    Extent extent;
+    std::string json;
+};
+
+constexpr int wrong_usage = 2;
+
+struct UsageError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+std::string part_names() {
+    std::string names;
+    for (const Part& part : parts) {
+        names.append(names.empty() ? "" : ", ").append(part.name);
+    }
+    return names;
+}
+
+unsigned number(std::string_view option, std::string_view text) {
+    unsigned value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value == 0 || value > 1'000'000) {
+        throw UsageError(fmt::format("{}: {}: it takes a number, 1 or more", option, text));
+    }
+    return value;
+}
+
+Options parse(const std::vector<std::string_view>& words) {
+    Options options;
+    for (auto word = words.begin(); word != words.end(); ++word) {
+        if (const auto part = std::ranges::find(parts, *word, &Part::name); part != parts.end()) {
+            options.parts.push_back(*part);
+            continue;
+        }
+        const std::string_view option = *word;
+        const bool known = option == "--rounds" || option == "--most" || option == "--json";
+        if (!known || ++word == words.end()) {
+            throw UsageError(
+                fmt::format("{}: it takes --rounds N, --most N, --json FILE and parts: {}", option, part_names()));
+        }
+        if (option == "--json") {
+            options.json = *word;
+        } else {
+            (option == "--rounds" ? options.extent.rounds : options.extent.most) = number(option, *word);
+        }
+    }
+    if (options.parts.empty()) {
+        options.parts.assign(parts.begin(), parts.end());
+    }
+    return options;
+}
+
+int work(const Options& options, const std::filesystem::path& directory) {
+    try {
+        Report report;
+        for (const Part& part : options.parts) {
+            std::filesystem::create_directory(directory / part.name);
+            part.run(Place(directory / part.name), options.extent, report);
+        }
+        report.print_goals();
+        if (!options.json.empty() && !(std::ofstream(options.json) << report.to_json()).flush()) {
+            throw std::runtime_error(options.json + ": cannot be written");
+        }
+        return EXIT_SUCCESS;
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "bench: {}\n", error.what());
+        return EXIT_FAILURE;
+    }
+}
+
+} // namespace
+
+} // namespace finally_run::bench
+
+int main(int argc, char** argv) {
+    using namespace finally_run::bench;
+    try {
+        const Options options = parse({argv + 1, argv + argc});
+        return keep([&](const std::filesystem::path& directory) { return work(options, directory); });
+    } catch (const UsageError& error) {
+        fmt::print(stderr, "bench: {}\n", error.what());
+        return wrong_usage;
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "bench: {}\n", error.what());
+        return EXIT_FAILURE;
+    }
+}

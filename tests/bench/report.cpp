@@ -1,0 +1,71 @@
+#include "report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace finally_run::bench {
+
+namespace {
+
+std::string text_of(const Cell& cell, const Column& column) {
+    if (const auto* const number = std::get_if<double>(&cell)) {
+        return fmt::format("{:.{}f}", *number, column.digits);
+    }
+    const auto* const text = std::get_if<std::string>(&cell);
+    return text != nullptr ? *text : "-";
+}
+
+void print(const Table& table) {
+    std::vector<std::vector<std::string>> lines(1);
+    for (const Column& column : table.columns) {
+        lines.front().push_back(column.name);
+    }
+    for (const auto& row : table.rows) {
+        auto& line = lines.emplace_back();
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            line.push_back(text_of(row[i], table.columns[i]));
+        }
+    }
+    fmt::print("\n{}\n", table.name);
+    for (const auto& line : lines) {
+        for (std::size_t i = 0; i < line.size(); ++i) {
+            std::size_t width = 0;
+            for (const auto& other : lines) {
+                width = std::max(width, i < other.size() ? other[i].size() : 0);
+            }
+            // Names to the left, numbers to the right.
+            fmt::print("  {0:{1}}{2}{0:{3}}", "", i == 0 ? 0 : width - line[i].size(), line[i],
+                       i == 0 ? width - line[i].size() : 0);
+        }
+        fmt::print("\n");
+    }
+    std::fflush(stdout);
+}
+
+} // namespace
+
+void Report::add(Table table) {
+    print(table);
+    m_tables.push_back(std::move(table));
+}
+
+void Report::print_goals() const {
+    if (m_goals.empty()) {
+        return;
+    }
+    Table table{
+        "goals: ratio of total time, which lies between low and high with 95 %, and ratio of CPU time",
+        {{"goal"}, {"at most"}, {"ratio", 3}, {"low", 3}, {"high", 3}, {"CPU", 3}, {"met"}},
+        {},
+    };
+    for (const Goal& goal : m_goals) {
+        const Cell cpu = goal.cpu ? Cell(*goal.cpu) : Cell();
+        table.rows.push_back({goal.name, goal.limit, goal.measured.median, goal.measured.low, goal.measured.high, cpu,
+                              goal.is_met() ? "yes" : "no"});
+    }
+    print(table);
+}
+
+} // namespace finally_run::bench

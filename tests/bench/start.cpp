@@ -1,0 +1,144 @@
+// What a start costs: whole processes, in a random order within each round.
+#include "contenders.hpp"
+#include "driver.hpp"
+#include "held.hpp"
+#include "parts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <fcntl.h>
+#include <map>
+#include <numeric>
+#include <random>
+
+namespace finally_run::bench {
+
+namespace {
+
+constexpr std::array<const char*, 2> locales{"C.UTF-8", ""};
+
+// Of one contender in one locale: one element a round.
+struct Series {
+    std::vector<double> milliseconds;
+    std::vector<double> cpu;
+    std::vector<double> peak;
+    std::vector<double> faults;
+};
+using All = std::map<std::string, Series>; // by the name of the contender
+
+void measure(const Place& place, const Driver& driver, const Contender& contender, const Words& environment,
+             Series& series) {
+    Sample sum;
+    for (int i = 0; i < contender.starts; ++i) {
+        static_cast<void>(open_file(victim(place), O_WRONLY | O_CREAT));
+        const Sample sample = driver.start(contender.words, environment);
+        sum.nanoseconds += sample.nanoseconds;
+        sum.cpu_microseconds += sample.cpu_microseconds;
+        sum.peak_kib = std::max(sum.peak_kib, sample.peak_kib);
+        sum.faults += sample.faults;
+    }
+    series.milliseconds.push_back(static_cast<double>(sum.nanoseconds) / 1e6);
+    series.cpu.push_back(static_cast<double>(sum.cpu_microseconds) / 1e3);
+    series.peak.push_back(static_cast<double>(sum.peak_kib));
+    series.faults.push_back(static_cast<double>(sum.faults));
+}
+
+std::array<All, locales.size()> measure_all(const Place& place, const std::vector<Contender>& all, unsigned rounds) {
+    const Driver driver(place);
+    Held run({FINALLY_RUN_BINARY}, place.environment(), place.quiet().error);
+    std::mt19937 random(1); // the same order each time
+    std::vector<std::size_t> order(all.size() * locales.size());
+    std::iota(order.begin(), order.end(), 0U);
+    std::array<All, locales.size()> series;
+    constexpr unsigned warm_up = 3;
+    for (unsigned round = 0; round < rounds + warm_up; ++round) {
+        if (round == warm_up) {
+            series = {};
+        }
+        std::ranges::shuffle(order, random);
+        for (const std::size_t turn : order) {
+            const Contender& contender = all[turn / locales.size()];
+            const std::size_t locale = turn % locales.size();
+            Words environment = place.environment(locales[locale]);
+            if (contender.in_a_run) {
+                environment.insert(environment.end(), run.run_variables().begin(), run.run_variables().end());
+            }
+            measure(place, driver, contender, environment, series[locale][contender.name]);
+        }
+    }
+    run.wait();
+    place.expect_silence();
+    return series;
+}
+
+Table costs(const std::vector<Contender>& all, All& series, const std::string& where) {
+    Table table{"start: what a whole process costs" + where,
+                {{"contender"},
+                 {"median ms", 3},
+                 {"p10 ms", 3},
+                 {"p90 ms", 3},
+                 {"CPU ms", 3},
+                 {"peak KiB", 0},
+                 {"page faults", 0}},
+                {}};
+    for (const Contender& contender : all) {
+        const Series& its = series[contender.name];
+        table.rows.push_back({contender.name, median(its.milliseconds), quantile(its.milliseconds, 0.1),
+                              quantile(its.milliseconds, 0.9), median(its.cpu), median(its.peak), median(its.faults)});
+    }
+    return table;
+}
+
+Table ratios(const std::vector<Contender>& all, All& series, const std::string& where) {
+    Table table{
+        "start: finally-run's time divided by that of each peer, round by round, the median" + where, {{"beside"}}, {}};
+    for (const Contender& contender : all) {
+        if (contender.ours) {
+            table.columns.push_back({contender.name});
+        }
+    }
+    for (const Contender& peer : all) {
+        if (peer.ours) {
+            continue;
+        }
+        auto& row = table.rows.emplace_back(std::vector<Cell>{peer.name});
+        for (const Contender& contender : all) {
+            if (contender.ours) {
+                const auto& theirs = series[peer.name].milliseconds;
+                row.emplace_back(paired_ratio(series[contender.name].milliseconds, theirs).median);
+            }
+        }
+    }
+    return table;
+}
+
+void add_goals(All& series, const std::string& where, Report& report) {
+    const auto goal = [&](const char* ours, const char* theirs, double limit) {
+        report.add(Goal{fmt::format("{} beside {}{}", ours, theirs, where), limit,
+                        paired_ratio(series[ours].milliseconds, series[theirs].milliseconds),
+                        paired_ratio(series[ours].cpu, series[theirs].cpu).median});
+    };
+    goal(name::lock, name::flock, 1.05);
+    goal(name::lock_cleanup, name::flock_trap, 0.75);
+    goal(name::lock_remove, name::flock_trap, 0.50);
+    goal(name::bare, name::tini, 1.05);
+    goal(name::bare, name::dumb_init, 1.05);
+    goal(name::defer, name::twice, 1.0);
+}
+
+} // namespace
+
+void start(const Place& place, const Extent& extent, Report& report) {
+    const auto all = contenders(place);
+    auto series = measure_all(place, all, extent.rounds);
+    for (std::size_t i = 0; i < locales.size(); ++i) {
+        const std::string where = *locales[i] != '\0' ? fmt::format(", LANG={}", locales[i]) : ", LANG not set";
+        report.add(costs(all, series[i], where));
+        report.add(ratios(all, series[i], where));
+        add_goals(series[i], where, report);
+    }
+}
+
+} // namespace finally_run::bench
