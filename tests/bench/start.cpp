@@ -47,7 +47,8 @@ void measure(const Place& place, const Driver& driver, const Contender& contende
 
 std::array<All, locales.size()> measure_all(const Place& place, const std::vector<Contender>& all, unsigned rounds) {
     const Driver driver(place);
-    Held run({FINALLY_RUN_BINARY}, place.environment(), place.quiet().error);
+    // In a state directory of its own: a start looks at the journals of all runs that are alive.
+    Held run({FINALLY_RUN_BINARY}, place.environment({}, "outer"), place.quiet().error);
     std::mt19937 random(1); // the same order each time
     std::vector<std::size_t> order(all.size() * locales.size());
     std::iota(order.begin(), order.end(), 0U);
