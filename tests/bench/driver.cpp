@@ -17,9 +17,9 @@ void append(std::string& bytes, const Words& words) {
 
 } // namespace
 
-Driver::Driver(const Place& place)
+Driver::Driver(int error)
     : m_requests(make_pipe()), m_answers(make_pipe()),
-      m_child({BENCH_DRIVER}, {}, {m_requests.read.get(), m_answers.write.get(), place.quiet().error}) {
+      m_child({BENCH_DRIVER}, {}, {m_requests.read.get(), m_answers.write.get(), error}) {
     m_answers.write.reset(); // so that its end is seen
 }
 

@@ -3,13 +3,13 @@
 
 #include "child.hpp"
 #include "driver/sample.hpp"
-#include "place.hpp"
 
 namespace finally_run::bench {
 
 class Driver {
 public:
-    explicit Driver(const Place& place);
+    // `error` becomes the stderr of what is started.
+    explicit Driver(int error);
 
     // Throws std::runtime_error if the program does not succeed.
     [[nodiscard]] Sample start(const Words& words, const Words& environment) const;

@@ -24,7 +24,8 @@ struct Part {
     std::string_view name;
     void (*run)(const Place&, const Extent&, Report&);
 };
-constexpr std::array parts{Part{"start", start}};
+constexpr std::array parts{Part{"start", start},         Part{"cleanups", cleanups}, Part{"waiters", waiters},
+                           Part{"leftovers", leftovers}, Part{"memory", memory},     Part{"stdout", standard_output}};
 
 struct Options {
     std::vector<Part> parts;

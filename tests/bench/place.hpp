@@ -17,11 +17,12 @@ public:
     // LANG is not set if `locale` is empty. The state directory is below the directory.
     [[nodiscard]] Words environment(const std::string& locale = {}, const std::string& state = "state") const;
 
-    // Nobody reads or writes anything, and what is said on stderr is a mistake of the benchmark.
-    [[nodiscard]] Standard quiet() const { return {m_null.get(), m_null.get(), m_errors.get()}; }
     [[nodiscard]] int null() const { return m_null.get(); }
 
-    // Throws std::runtime_error with what has been said, if anything.
+    // For the stderr of those that have nothing to say.
+    [[nodiscard]] int errors() const { return m_errors.get(); }
+
+    // Throws std::runtime_error with what they have said, if anything.
     void expect_silence() const;
 
 private:

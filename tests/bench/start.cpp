@@ -46,9 +46,9 @@ void measure(const Place& place, const Driver& driver, const Contender& contende
 }
 
 std::array<All, locales.size()> measure_all(const Place& place, const std::vector<Contender>& all, unsigned rounds) {
-    const Driver driver(place);
+    const Driver driver(place.errors());
     // In a state directory of its own: a start looks at the journals of all runs that are alive.
-    Held run({FINALLY_RUN_BINARY}, place.environment({}, "outer"), place.quiet().error);
+    Held run({FINALLY_RUN_BINARY}, place.environment({}, "outer"), place.errors());
     std::mt19937 random(1); // the same order each time
     std::vector<std::size_t> order(all.size() * locales.size());
     std::iota(order.begin(), order.end(), 0U);

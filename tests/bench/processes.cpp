@@ -1,0 +1,95 @@
+#include "processes.hpp"
+
+#include "os/error.hpp"
+#include "os/process.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <poll.h>
+#include <stdexcept>
+#include <sys/stat.h>
+
+namespace finally_run::bench {
+
+namespace {
+
+void await(const std::function<bool()>& happened, const std::string& otherwise) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (!happened()) {
+        if (std::chrono::steady_clock::now() > deadline) {
+            throw std::runtime_error(otherwise);
+        }
+        ::poll(nullptr, 0, 1);
+    }
+}
+
+} // namespace
+
+std::size_t waiters_on(const std::string& file) {
+    struct stat info = {};
+    if (::stat(file.c_str(), &info) < 0) {
+        os::throw_errno("look at", file);
+    }
+    // "1: -> FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"
+    const std::string object = fmt::format(":{} 0 EOF", info.st_ino);
+    std::ifstream locks("/proc/locks");
+    std::size_t count = 0;
+    for (std::string line; std::getline(locks, line);) {
+        count += line.find("-> FLOCK") != line.npos && line.ends_with(object) ? 1 : 0;
+    }
+    return count;
+}
+
+void await_waiters(const std::string& file, std::size_t count) {
+    await([&] { return waiters_on(file) >= count; }, fmt::format("{}: fewer than {} wait for it", file, count));
+}
+
+pid_t guardian_of(pid_t supervisor) {
+    pid_t guardian = 0;
+    const auto is_found = [&] {
+        for (const pid_t pid : os::all_pids()) {
+            const auto process = os::read_process(pid);
+            if (process && process->parent == supervisor && process->name == "finally-guard") {
+                guardian = pid;
+            }
+        }
+        return guardian != 0;
+    };
+    await(is_found, "a run has no guardian");
+    return guardian;
+}
+
+Memory memory_of(pid_t pid) {
+    std::ifstream file(fmt::format("/proc/{}/smaps_rollup", pid));
+    Memory memory;
+    for (std::string word; file >> word;) {
+        if (word == "Rss:") {
+            file >> memory.resident;
+        } else if (word == "Pss:") {
+            file >> memory.proportional;
+        } else if (word == "Private_Dirty:") {
+            file >> memory.private_dirty;
+        }
+    }
+    if (memory.resident == 0) {
+        throw std::runtime_error(fmt::format("process {} shows no memory", pid));
+    }
+    return memory;
+}
+
+double cpu_of(pid_t pid) {
+    double milliseconds = 0;
+    for (const auto& task : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid))) {
+        // proc(5): nanoseconds on a processor come first.
+        double nanoseconds = 0;
+        std::ifstream(task.path() / "schedstat") >> nanoseconds;
+        milliseconds += nanoseconds / 1e6;
+    }
+    return milliseconds;
+}
+
+} // namespace finally_run::bench

@@ -1,0 +1,67 @@
+// What it costs a command to write a lot while it is wrapped: nothing, since its stdout is handed to it as it is.
+#include "parts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <random>
+#include <stdexcept>
+#include <unistd.h>
+
+namespace finally_run::bench {
+
+namespace {
+
+constexpr long long amount = 1LL << 30;
+constexpr unsigned rounds = 9;
+
+double pour(const Place& place, Words words) {
+    words.insert(words.end(), {BENCH_HELPER, "pour", std::to_string(amount)});
+    static std::array<char, 65536> block;
+    Pipe pipe = make_pipe();
+    const auto start = std::chrono::steady_clock::now();
+    Child child(words, place.environment(), {place.null(), pipe.write.get(), place.errors()});
+    pipe.write.reset();
+    long long seen = 0;
+    for (ssize_t got = 1; got > 0; seen += got) {
+        got = ::read(pipe.read.get(), block.data(), block.size());
+    }
+    child.wait();
+    if (seen != amount) {
+        throw std::runtime_error(fmt::format("{} bytes of {} came through", seen, amount));
+    }
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+} // namespace
+
+void standard_output(const Place& place, const Extent& /*extent*/, Report& report) {
+    const std::array<const char*, 3> names{"no wrapper", "finally-run", "... --lock --cleanup"};
+    const std::array<Words, 3> wrappers{
+        Words{}, {FINALLY_RUN_BINARY}, {FINALLY_RUN_BINARY, "--lock", "bench", "--cleanup", "/usr/bin/true"}};
+    std::array<std::vector<double>, 3> times;
+    std::array<std::size_t, 3> order{0, 1, 2};
+    std::mt19937 random(1);
+    for (unsigned round = 0; round < rounds; ++round) {
+        std::ranges::shuffle(order, random);
+        for (const std::size_t turn : order) {
+            times[turn].push_back(pour(place, wrappers[turn]));
+        }
+    }
+    place.expect_silence();
+    Table table{
+        "stdout: 1 GiB through a pipe", {{"wrapper"}, {"median ms"}, {"p10 ms"}, {"p90 ms"}, {"beside none", 3}}, {}};
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        const Ratio ratio = paired_ratio(times[i], times[0]);
+        table.rows.push_back(
+            {names[i], median(times[i]), quantile(times[i], 0.1), quantile(times[i], 0.9), ratio.median});
+        if (i > 0) {
+            report.add(Goal{fmt::format("1 GiB to stdout under {} beside no wrapper", names[i]), 1.02, ratio});
+        }
+    }
+    report.add(std::move(table));
+}
+
+} // namespace finally_run::bench
