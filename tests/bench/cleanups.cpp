@@ -15,8 +15,6 @@ namespace finally_run::bench {
 namespace {
 
 constexpr unsigned sweeps = 3;
-constexpr unsigned small = 100; // up to here a run is repeated within a sweep
-constexpr unsigned repeats = 20;
 constexpr const char* cmd = "/usr/bin/true";
 
 struct Way {
@@ -50,7 +48,7 @@ Sweep sweep(const Driver& driver, const Words& environment, const Way& way, cons
             std::mt19937& random) {
     std::vector<unsigned> order;
     for (const unsigned count : counts) {
-        order.insert(order.end(), count <= small ? repeats : 1, count);
+        order.insert(order.end(), count <= 10 ? 20 : 1 + 400 / count, count);
     }
     std::ranges::shuffle(order, random);
     Sweep found;

@@ -28,7 +28,7 @@ Memory of_waiter(const Place& place, Words wrapper, const std::string& lock) {
     Held holder({"/usr/bin/flock", lock}, place.environment(), place.errors());
     wrapper.emplace_back("true");
     Child waiter(wrapper, place.environment(), {place.null(), place.null(), place.null()});
-    await_waiters(lock, 1);
+    await_waiter(lock, waiter.pid());
     ::poll(nullptr, 0, 1500);
     const Memory memory = memory_of(waiter.pid());
     holder.wait();

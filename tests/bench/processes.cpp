@@ -29,23 +29,24 @@ void await(const std::function<bool()>& happened, const std::string& otherwise) 
 
 } // namespace
 
-std::size_t waiters_on(const std::string& file) {
+void await_waiter(const std::string& file, pid_t pid) {
     struct stat info = {};
     if (::stat(file.c_str(), &info) < 0) {
         os::throw_errno("look at", file);
     }
     // "1: -> FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"
+    const std::string process = fmt::format(" {} ", pid);
     const std::string object = fmt::format(":{} 0 EOF", info.st_ino);
-    std::ifstream locks("/proc/locks");
-    std::size_t count = 0;
-    for (std::string line; std::getline(locks, line);) {
-        count += line.find("-> FLOCK") != line.npos && line.ends_with(object) ? 1 : 0;
-    }
-    return count;
-}
-
-void await_waiters(const std::string& file, std::size_t count) {
-    await([&] { return waiters_on(file) >= count; }, fmt::format("{}: fewer than {} wait for it", file, count));
+    const auto waits = [&] {
+        std::ifstream locks("/proc/locks");
+        for (std::string line; std::getline(locks, line);) {
+            if (line.ends_with(object) && line.find("-> FLOCK") != line.npos && line.find(process) != line.npos) {
+                return true;
+            }
+        }
+        return false;
+    };
+    await(waits, fmt::format("{} does not wait for {}", pid, file));
 }
 
 pid_t guardian_of(pid_t supervisor) {

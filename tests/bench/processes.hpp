@@ -1,17 +1,13 @@
 // What /proc says of processes: who waits, who is the guardian, how much memory and time they have had.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <sys/types.h>
 
 namespace finally_run::bench {
 
-// How many wait in flock(2) for the file.
-[[nodiscard]] std::size_t waiters_on(const std::string& file);
-
-// Returns when `count` do. Throws std::runtime_error if that takes a minute.
-void await_waiters(const std::string& file, std::size_t count);
+// Returns when the process waits in flock(2) for the file. Throws std::runtime_error if that takes a minute.
+void await_waiter(const std::string& file, pid_t pid);
 
 // Returns when it is there and has its name. Throws std::runtime_error if that takes a minute.
 [[nodiscard]] pid_t guardian_of(pid_t supervisor);

@@ -63,7 +63,7 @@ Turn take_turns(const Place& place, const Words& wrapper, const std::string& loc
         Words words = wrapper;
         words.insert(words.end(), {BENCH_HELPER, "stamp", file, std::to_string(i)});
         children.emplace_back(words, environment, Standard{place.null(), place.null(), place.null()});
-        await_waiters(lock, i);
+        await_waiter(lock, children.back().pid());
     }
     Turn turn;
     if (idle) {
@@ -83,7 +83,7 @@ Turn take_turns(const Place& place, const Words& wrapper, const std::string& loc
     return turn;
 }
 
-unsigned rounds_of(unsigned count) { return std::max(3U, 30 / count); }
+unsigned rounds_of(unsigned count) { return std::max(count < most_waiters ? 3U : 2U, 30 / count); }
 
 } // namespace
 
