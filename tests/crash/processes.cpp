@@ -3,7 +3,9 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -77,6 +79,17 @@ std::string read_whole(const std::string& path) {
     return text.str();
 }
 
+// Empty if there is none.
+std::string field_of_status(pid_t pid, const std::string& name) {
+    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+    for (std::string line; std::getline(status, line);) {
+        if (line.compare(0, name.size() + 2, name + ":\t") == 0) {
+            return line.substr(name.size() + 2);
+        }
+    }
+    return {};
+}
+
 } // namespace
 
 void block_signals() {
@@ -147,6 +160,25 @@ std::string command_line(pid_t pid) {
 
 bool is_thread_of(pid_t pid, pid_t process) {
     return fs::exists("/proc/" + std::to_string(process) + "/task/" + std::to_string(pid));
+}
+
+bool is_running(pid_t pid) {
+    const std::string state = field_of_status(pid, "State");
+    return !state.empty() && state.front() != 'Z' && state.front() != 'X';
+}
+
+std::string name_of_process(pid_t pid) { return read_whole("/proc/" + std::to_string(pid) + "/comm"); }
+
+Family family_of(pid_t pid) {
+    return {std::atoi(field_of_status(pid, "Tgid").c_str()), std::atoi(field_of_status(pid, "PPid").c_str())};
+}
+
+bool was_made_to_run_a_program(pid_t pid) {
+    long call = 0;
+    unsigned long flags = 0;
+    std::ifstream file("/proc/" + std::to_string(pid) + "/syscall"); // "NUMBER ARGUMENT..."
+    file >> call >> std::hex >> flags;
+    return !file || (call != SYS_clone) || (flags & CLONE_VFORK) != 0;
 }
 
 bool has_children() {

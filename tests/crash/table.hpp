@@ -29,6 +29,7 @@ private:
         unsigned trials = 0;
         unsigned not_reached = 0; // the run ended before the point, or the one to be hit was not there
         unsigned bad = 0;
+        unsigned excused = 0;
         std::array<unsigned, fault_names.size()> faults{};
         std::vector<std::string> examples; // the first of each fault
     };

@@ -67,6 +67,7 @@ private:
     bool m_armed = false; // the actor's points count
     bool m_idle = false;  // the shot had nobody to hit
     bool m_needs_finisher = false;
+    bool m_abandoned = false; // at some time nobody of the run was left
     std::optional<Point> m_held;
     Deadline m_held_until;
     pid_t m_failing = 0; // stands between the entry of the failing call and its exit
@@ -106,8 +107,15 @@ Outcome Trial::run() {
     }
     m_tracer.kill_everybody();
     m_seen.first_program = m_tracer.first_program();
+    if (m_abandoned) {
+        for (const pid_t pid : m_tracer.orphans()) {
+            m_seen.abandoned.push_back(std::to_string(pid));
+        }
+    }
     look_around(m_directory, m_seen);
-    m_outcome.faults = judge(m_seen);
+    const Verdict verdict = judge(m_seen);
+    m_outcome.faults = verdict.faults;
+    m_outcome.excused = verdict.excused;
     m_outcome.details = describe();
     return m_outcome;
 }
@@ -140,6 +148,9 @@ void Trial::run_finisher() {
         pump(m_tracer.start(Role::finisher, launch(m_scenario.finish(m_directory, Finisher::recover))));
     }
     m_seen.finisher_status = m_last_status;
+    if (m_tracer.alive(Role::guardian) && !m_seen.hung) {
+        pump(0); // it was being made when both were killed
+    }
     while (::waitpid(-1, nullptr, __WALL | WNOHANG) > 0) {
     }
     m_seen.left_process = has_children();
@@ -170,6 +181,7 @@ void Trial::pump(pid_t until) {
         } else if (const auto* const told = std::get_if<Told>(&event)) {
             if (!m_armed && m_row.first_blow != Blow::none && told->moment == m_row.opening) {
                 strike(m_row.first_blow, nullptr);
+                m_abandoned = m_abandoned || m_needs_finisher;
                 m_armed = true;
             }
         } else if (std::holds_alternative<NobodyLeft>(event)) {
@@ -227,6 +239,7 @@ void Trial::at(const Point& point) {
                   .append(name_of_call(point.call))
                   .append(point.in_child ? " in a child" : "");
     const bool hit = strike(m_row.blow, &point);
+    m_abandoned = m_abandoned || m_needs_finisher;
     m_idle = !hit;
     m_outcome.reached = hit;
     if (m_failing == 0) {

@@ -50,6 +50,7 @@ struct Outcome {
     unsigned points = 0;     // that the actor had, up to the shot
     std::vector<Call> calls; // entered, up to the shot
     Faults faults;
+    bool excused = false;
     std::string details; // where the shot fell, the log, stderr; for people
 };
 
