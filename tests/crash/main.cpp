@@ -95,7 +95,7 @@ int run(const Options& options, const Scenario& scenario, std::vector<Row> rows)
         const auto* const first = explored.data() + number * explorations;
         const Outcome& longest = *std::max_element(
             first, first + explorations, [](const Outcome& a, const Outcome& b) { return a.points < b.points; });
-        table.add_row(rows[number].name, longest.points);
+        table.add_row(rows[number].name, longest);
         for (unsigned again = 0; again < explorations; ++again) {
             table.add_unbroken(number, first[again]);
         }

@@ -7,10 +7,11 @@
 
 namespace finally_run::crash {
 
-void Table::add_row(std::string name, unsigned points) {
+void Table::add_row(std::string name, const Outcome& explored) {
     Line line;
     line.name = std::move(name);
-    line.points = points;
+    line.points = explored.points;
+    line.repeats = explored.repeats;
     m_lines.push_back(std::move(line));
 }
 
@@ -54,14 +55,15 @@ void Table::print(bool with_examples) const {
     for (const Line& line : m_lines) {
         width = std::max(width, static_cast<int>(line.name.size()));
     }
-    std::printf("%-*s %7s %7s %11s %5s %7s", width, "", "points", "trials", "not reached", "bad", "excused");
+    std::printf("%-*s %7s %7s %7s %11s %5s %7s", width, "", "repeats", "points", "trials", "not reached", "bad",
+                "excused");
     for (const auto& name : fault_names) {
         std::printf(" %8.*s", static_cast<int>(name.size()), name.data());
     }
     std::printf("\n");
     for (const Line& line : m_lines) {
-        std::printf("%-*s %7u %7u %11u %5u %7u", width, line.name.c_str(), line.points, line.trials, line.not_reached,
-                    line.bad, line.excused);
+        std::printf("%-*s %7u %7u %7u %11u %5u %7u", width, line.name.c_str(), line.repeats, line.points, line.trials,
+                    line.not_reached, line.bad, line.excused);
         for (const unsigned number : line.faults) {
             std::printf(" %8u", number);
         }

@@ -4,6 +4,7 @@
 #include "calls.hpp"
 #include "evidence.hpp"
 #include "processes.hpp"
+#include "repeats.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,6 +64,7 @@ private:
     fs::path m_directory;
     Deadline m_deadline = Deadline::clock::now() + time_limit;
     Tracer m_tracer;
+    Repeats m_repeats;
     pid_t m_supervisor = 0;
     bool m_armed = false; // the actor's points count
     bool m_idle = false;  // the shot had nobody to hit
@@ -224,6 +226,10 @@ void Trial::at(const Point& point) {
         return;
     }
     if (point.role != m_row.actor || !m_armed || m_outcome.reached) {
+        return;
+    }
+    if (m_repeats.is_repeat(point)) {
+        ++m_outcome.repeats;
         return;
     }
     const unsigned number = m_outcome.points++;
