@@ -90,6 +90,38 @@ std::string field_of_status(pid_t pid, const std::string& name) {
     return {};
 }
 
+struct Child {
+    pid_t pid;
+    bool exiting; // or a zombie
+};
+
+std::vector<Child> children_of_ours() {
+    std::vector<Child> children;
+    for (const auto& entry : fs::directory_iterator("/proc", fs::directory_options::skip_permission_denied)) {
+        const std::string name = entry.path().filename();
+        if (name.find_first_not_of("0123456789") != std::string::npos) {
+            continue;
+        }
+        // "PID (NAME) STATE PARENT GROUP SESSION TERMINAL ITS_GROUP FLAGS ..."
+        const std::string stat = read_whole(entry.path() / "stat");
+        const auto close = std::min(stat.rfind(')'), stat.size());
+        std::istringstream fields(stat.substr(std::min(close + 1, stat.size())));
+        char state = 0;
+        std::array<long, 5> numbers{};
+        unsigned long flags = 0;
+        fields >> state;
+        for (long& number : numbers) {
+            fields >> number;
+        }
+        fields >> flags;
+        constexpr unsigned long exiting = 4; // PF_EXITING, which no header has
+        if (fields && numbers[0] == ::getpid()) {
+            children.push_back({std::atoi(name.c_str()), state == 'Z' || (flags & exiting) != 0});
+        }
+    }
+    return children;
+}
+
 } // namespace
 
 void block_signals() {
@@ -186,20 +218,15 @@ bool has_children() {
     return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
 }
 
+bool has_running_children() {
+    const auto children = has_children() ? children_of_ours() : std::vector<Child>();
+    return std::any_of(children.begin(), children.end(), [](const Child& child) { return !child.exiting; });
+}
+
 void kill_descendants() {
-    const std::string me = std::to_string(::getpid());
     while (has_children()) {
-        for (const auto& entry : fs::directory_iterator("/proc", fs::directory_options::skip_permission_denied)) {
-            const std::string name = entry.path().filename();
-            if (name.find_first_not_of("0123456789") != std::string::npos) {
-                continue;
-            }
-            const std::string stat = read_whole(entry.path() / "stat");
-            const auto close = stat.rfind(')');
-            // "PID (NAME) STATE PARENT ..."
-            if (close != std::string::npos && stat.compare(close + 4, me.size() + 1, me + ' ') == 0) {
-                ::kill(std::atoi(name.c_str()), SIGKILL);
-            }
+        for (const Child& child : children_of_ours()) {
+            ::kill(child.pid, SIGKILL);
         }
         int status = 0;
         while (::waitpid(-1, &status, __WALL) > 0 && WIFSTOPPED(status)) {

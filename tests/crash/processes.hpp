@@ -34,6 +34,8 @@ struct Family {
 
 // Also zombies; a subreaper that has waited for all that it knows of has none.
 [[nodiscard]] bool has_children();
+// One that is on its way out gives back its locks before it is a zombie; so whoever waited for those may end earlier.
+[[nodiscard]] bool has_running_children();
 void kill_descendants();
 
 // Makes the system call at whose entry a traced process stands be no call at all.

@@ -155,7 +155,7 @@ void Trial::run_finisher() {
     }
     while (::waitpid(-1, nullptr, __WALL | WNOHANG) > 0) {
     }
-    m_seen.left_process = has_children();
+    m_seen.left_process = has_running_children();
 }
 
 void Trial::release() {
