@@ -47,7 +47,7 @@ public:
     void unseal() const noexcept;
     [[nodiscard]] bool is_sealed_or_removed() const noexcept;
     // Whether its path still leads to it.
-    [[nodiscard]] bool is_there() const noexcept;
+    [[nodiscard]] bool is_there() const;
 
     // Takes its name away: the run is over. False with errno if that cannot be done.
     bool remove() const noexcept;

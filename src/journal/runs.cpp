@@ -45,7 +45,15 @@ std::vector<Item> Runs::items() const {
         os::throw_error(error, "open", m_path.native());
     }
     std::vector<Item> found;
-    while (const dirent* const entry = ::readdir(directory.get())) {
+    for (;;) {
+        errno = 0;
+        const dirent* const entry = ::readdir(directory.get());
+        if (entry == nullptr && errno != 0) {
+            os::throw_errno("read", m_path.native());
+        }
+        if (entry == nullptr) {
+            break;
+        }
         const std::string_view name = entry->d_name;
         for (const std::string_view suffix : {journal_suffix, told_suffix}) {
             if (name.ends_with(suffix) && name.size() > suffix.size()) {
