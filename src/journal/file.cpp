@@ -204,11 +204,13 @@ bool File::is_sealed_or_removed() const noexcept {
     return ::fstat(m_fd.get(), &info) < 0 || info.st_nlink == 0 || (info.st_mode & ALLPERMS) == sealed_mode;
 }
 
-bool File::is_there() const noexcept {
+bool File::is_there() const {
     struct stat ours = {};
     struct stat there = {};
-    return ::fstat(m_fd.get(), &ours) == 0 && ::lstat(m_path.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
-           ours.st_dev == there.st_dev;
+    if (::fstat(m_fd.get(), &ours) < 0 || (::lstat(m_path.c_str(), &there) < 0 && errno != ENOENT)) {
+        os::throw_errno("journal", m_path.native());
+    }
+    return ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
 }
 
 void File::drop_tail() const noexcept {

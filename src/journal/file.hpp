@@ -47,7 +47,7 @@ public:
     void unseal() const noexcept;
     [[nodiscard]] bool is_sealed_or_removed() const noexcept;
     // Whether its path still leads to it.
-    [[nodiscard]] bool is_there() const noexcept;
+    [[nodiscard]] bool is_there() const;
 
     // Cuts off what follows the last whole record that has been read: after a power loss that may be NUL bytes, and a
     // record behind them would look like damage. Only if nobody else can be writing.

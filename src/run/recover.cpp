@@ -94,8 +94,13 @@ std::variant<lock::Held, Finish> take_locks_of(const journal::Opened& opened, co
         }
         return std::get<lock::Held>(std::move(outcome));
     } catch (const std::system_error& error) {
-        asker.messages().note("recovering without a lock", {}, error.what());
-        return lock::Held{};
+        const int code = error.code().value();
+        if (code == ENOENT || code == ENOTDIR) { // nobody can have it any more
+            asker.messages().note("recovering without a lock", {}, error.what());
+            return lock::Held{};
+        }
+        asker.messages().error("run " + opened.run_id + " cannot be recovered", {}, error.what());
+        return Finish{own_failure_status, 0};
     }
 }
 
@@ -120,6 +125,9 @@ std::variant<Taken, Finish> take(const journal::Item& item, const plan::Recover&
     for (;;) {
         const auto state = read_state(item.path);
         Taken taken{{}, look_at(item.path, Patience::some)};
+        if (!state && std::holds_alternative<Leftover>(taken.found)) {
+            continue; // it could be read a moment later, and its locks are to be taken
+        }
         if (!state || (!std::holds_alternative<Leftover>(taken.found) && !std::holds_alternative<Alive>(taken.found))) {
             return taken;
         }
