@@ -54,6 +54,12 @@ Outcome kill_supervisor(Process& process) {
     return process.finish();
 }
 
+Outcome finish_with_guardian(Process& process) {
+    wait_for_end(process.pid()); // first: while it lives it may start somebody behind our look at /proc
+    wait_until("nobody is left", [] { return leftovers().empty(); });
+    return process.finish();
+}
+
 void kill_both(pid_t supervisor) {
     const pid_t guardian = guardian_of(supervisor);
     // Whoever dies first is noticed by the other.

@@ -86,8 +86,7 @@ TEST_CASE("a step that kills finally-run itself is cleaned up after") {
         std::vector<std::string> words{"-l", "l", "-c", "echo cleaned >>log"};
         words.insert(words.end(), args.begin(), args.end());
         auto process = Run(words).start();
-        wait_until("finally-run and its guardian are gone", [] { return leftovers().empty(); });
-        CHECK(process.finish().signal == SIGKILL);
+        CHECK(finish_with_guardian(process).signal == SIGKILL);
         CHECK(count(log_text(), "cleaned\n") == 1);
         check_nothing_left();
         fs::remove(work("log"));
@@ -100,7 +99,7 @@ TEST_CASE("whenever finally-run is killed, what has begun is cleaned up and the 
         auto process = Run({"-l", "l", "-c", "echo cleaned >>log", "-s", "echo begun >>log", "--", "true"}).start();
         ::poll(nullptr, 0, i / 4);
         process.signal(SIGKILL);
-        wait_until("finally-run and its guardian are gone", [] { return leftovers().empty(); });
+        finish_with_guardian(process);
         const std::string log = log_text();
         const bool well = log.empty() || log == "begun\ncleaned\n" || log == "cleaned\n" ||
                           log == "begun\ncleaned\ncleaned\n" || log == "cleaned\ncleaned\n";

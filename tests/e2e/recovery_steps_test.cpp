@@ -23,10 +23,10 @@ TEST_CASE("a command that is still alive is stopped before its run is recovered,
 }
 
 TEST_CASE("a recovery whose command is alive sends what was asked for and keeps its grace") {
-    const auto left =
-        leave_alive(Run({"--grace", "30", "--signal", "USR1", "-c", "echo cleaned >>log", "--", "sh", "-c",
-                         "exec 2>/dev/null; trap 'echo USR1 >>log; exit' USR1; trap 'echo TERM >>log' TERM; echo READY $$; "
-                         "while :; do sleep .01; done"}));
+    const auto left = leave_alive(
+        Run({"--grace", "30", "--signal", "USR1", "-c", "echo cleaned >>log", "--", "sh", "-c",
+             "exec 2>/dev/null; trap 'echo USR1 >>log; exit' USR1; trap 'echo TERM >>log' TERM; echo READY $$; "
+             "while :; do sleep .01; done"}));
     CHECK(Run({"--recover"}).run().status == 0);
     CHECK(log_text() == "USR1\ncleaned\n");
 }
