@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <doctest/doctest.h>
+#include <poll.h>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -172,6 +173,32 @@ TEST_CASE("who is in the group of a step belongs to it if nobody else could be t
     CHECK(members_of(survivors).empty());
     survivors.alone_in_group = true;
     CHECK(members_of(survivors) == Pids{step.child()});
+}
+
+TEST_CASE("a step that forks and ends while we look is not missed in its child") {
+    for (int round = 0; round < 100; ++round) {
+        test::Gate end;
+        test::Gate ready;
+        test::Gate hopped;
+        test::Forked first([&] {
+            ::setpgid(0, 0);
+            end.close_writer();
+            ready.open();
+            if (::fork() == 0) {
+                hopped.open();
+                static_cast<void>(end.pass());
+            }
+        });
+        auto survivors = survivors_of(first.pid(), 0);
+        survivors.alone_in_group = true;
+        REQUIRE(ready.pass());
+        pollfd over{hopped.reader(), POLLIN, 0};
+        while (::poll(&over, 1, 0) == 0) {
+            REQUIRE_FALSE(survivors.members().empty());
+        }
+        REQUIRE(first.succeeded());
+        REQUIRE_FALSE(survivors.members().empty());
+    }
 }
 
 TEST_CASE("nobody finds himself among the survivors of a step") {
