@@ -7,6 +7,10 @@
 namespace finally_run::supervise {
 
 std::vector<os::ProcessInfo> Survivors::members() const {
+    return os::look_until_settled([this] { return look(); });
+}
+
+std::vector<os::ProcessInfo> Survivors::look() const {
     std::vector<os::ProcessInfo> found;
     std::vector<os::ProcessInfo> others;
     std::unordered_set<pid_t> pids;
