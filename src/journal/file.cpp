@@ -219,6 +219,9 @@ void File::drop_tail() const noexcept {
     }
 }
 
-bool File::remove() const noexcept { return ::unlink(m_path.c_str()) == 0 || errno == ENOENT; }
+bool File::remove() const noexcept {
+    const std::filesystem::path& name = m_unpublished.empty() ? m_path : m_unpublished;
+    return ::unlink(name.c_str()) == 0 || errno == ENOENT;
+}
 
 } // namespace finally_run::journal

@@ -85,8 +85,10 @@ fs::path runs_dir() { return state_dir() / ".runs"; }
 std::vector<fs::path> run_files() {
     std::vector<fs::path> found;
     if (fs::exists(runs_dir())) {
-        for (const auto& entry : fs::directory_iterator(runs_dir()))
-            found.push_back(entry.path());
+        for (const auto& entry : fs::directory_iterator(runs_dir())) {
+            if (entry.path().extension() != ".told")
+                found.push_back(entry.path());
+        }
     }
     std::sort(found.begin(), found.end());
     return found;

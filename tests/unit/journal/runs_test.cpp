@@ -66,18 +66,19 @@ TEST_SUITE("journal/runs") {
         CHECK(Runs::exist(dir / "state"));
     }
 
-    TEST_CASE("the runs are those with a journal, the oldest first, at each look") {
+    TEST_CASE("the runs are those with a journal, the newest first, and those that were told of") {
         const test::TempDir dir;
         const Runs runs(dir / "state");
         CHECK(runs.items().empty());
-        for (const char* const name : {"20260102T000000-a.journal", "20260101T235959-b.left", "20260103T000000-c.log",
-                                       ".journal", ".left", "journal", "20260101T000000-d.journal", "notes.txt"}) {
+        for (const char* const name : {"20260102T000000-a.journal", "20260101T235959-b.journal",
+                                       "20260101T235959-b.told", "20260103T000000-c.log", ".20260104T000000-e.journal",
+                                       ".journal", "journal", "20260101T000000-d.journal", "notes.txt"}) {
             test::write_file(dir / "state/.runs/" + name, "");
         }
-        const Names expected{{"20260101T000000-d", false}, {"20260101T235959-b", true}, {"20260102T000000-a", false}};
+        const Names expected{{"20260102T000000-a", false}, {"20260101T235959-b", true}, {"20260101T000000-d", false}};
         CHECK(names_of(runs) == expected);
         CHECK(names_of(runs) == expected);
-        CHECK(runs.items()[1].path == dir / "state/.runs/20260101T235959-b.left");
+        CHECK(runs.items()[1].path == dir / "state/.runs/20260101T235959-b.journal");
     }
 
     TEST_CASE("a journal and the log of its run lie beside each other") {
@@ -91,19 +92,18 @@ TEST_SUITE("journal/runs") {
         CHECK(runs.items()[0].path == runs.journal_of("id"));
     }
 
-    TEST_CASE("a journal that is marked as told is the same one under another name, once") {
+    TEST_CASE("a run is marked as told once, and the mark goes when its journal has gone") {
         const Scene scene;
-        const File file = scene.published();
-        scene.runs.mark_told(scene.runs.items().at(0));
-        REQUIRE(scene.names() == 1);
-        Item item = scene.runs.items().at(0);
-        CHECK(item.told);
-        CHECK(item.id == Scene::opened().run_id);
-        const File other = File::open(item.path);
-        CHECK(other.is_locked_by_other());
-        scene.runs.mark_told(item);
+        File file = scene.published();
+        const std::string id = Scene::opened().run_id;
+        CHECK_FALSE(scene.runs.items().at(0).told);
+        CHECK(scene.runs.mark_told(id));
+        CHECK_FALSE(scene.runs.mark_told(id));
+        REQUIRE(scene.runs.items().size() == 1);
         CHECK(scene.runs.items().at(0).told);
-        CHECK(scene.names() == 1);
+        CHECK(file.remove());
+        CHECK(scene.runs.items().empty());
+        CHECK(scene.names() == 0);
     }
 }
 

@@ -166,7 +166,10 @@ TEST_CASE("a directory that cannot be entered is a set-up that failed, and no ca
     os::SpawnRequest request = test::request(argv);
     request.directory = 1000000;
     bool called = false;
-    request.in_child = [&] { called = true; };
+    request.in_child = [&] {
+        called = true;
+        return 0;
+    };
     const os::SpawnResult result = os::spawn(request);
     CHECK(result.error == EBADF);
     CHECK_FALSE(result.exec_failed);
@@ -199,6 +202,7 @@ TEST_CASE("the call is made once, by the process that becomes the program, where
         pid = ::getpid();
         session = ::getsid(0);
         ::close(::open("marker", O_CREAT | O_WRONLY | O_CLOEXEC, 0666));
+        return 0;
     };
     const os::SpawnResult result = os::spawn(request);
     REQUIRE(result.started());
@@ -213,9 +217,24 @@ TEST_CASE("the call is made although the program is missing") {
     const std::vector<const char*> argv{"/nonexistent/program", nullptr};
     os::SpawnRequest request = test::request(argv);
     bool called = false;
-    request.in_child = [&] { called = true; };
+    request.in_child = [&] {
+        called = true;
+        return 0;
+    };
     CHECK(os::spawn(request).exec_failed);
     CHECK(called);
+}
+
+TEST_CASE("a call that fails keeps the program from being started") {
+    const test::TempDir dir;
+    const std::string marker = dir / "marker";
+    const std::vector<const char*> argv{"touch", marker.c_str(), nullptr};
+    os::SpawnRequest request = test::request(argv);
+    request.in_child = [] { return ENOSPC; };
+    const os::SpawnResult result = os::spawn(request);
+    CHECK(result.error == ENOSPC);
+    CHECK_FALSE(result.exec_failed);
+    CHECK_FALSE(std::filesystem::exists(marker));
 }
 
 TEST_CASE("a write of the call beyond the limit on files does not end the program") {
@@ -224,7 +243,10 @@ TEST_CASE("a write of the call beyond the limit on files does not end the progra
     const std::vector<const char*> argv{"true", nullptr};
     os::SpawnRequest request = test::request(argv);
     int error = 0;
-    request.in_child = [&] { error = ::write(file.get(), "x", 1) < 0 ? errno : 0; };
+    request.in_child = [&] {
+        error = ::write(file.get(), "x", 1) < 0 ? errno : 0;
+        return 0;
+    };
     rlimit before = {};
     REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
     rlimit none = before;
