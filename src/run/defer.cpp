@@ -16,6 +16,8 @@ namespace {
 
 // Was the run over when the record was written? The order of the records tells.
 bool came_too_late(journal::File& file, const plan::Cleanup& cleanup) {
+    // Before the look: an end that this does not see comes behind our record, so it is void or our cleanup has run.
+    const bool was_there = file.is_there();
     journal::State state;
     bool over_before = false;
     for (const journal::Entry& entry : file.read()) {
@@ -23,7 +25,7 @@ bool came_too_late(journal::File& file, const plan::Cleanup& cleanup) {
         over_before = registered != nullptr && registered->cleanup == cleanup ? state.over : over_before;
         state.apply(entry);
     }
-    return over_before || (!state.over && !file.is_there());
+    return over_before || (!state.over && !was_there);
 }
 
 Finish refuse(const plan::Defer& request, std::string_view reason) {
