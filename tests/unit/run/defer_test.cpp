@@ -2,8 +2,8 @@
 
 #include "../forked.hpp"
 #include "../hardship.hpp"
-#include "../opening.hpp"
 #include "../temp_dir.hpp"
+#include "../traced.hpp"
 #include "os/place.hpp"
 #include "sample_stack.hpp"
 
@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <utility>
 
@@ -123,7 +124,7 @@ TEST_CASE("into a file that others could have written nothing is deferred") {
     CHECK(std::filesystem::file_size(stack.file().path()) == size);
 }
 
-TEST_CASE("what is deferred behind the end of a run that is about to vanish is refused, and so is it behind a damage") {
+TEST_CASE("what is deferred behind the end of a run that is about to vanish is refused") {
     const test::TempDir dir;
     auto stack = test::journal_stack(dir.path());
     set_journal(stack.file().path());
@@ -142,4 +143,40 @@ TEST_CASE("what is deferred behind a void end is on the stack") {
     CHECK_FALSE(stack.close());
     CHECK(defer("second").empty());
     CHECK(stack.top()->text == "second");
+}
+
+TEST_CASE("a deferral whose cleanup has run by the time that it looks is acknowledged") {
+    // Held after its record is written, or after it has read it back.
+    for (const long number : {SYS_write, SYS_pread64}) {
+        CAPTURE(number);
+        const test::TempDir dir;
+        auto stack = test::journal_stack(dir.path());
+        set_journal(stack.file().path());
+        test::Traced deferrer([] { test::expect(run::defer({"true"}).status == 0, "it was refused"); });
+        REQUIRE(deferrer.hold_after(SYS_write));
+        const auto top = stack.top();
+        REQUIRE(top.has_value());
+        if (number == SYS_pread64) {
+            stack.file().seal();
+            REQUIRE(deferrer.hold_after(number));
+        }
+        stack.finished(*top, {});
+        REQUIRE(stack.close());
+        CHECK(deferrer.succeeded());
+    }
+}
+
+TEST_CASE("a deferral is told from an equal one that came too late") {
+    const test::TempDir dir;
+    auto stack = test::journal_stack(dir.path());
+    set_journal(stack.file().path());
+    test::Traced in_time([] { test::expect(run::defer({"true"}).status == 0, "it was refused"); });
+    test::Traced too_late([] { test::expect(run::defer({"true"}).status == 125, "it was accepted"); });
+    REQUIRE(in_time.hold_after(SYS_write));
+    REQUIRE(too_late.hold_after(SYS_flock)); // it has looked whether the run is over
+    stack.finished(*stack.top(), {});
+    REQUIRE(stack.close());
+    REQUIRE(too_late.hold_after(SYS_write));
+    CHECK(in_time.succeeded());
+    CHECK(too_late.succeeded());
 }
