@@ -141,6 +141,10 @@ void File::append(const Record& record) {
     sync();
 }
 
+std::uint64_t File::end_of_append() const noexcept {
+    return static_cast<std::uint64_t>(::lseek(m_fd.get(), 0, SEEK_CUR)); // O_APPEND moves it there: write(2)
+}
+
 int File::append_started(Started::What what, std::uint64_t cleanup) const noexcept {
     const StartedLine line({what, {::getpid(), os::boot_nanoseconds()}, cleanup});
     const int error = write_whole(m_fd.get(), line.bytes().data(), line.bytes().size());

@@ -1,6 +1,8 @@
 // What a test takes away from its process: privileges, room on the disk, system calls.
 #pragma once
 
+#include "os/fd.hpp"
+
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -14,6 +16,7 @@
 #include <sys/resource.h>
 #include <system_error>
 #include <unistd.h>
+#include <vector>
 
 namespace finally_run::test {
 
@@ -56,6 +59,27 @@ public:
 private:
     rlimit m_before{};
     sighandler_t m_action = SIG_DFL;
+};
+
+// No descriptor is to be had. poll(2) refuses to look at more than the limit allows, so it is not lower than that.
+class NoDescriptors {
+public:
+    NoDescriptors() {
+        ::getrlimit(RLIMIT_NOFILE, &m_before);
+        rlimit limit = m_before;
+        limit.rlim_cur = 16;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+        for (int fd = ::dup(STDERR_FILENO); fd >= 0; fd = ::dup(STDERR_FILENO)) {
+            m_taken.emplace_back(fd);
+        }
+    }
+    NoDescriptors(const NoDescriptors&) = delete;
+    NoDescriptors& operator=(const NoDescriptors&) = delete;
+    ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &m_before); }
+
+private:
+    rlimit m_before{};
+    std::vector<os::Fd> m_taken;
 };
 
 // From here on the system call fails with `error` in this thread and all that it starts; with `bits` only if its

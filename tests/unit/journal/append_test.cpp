@@ -63,6 +63,19 @@ TEST_SUITE("journal/file") {
         CHECK(other.read().size() == 3);
     }
 
+    TEST_CASE("whoever appends knows where his record ends, whatever others have appended since") {
+        const Scene scene;
+        const File file = scene.published();
+        File one = File::open(scene.path());
+        File other = File::open(scene.path());
+        other.append(finished(1));
+        one.append(finished(2));
+        const std::uint64_t end = std::filesystem::file_size(scene.path());
+        other.append(finished(3));
+        CHECK(one.end_of_append() == end);
+        CHECK(other.end_of_append() == std::filesystem::file_size(scene.path()));
+    }
+
     TEST_CASE("what is longer than one look is read whole") {
         const Scene scene;
         File file = scene.published();
