@@ -36,7 +36,7 @@ struct Left {
         file.publish();
         return file;
     }
-    [[nodiscard]] run::Found look() const { return run::look_at(path); }
+    [[nodiscard]] run::Found look() const { return run::look_at(path, run::Patience::some); }
     [[nodiscard]] std::string why_unreadable() const {
         const auto found = look();
         const auto* const unreadable = std::get_if<run::Unreadable>(&found);
@@ -107,7 +107,7 @@ TEST_CASE("a journal that others could have written is not read") {
     const std::filesystem::path link = left.dir / "link";
     REQUIRE(::chmod(left.path.c_str(), 0600) == 0);
     std::filesystem::create_symlink(left.path, link);
-    CHECK(std::holds_alternative<run::Unreadable>(run::look_at(link)));
+    CHECK(std::holds_alternative<run::Unreadable>(run::look_at(link, run::Patience::some)));
 }
 
 TEST_CASE("who only looks whether a run lives does not make it alive") {

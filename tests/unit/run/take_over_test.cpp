@@ -75,7 +75,7 @@ struct Abandoned {
         cleanup::Output output(dir / "log");
         os::Events events(test::signals(), {});
         const run::Orphan orphan{stack, plan, environment, output};
-        return run::take_over(by, orphan, events, narrator, narrator);
+        return run::take_over(by, orphan, events, narrator);
     }
 
     [[nodiscard]] std::string order() const { return test::read_file(dir / "order"); }
@@ -94,7 +94,10 @@ public:
         os::SpawnRequest request = test::request(argv);
         request.placement = placement;
         request.stdio = os::Stdio{STDIN_FILENO, ready.writer(), STDERR_FILENO};
-        request.in_child = [this] { m_id = {::getpid(), os::boot_nanoseconds()}; };
+        request.in_child = [this] {
+            m_id = {::getpid(), os::boot_nanoseconds()};
+            return 0;
+        };
         m_pid = os::spawn(request).pid;
         ready.close_writer();
         CHECK(ready.pass());

@@ -180,18 +180,21 @@ TEST_CASE("a step that forks and ends while we look is not missed in its child")
         test::Gate end;
         test::Gate ready;
         test::Gate hopped;
+        test::Gate go;
         test::Forked first([&] {
             ::setpgid(0, 0);
             end.close_writer();
             ready.open();
+            static_cast<void>(go.pass());
             if (::fork() == 0) {
                 hopped.open();
                 static_cast<void>(end.pass());
             }
         });
-        auto survivors = survivors_of(first.pid(), 0);
-        survivors.alone_in_group = true;
         REQUIRE(ready.pass());
+        auto survivors = survivors_of(first.pid(), os::boot_nanoseconds());
+        survivors.alone_in_group = true;
+        go.open();
         pollfd over{hopped.reader(), POLLIN, 0};
         while (::poll(&over, 1, 0) == 0) {
             REQUIRE_FALSE(survivors.members().empty());
