@@ -94,7 +94,7 @@ std::vector<fs::path> run_files() {
     return found;
 }
 
-fs::path only_journal() {
+fs::path only_run_file() {
     const auto found = run_files();
     if (found.size() != 1)
         throw std::runtime_error("there are " + std::to_string(found.size()) + " files of runs");

@@ -30,7 +30,7 @@ struct Unfinished {
 
 [[nodiscard]] fs::path runs_dir();
 [[nodiscard]] std::vector<fs::path> run_files(); // journals and logs
-[[nodiscard]] fs::path only_journal();
+[[nodiscard]] fs::path only_run_file();
 
 // Writes the journal anew with each record as `edit` leaves it.
 void edit_journal(const fs::path& path, const std::function<void(journal::Record&)>& edit);

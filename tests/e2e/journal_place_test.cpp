@@ -35,9 +35,9 @@ TEST_CASE("the journal of a run is private, and its command is told where it is"
                        .before_exec([] { ::umask(0); })
                        .start();
     const std::string line = process.wait_for_line("JOURNAL ");
-    CHECK(line == "JOURNAL " + only_journal().string());
+    CHECK(line == "JOURNAL " + only_run_file().string());
     struct stat info {};
-    CHECK(::stat(only_journal().c_str(), &info) == 0);
+    CHECK(::stat(only_run_file().c_str(), &info) == 0);
     CHECK((info.st_mode & 07777U) == 0600);
     CHECK(::stat(runs_dir().c_str(), &info) == 0);
     CHECK((info.st_mode & 07777U) == 0700);

@@ -66,16 +66,17 @@ TEST_CASE("forget drops a killed run and says what never runs") {
     CHECK(outcome.status == 0);
     CHECK(outcome.err == "finally-run: forgotten: remove: tree\nfinally-run: forgotten: cleanup: echo cleaned >>log\n");
     CHECK(log_text().empty());
-    CHECK(only_journal().stem() == second.id);
+    CHECK(only_run_file().stem() == second.id);
     CHECK(Run({"--forget", first.id}).run().status == 125);
 }
 
 TEST_CASE("forget leaves a live run alone") {
     auto process = Run({"-c", "echo cleaned >>log", "--", "helper", "pause"}).start();
     process.wait_for_line("READY");
-    const auto outcome = Run({"--forget", only_journal().stem()}).run();
+    const auto outcome = Run({"--forget", only_run_file().stem()}).run();
     CHECK(outcome.status == 125);
     CHECK(outcome.err.find("is alive") != std::string::npos);
+    CHECK(fs::exists(only_run_file()));
     process.signal(SIGTERM);
     process.finish();
     CHECK(log_text() == "cleaned\n");
