@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <compare>
 #include <exception>
 #include <optional>
 #include <string>
@@ -110,7 +111,7 @@ bool supervisor_is_gone(const journal::Opened& opened) {
         return false;
     }
     const auto process = os::read_process(opened.supervisor.pid);
-    return !process || process->ended || os::start_against(*process, opened.supervisor.boot_nanoseconds) > 0;
+    return !process || process->ended || std::is_gt(os::start_against(*process, opened.supervisor.boot_nanoseconds));
 }
 
 struct Taken {
