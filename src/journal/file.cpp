@@ -141,6 +141,10 @@ void File::append(const Record& record) {
     sync();
 }
 
+std::uint64_t File::end_of_append() const noexcept {
+    return static_cast<std::uint64_t>(::lseek(m_fd.get(), 0, SEEK_CUR)); // O_APPEND moves it there: write(2)
+}
+
 int File::append_started(Started::What what, std::uint64_t cleanup) const noexcept {
     const StartedLine line({what, {::getpid(), os::boot_nanoseconds()}, cleanup});
     const int error = write_whole(m_fd.get(), line.bytes().data(), line.bytes().size());
@@ -204,11 +208,13 @@ bool File::is_sealed_or_removed() const noexcept {
     return ::fstat(m_fd.get(), &info) < 0 || info.st_nlink == 0 || (info.st_mode & ALLPERMS) == sealed_mode;
 }
 
-bool File::is_there() const noexcept {
+bool File::is_there() const {
     struct stat ours = {};
     struct stat there = {};
-    return ::fstat(m_fd.get(), &ours) == 0 && ::lstat(m_path.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
-           ours.st_dev == there.st_dev;
+    if (::fstat(m_fd.get(), &ours) < 0 || (::lstat(m_path.c_str(), &there) < 0 && errno != ENOENT)) {
+        os::throw_errno("journal", m_path.native());
+    }
+    return ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
 }
 
 void File::drop_tail() const noexcept {
@@ -217,6 +223,9 @@ void File::drop_tail() const noexcept {
     }
 }
 
-bool File::remove() const noexcept { return ::unlink(m_path.c_str()) == 0 || errno == ENOENT; }
+bool File::remove() const noexcept {
+    const std::filesystem::path& name = m_unpublished.empty() ? m_path : m_unpublished;
+    return ::unlink(name.c_str()) == 0 || errno == ENOENT;
+}
 
 } // namespace finally_run::journal

@@ -29,6 +29,8 @@ public:
 
     // Appends one record with one write(2). Throws std::system_error: then it does not count, now or later.
     void append(const Record& record);
+    // Where the record ends that was appended last, if nobody shares the open file.
+    [[nodiscard]] std::uint64_t end_of_append() const noexcept;
 
     // What has been appended since the last call, by whomever. Throws std::system_error, and Damaged.
     [[nodiscard]] std::vector<Entry> read();
@@ -47,7 +49,7 @@ public:
     void unseal() const noexcept;
     [[nodiscard]] bool is_sealed_or_removed() const noexcept;
     // Whether its path still leads to it.
-    [[nodiscard]] bool is_there() const noexcept;
+    [[nodiscard]] bool is_there() const;
 
     // Cuts off what follows the last whole record that has been read: after a power loss that may be NUL bytes, and a
     // record behind them would look like damage. Only if nobody else can be writing.

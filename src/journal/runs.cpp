@@ -46,7 +46,15 @@ std::vector<Item> Runs::items() const {
     }
     std::vector<Item> found;
     std::vector<std::string> told;
-    while (const dirent* const entry = ::readdir(directory.get())) {
+    for (;;) {
+        errno = 0;
+        const dirent* const entry = ::readdir(directory.get());
+        if (entry == nullptr && errno != 0) {
+            os::throw_errno("read", m_path.native());
+        }
+        if (entry == nullptr) {
+            break;
+        }
         const std::string_view name = entry->d_name;
         const auto id_before = [&](std::string_view suffix) {
             return std::string(name.substr(0, name.size() - suffix.size()));

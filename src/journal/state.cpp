@@ -8,6 +8,8 @@ namespace finally_run::journal {
 namespace {
 
 template <class... Functions> struct Overloaded : Functions... { using Functions::operator()...; };
+// clang 14 does not deduce aggregates.
+template <class... Functions> Overloaded(Functions...) -> Overloaded<Functions...>;
 
 } // namespace
 

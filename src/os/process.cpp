@@ -173,12 +173,11 @@ bool has_children() {
     return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-std::vector<ProcessInfo> descendants(pid_t root) {
-    // /proc is no snapshot: of a parent that ends right after it forked, one look may see neither it nor its child.
+std::vector<ProcessInfo> look_until_settled(const std::function<std::vector<ProcessInfo>()>& look) {
     constexpr int most_looks = 10;
-    auto found = look_for_descendants(root);
+    auto found = look();
     for (int looks = 1; looks < most_looks; ++looks) {
-        auto again = look_for_descendants(root);
+        auto again = look();
         const bool same = std::ranges::equal(found, again, {}, &ProcessInfo::pid, &ProcessInfo::pid);
         found = std::move(again);
         if (same) {
@@ -186,6 +185,10 @@ std::vector<ProcessInfo> descendants(pid_t root) {
         }
     }
     return found;
+}
+
+std::vector<ProcessInfo> descendants(pid_t root) {
+    return look_until_settled([root] { return look_for_descendants(root); });
 }
 
 std::vector<ProcessInfo> all_processes() {

@@ -6,6 +6,7 @@
 #include <compare>
 #include <csignal>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,10 @@ void reap_all();
 
 // Whether any child is left, ended or not; as a subreaper without one we have no descendants at all.
 [[nodiscard]] bool has_children();
+
+// What two looks, one after the other, both find. /proc is no snapshot: of a parent that ends right after it forked,
+// one look may see neither it nor its child.
+[[nodiscard]] std::vector<ProcessInfo> look_until_settled(const std::function<std::vector<ProcessInfo>()>& look);
 
 // Every descendant of `root` that has not ended, parents before children. We are a subreaper, so that those whose
 // parent has ended are still ours. Left out is a child of `root` that does not end with SIGCHLD: nobody is given such

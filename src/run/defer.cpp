@@ -7,6 +7,7 @@
 #include "report/messages.hpp"
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <system_error>
 
@@ -14,16 +15,18 @@ namespace finally_run::run {
 
 namespace {
 
-// Was the run over when the record was written? The order of the records tells.
-bool came_too_late(journal::File& file, const plan::Cleanup& cleanup) {
+// Was the run over when our record was written? The order of the records tells.
+bool came_too_late(journal::File& file) {
+    // Before the look: an end that this does not see comes behind our record, so it is void or our cleanup has run.
+    const bool was_there = file.is_there();
+    const std::uint64_t end_of_ours = file.end_of_append();
     journal::State state;
     bool over_before = false;
     for (const journal::Entry& entry : file.read()) {
-        const auto* const registered = std::get_if<journal::Registered>(&entry.record);
-        over_before = registered != nullptr && registered->cleanup == cleanup ? state.over : over_before;
         state.apply(entry);
+        over_before = entry.offset < end_of_ours ? state.over : over_before;
     }
-    return over_before || (!state.over && !file.is_there());
+    return over_before || (!state.over && !was_there);
 }
 
 Finish refuse(const plan::Defer& request, std::string_view reason) {
@@ -47,7 +50,7 @@ Finish defer(const plan::Defer& request) {
             return refuse(request, over);
         }
         file.append(journal::Registered{cleanup});
-        if (file.is_sealed_or_removed() && came_too_late(file, cleanup)) {
+        if (file.is_sealed_or_removed() && came_too_late(file)) {
             return refuse(request, over);
         }
         return {};

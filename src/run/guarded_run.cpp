@@ -9,6 +9,7 @@
 #include "run/program.hpp"
 #include "run/take_over.hpp"
 
+#include <compare>
 #include <csignal>
 #include <exception>
 #include <sys/prctl.h>
@@ -35,7 +36,7 @@ ProgramEnd run_program(Program& program, JournalStack& stack, Narrator& narrator
 
 bool still_runs(const journal::Started& started) {
     const auto process = os::read_process(started.process.pid);
-    return process && !process->ended && os::start_against(*process, started.process.boot_nanoseconds) <= 0;
+    return process && !process->ended && std::is_lteq(os::start_against(*process, started.process.boot_nanoseconds));
 }
 
 } // namespace

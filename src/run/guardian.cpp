@@ -100,10 +100,15 @@ void Guardian::live(int lifeline) const {
         close_all_but(std::move(kept));
         os::retitle("finally-guard", "finally-guard: of run " + m_run_id, m_words.argv, m_words.envp);
         char nothing = 0;
+        ssize_t got = -1;
         // Blocked signals do not interrupt it, and nobody writes: it returns at the end of the supervisor.
-        while (::read(lifeline, &nothing, 1) < 0 && errno == EINTR) {
+        do {
+            got = ::read(lifeline, &nothing, 1);
+        } while (got < 0 && errno == EINTR);
+        // Any other failure is no such end: two must never work on one run. The supervisor replaces us.
+        if (got == 0) {
+            m_take_over();
         }
-        m_take_over();
     } catch (...) { // said where it happened; the journal remains
     }
     ::_exit(0);

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <compare>
 #include <exception>
 #include <optional>
 #include <string>
@@ -94,8 +95,13 @@ std::variant<lock::Held, Finish> take_locks_of(const journal::Opened& opened, co
         }
         return std::get<lock::Held>(std::move(outcome));
     } catch (const std::system_error& error) {
-        asker.messages().note("recovering without a lock", {}, error.what());
-        return lock::Held{};
+        const int code = error.code().value();
+        if (code == ENOENT || code == ENOTDIR) { // nobody can have it any more
+            asker.messages().note("recovering without a lock", {}, error.what());
+            return lock::Held{};
+        }
+        asker.messages().error("run " + opened.run_id + " cannot be recovered", {}, error.what());
+        return Finish{own_failure_status, 0};
     }
 }
 
@@ -105,7 +111,7 @@ bool supervisor_is_gone(const journal::Opened& opened) {
         return false;
     }
     const auto process = os::read_process(opened.supervisor.pid);
-    return !process || process->ended || os::start_against(*process, opened.supervisor.boot_nanoseconds) > 0;
+    return !process || process->ended || std::is_gt(os::start_against(*process, opened.supervisor.boot_nanoseconds));
 }
 
 struct Taken {
@@ -120,6 +126,9 @@ std::variant<Taken, Finish> take(const journal::Item& item, const plan::Recover&
     for (;;) {
         const auto state = read_state(item.path);
         Taken taken{{}, look_at(item.path, Patience::some)};
+        if (!state && std::holds_alternative<Leftover>(taken.found)) {
+            continue; // it could be read a moment later, and its locks are to be taken
+        }
         if (!state || (!std::holds_alternative<Leftover>(taken.found) && !std::holds_alternative<Alive>(taken.found))) {
             return taken;
         }

@@ -81,6 +81,9 @@ std::optional<RunStatus> look_at(const journal::Item& item, const std::filesyste
     }
     // Read after the look at the lock: what is not alive then does not change any more.
     const auto state = read_state(item.path, &error);
+    if (!state && ::access(item.path.c_str(), F_OK) < 0) {
+        return std::nullopt; // it has ended meanwhile
+    }
     if (!state) {
         RunStatus damaged;
         damaged.id = item.id;

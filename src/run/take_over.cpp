@@ -51,16 +51,18 @@ public:
     Successor(plan::Actor by, const Orphan& orphan, os::Events& events, Listener& listener)
         : m_by(by), m_orphan(orphan), m_events(events), m_listener(listener), m_opened(orphan.stack.state().opened) {}
 
-    // Pids mean something only where and when they were written down.
-    [[nodiscard]] bool same_boot() const { return m_opened.boot_id == os::boot_id(); }
+    // Pids mean something only where and when they were written down. A guardian need not ask, and so not fail: it is a
+    // child of the supervisor.
+    [[nodiscard]] bool same_boot() const { return is_guardian() || m_opened.boot_id == os::boot_id(); }
     void stop_step(const journal::Started& step);
     void let_end(const journal::Started& cleaning);
     std::size_t run_cleanups(const plan::Ending& ending);
 
 private:
     [[nodiscard]] bool can_see_processes() const {
-        return same_boot() && m_opened.pid_namespace == os::pid_namespace();
+        return is_guardian() || (same_boot() && m_opened.pid_namespace == os::pid_namespace());
     }
+    [[nodiscard]] bool is_guardian() const { return m_by == plan::Actor::guardian; }
     [[nodiscard]] supervise::Aftermath aftermath(const journal::Started& started, pid_t session, bool own_group) const;
 
     plan::Actor m_by;
@@ -77,7 +79,7 @@ supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t
         .session = session,
         .mark = "FINALLY_RUN_ID=" + m_opened.run_id,
         // Long after, a session or a group of that number may be somebody else's.
-        .alone_in_group = own_group && m_by == plan::Actor::guardian,
+        .alone_in_group = own_group && is_guardian(),
     };
     return {.members = [survivors] { return survivors.members(); },
             .events = m_events,

@@ -1,5 +1,6 @@
 #include "supervise/survivors.hpp"
 
+#include <compare>
 #include <unistd.h>
 #include <unordered_set>
 #include <utility>
@@ -7,6 +8,10 @@
 namespace finally_run::supervise {
 
 std::vector<os::ProcessInfo> Survivors::members() const {
+    return os::look_until_settled([this] { return look(); });
+}
+
+std::vector<os::ProcessInfo> Survivors::look() const {
     std::vector<os::ProcessInfo> found;
     std::vector<os::ProcessInfo> others;
     std::unordered_set<pid_t> pids;
@@ -15,9 +20,9 @@ std::vector<os::ProcessInfo> Survivors::members() const {
             continue;
         }
         const auto start = os::start_against(process, boot_nanoseconds);
-        const bool is_step = process.pid == pid && start <= 0;
+        const bool is_step = process.pid == pid && std::is_lteq(start);
         // Those of an earlier step are none of its.
-        const bool is_later = start >= 0 && process.pid != pid;
+        const bool is_later = std::is_gteq(start) && process.pid != pid;
         if (is_step ||
             (is_later && ((alone_in_group && process.group == pid) || os::was_started_with(process.pid, mark)))) {
             pids.insert(process.pid);

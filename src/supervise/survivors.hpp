@@ -19,6 +19,9 @@ struct Survivors {
 
     // The step, if it lives, and its descendants of that session.
     [[nodiscard]] std::vector<os::ProcessInfo> members() const;
+
+private:
+    [[nodiscard]] std::vector<os::ProcessInfo> look() const;
 };
 
 } // namespace finally_run::supervise

@@ -34,6 +34,8 @@ void put_outcome(std::ofstream& file, std::size_t job, const Outcome& outcome) {
     put(file, job);
     put(file, outcome.reached);
     put(file, outcome.points);
+    put(file, outcome.repeats);
+    put(file, outcome.excused);
     put(file, outcome.faults.to_ulong());
     put(file, outcome.calls.size());
     for (const Call& call : outcome.calls) {
@@ -51,6 +53,8 @@ void get_outcomes(const fs::path& path, std::vector<Outcome>& outcomes, std::siz
         std::size_t size = 0;
         get(file, outcome.reached);
         get(file, outcome.points);
+        get(file, outcome.repeats);
+        get(file, outcome.excused);
         get(file, faults);
         outcome.faults = Faults(faults);
         get(file, size);

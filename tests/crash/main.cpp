@@ -25,10 +25,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view usage =
-    "usage: crash_tests kills|failures|baseline|rules [--every N] [--jobs N] [--row TEXT] [--point N]\n"
+    "usage: crash_tests kills|failures|baseline|rules [--every N] [--jobs N] [--row TEXT] [--point N] [--all 1]\n"
     "  --every N   one trial of N\n"
     "  --row TEXT  the rows with this in their name\n"
-    "  --point N   this point alone, and what came of it\n";
+    "  --point N   this point alone, and what came of it\n"
+    "  --all 1     what came of each trial that went wrong\n";
 
 struct Options {
     std::string mode;
@@ -36,6 +37,7 @@ struct Options {
     unsigned jobs = std::max(4U, 3 * static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN)));
     std::string row;
     unsigned point = no_shot.point;
+    bool all = false;
 };
 
 Options parse(int argc, char** argv) {
@@ -52,6 +54,8 @@ Options parse(int argc, char** argv) {
             options.row = argv[at + 1];
         } else if (name == "--point") {
             options.point = number;
+        } else if (name == "--all") {
+            options.all = number != 0;
         }
     }
     return options;
@@ -95,7 +99,7 @@ int run(const Options& options, const Scenario& scenario, std::vector<Row> rows)
         const auto* const first = explored.data() + number * explorations;
         const Outcome& longest = *std::max_element(
             first, first + explorations, [](const Outcome& a, const Outcome& b) { return a.points < b.points; });
-        table.add_row(rows[number].name, longest.points);
+        table.add_row(rows[number].name, longest);
         for (unsigned again = 0; again < explorations; ++again) {
             table.add_unbroken(number, first[again]);
         }
@@ -112,7 +116,7 @@ int run(const Options& options, const Scenario& scenario, std::vector<Row> rows)
     for (std::size_t number = 0; number < jobs.size(); ++number) {
         const auto row = static_cast<std::size_t>(jobs[number].row - rows.data());
         table.add(row, outcomes[number]);
-        if (options.point != no_shot.point) {
+        if (options.point != no_shot.point || (options.all && outcomes[number].faults.any())) {
             std::printf("%s\n", outcomes[number].details.c_str());
         }
     }

@@ -3,7 +3,9 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -75,6 +77,49 @@ std::string read_whole(const std::string& path) {
     std::ostringstream text;
     text << std::ifstream(path, std::ios::binary).rdbuf(); // empty if the process has gone
     return text.str();
+}
+
+// Empty if there is none.
+std::string field_of_status(pid_t pid, const std::string& name) {
+    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+    for (std::string line; std::getline(status, line);) {
+        if (line.compare(0, name.size() + 2, name + ":\t") == 0) {
+            return line.substr(name.size() + 2);
+        }
+    }
+    return {};
+}
+
+struct Child {
+    pid_t pid;
+    bool exiting; // or a zombie
+};
+
+std::vector<Child> children_of_ours() {
+    std::vector<Child> children;
+    for (const auto& entry : fs::directory_iterator("/proc", fs::directory_options::skip_permission_denied)) {
+        const std::string name = entry.path().filename();
+        if (name.find_first_not_of("0123456789") != std::string::npos) {
+            continue;
+        }
+        // "PID (NAME) STATE PARENT GROUP SESSION TERMINAL ITS_GROUP FLAGS ..."
+        const std::string stat = read_whole(entry.path() / "stat");
+        const auto close = std::min(stat.rfind(')'), stat.size());
+        std::istringstream fields(stat.substr(std::min(close + 1, stat.size())));
+        char state = 0;
+        std::array<long, 5> numbers{};
+        unsigned long flags = 0;
+        fields >> state;
+        for (long& number : numbers) {
+            fields >> number;
+        }
+        fields >> flags;
+        constexpr unsigned long exiting = 4; // PF_EXITING, which no header has
+        if (fields && numbers[0] == ::getpid()) {
+            children.push_back({std::atoi(name.c_str()), state == 'Z' || (flags & exiting) != 0});
+        }
+    }
+    return children;
 }
 
 } // namespace
@@ -149,25 +194,39 @@ bool is_thread_of(pid_t pid, pid_t process) {
     return fs::exists("/proc/" + std::to_string(process) + "/task/" + std::to_string(pid));
 }
 
+bool is_running(pid_t pid) {
+    const std::string state = field_of_status(pid, "State");
+    return !state.empty() && state.front() != 'Z' && state.front() != 'X';
+}
+
+std::string name_of_process(pid_t pid) { return read_whole("/proc/" + std::to_string(pid) + "/comm"); }
+
+Family family_of(pid_t pid) {
+    return {std::atoi(field_of_status(pid, "Tgid").c_str()), std::atoi(field_of_status(pid, "PPid").c_str())};
+}
+
+bool was_made_to_run_a_program(pid_t pid) {
+    long call = 0;
+    unsigned long flags = 0;
+    std::ifstream file("/proc/" + std::to_string(pid) + "/syscall"); // "NUMBER ARGUMENT..."
+    file >> call >> std::hex >> flags;
+    return !file || (call != SYS_clone) || (flags & CLONE_VFORK) != 0;
+}
+
 bool has_children() {
     siginfo_t info{};
     return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
 }
 
+bool has_running_children() {
+    const auto children = has_children() ? children_of_ours() : std::vector<Child>();
+    return std::any_of(children.begin(), children.end(), [](const Child& child) { return !child.exiting; });
+}
+
 void kill_descendants() {
-    const std::string me = std::to_string(::getpid());
     while (has_children()) {
-        for (const auto& entry : fs::directory_iterator("/proc", fs::directory_options::skip_permission_denied)) {
-            const std::string name = entry.path().filename();
-            if (name.find_first_not_of("0123456789") != std::string::npos) {
-                continue;
-            }
-            const std::string stat = read_whole(entry.path() / "stat");
-            const auto close = stat.rfind(')');
-            // "PID (NAME) STATE PARENT ..."
-            if (close != std::string::npos && stat.compare(close + 4, me.size() + 1, me + ' ') == 0) {
-                ::kill(std::atoi(name.c_str()), SIGKILL);
-            }
+        for (const Child& child : children_of_ours()) {
+            ::kill(child.pid, SIGKILL);
         }
         int status = 0;
         while (::waitpid(-1, &status, __WALL) > 0 && WIFSTOPPED(status)) {

@@ -22,9 +22,20 @@ void forget_signals();
 
 [[nodiscard]] std::string command_line(pid_t pid); // its words, with blanks between them
 [[nodiscard]] bool is_thread_of(pid_t pid, pid_t process);
+[[nodiscard]] bool is_running(pid_t pid);             // and no zombie
+[[nodiscard]] std::string name_of_process(pid_t pid); // as ps(1) shows it
+struct Family {
+    pid_t process; // of which it is a thread; itself if it is none
+    pid_t parent;
+};
+[[nodiscard]] Family family_of(pid_t pid);
+// Of one that has done nothing since its maker's clone(2): by CLONE_VFORK.
+[[nodiscard]] bool was_made_to_run_a_program(pid_t pid);
 
 // Also zombies; a subreaper that has waited for all that it knows of has none.
 [[nodiscard]] bool has_children();
+// One that is on its way out gives back its locks before it is a zombie; so whoever waited for those may end earlier.
+[[nodiscard]] bool has_running_children();
 void kill_descendants();
 
 // Makes the system call at whose entry a traced process stands be no call at all.

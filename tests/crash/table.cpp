@@ -7,10 +7,11 @@
 
 namespace finally_run::crash {
 
-void Table::add_row(std::string name, unsigned points) {
+void Table::add_row(std::string name, const Outcome& explored) {
     Line line;
     line.name = std::move(name);
-    line.points = points;
+    line.points = explored.points;
+    line.repeats = explored.repeats;
     m_lines.push_back(std::move(line));
 }
 
@@ -29,6 +30,7 @@ void Table::add_unbroken(std::size_t row, const Outcome& outcome) { add_faults(r
 void Table::add_faults(std::size_t row, const Outcome& outcome) {
     Line& line = m_lines.at(row);
     line.bad += outcome.faults.any() ? 1U : 0U;
+    line.excused += outcome.excused ? 1U : 0U;
     bool first = false;
     for (std::size_t fault = 0; fault < line.faults.size(); ++fault) {
         if (outcome.faults.test(fault)) {
@@ -53,14 +55,15 @@ void Table::print(bool with_examples) const {
     for (const Line& line : m_lines) {
         width = std::max(width, static_cast<int>(line.name.size()));
     }
-    std::printf("%-*s %7s %7s %11s %5s", width, "", "points", "trials", "not reached", "bad");
+    std::printf("%-*s %7s %7s %7s %11s %5s %7s", width, "", "repeats", "points", "trials", "not reached", "bad",
+                "excused");
     for (const auto& name : fault_names) {
         std::printf(" %8.*s", static_cast<int>(name.size()), name.data());
     }
     std::printf("\n");
     for (const Line& line : m_lines) {
-        std::printf("%-*s %7u %7u %11u %5u", width, line.name.c_str(), line.points, line.trials, line.not_reached,
-                    line.bad);
+        std::printf("%-*s %7u %7u %7u %11u %5u %7u", width, line.name.c_str(), line.repeats, line.points, line.trials,
+                    line.not_reached, line.bad, line.excused);
         for (const unsigned number : line.faults) {
             std::printf(" %8u", number);
         }

@@ -11,7 +11,7 @@ namespace finally_run::crash {
 
 class Table {
 public:
-    void add_row(std::string name, unsigned points);
+    void add_row(std::string name, const Outcome& explored);
     void add(std::size_t row, const Outcome& outcome);
     // A run that was left alone, or only opened: no trial, but it may be as wrong as any.
     void add_unbroken(std::size_t row, const Outcome& outcome);
@@ -26,9 +26,11 @@ private:
     struct Line {
         std::string name;
         unsigned points = 0;
+        unsigned repeats = 0; // left out
         unsigned trials = 0;
         unsigned not_reached = 0; // the run ended before the point, or the one to be hit was not there
         unsigned bad = 0;
+        unsigned excused = 0;
         std::array<unsigned, fault_names.size()> faults{};
         std::vector<std::string> examples; // the first of each fault
     };

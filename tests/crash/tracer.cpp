@@ -92,16 +92,23 @@ Event Tracer::next(Deadline deadline) {
 Gone Tracer::bury(const Change& change) {
     const Gone gone{change.first, change.second, find(change.first) == nullptr};
     std::erase_if(m_tracees, [&](const Tracee& tracee) { return tracee.pid == change.first; });
+    // What it had not told yet, nobody tells any more: its children are looked at once more.
+    std::erase_if(m_pending, [&](const Change& other) { return other.first == change.first; });
+    m_pending.insert(m_pending.end(), m_early.begin(), m_early.end());
+    m_early.clear();
     return gone;
 }
 
 std::optional<Point> Tracer::look_at(const Change& change) {
     const auto [pid, status] = change;
-    Tracee* const tracee = find(pid);
-    if (tracee == nullptr) {
-        m_early.push_back(change);
-        return std::nullopt;
+    if (find(pid) == nullptr) {
+        if (!is_orphan(pid)) {
+            m_early.push_back(change);
+            return std::nullopt;
+        }
+        take_in(pid);
     }
+    Tracee* const tracee = find(pid);
     const int signal = WSTOPSIG(status);
     const int event = status >> 16;
     if (signal == syscall_stop) {
@@ -153,7 +160,9 @@ std::optional<Point> Tracer::at_system_call(Tracee& tracee) {
 // the rest are threads.
 void Tracer::adopt(const Tracee& parent, int event) {
     unsigned long message = 0;
-    ::ptrace(PTRACE_GETEVENTMSG, parent.pid, 0, &message);
+    if (::ptrace(PTRACE_GETEVENTMSG, parent.pid, 0, &message) < 0) {
+        return; // it has been killed meanwhile
+    }
     const auto pid = static_cast<pid_t>(message);
     Tracee child{.pid = pid, .role = parent.role};
     if (event == PTRACE_EVENT_VFORK || (event == PTRACE_EVENT_FORK && parent.role == Role::guardian)) {
@@ -162,6 +171,9 @@ void Tracer::adopt(const Tracee& parent, int event) {
         child.role = Role::guardian;
     }
     m_tracees.push_back(child);
+    if (child.spawning) {
+        m_made.push_back({pid, parent.pid});
+    }
     const auto early = std::find_if(m_early.begin(), m_early.end(), [&](const Change& it) { return it.first == pid; });
     if (early != m_early.end()) {
         m_pending.push_back(*early);
@@ -169,10 +181,44 @@ void Tracer::adopt(const Tracee& parent, int event) {
     }
 }
 
+// Its maker was killed before it could tell of it.
+bool Tracer::is_orphan(pid_t pid) const {
+    const auto known = [&](pid_t other) {
+        return std::any_of(m_tracees.begin(), m_tracees.end(),
+                           [&](const Tracee& tracee) { return tracee.pid == other; });
+    };
+    const Family family = family_of(pid);
+    return !known(family.parent) && !known(family.process);
+}
+
+void Tracer::take_in(pid_t pid) {
+    Tracee child{.pid = pid, .role = Role::supervisor, .spawning = true};
+    const std::string name = name_of_process(pid);
+    const auto maker =
+        std::find_if(m_killed.rbegin(), m_killed.rend(), [&](const Killed& killed) { return killed.name == name; });
+    if (maker != m_killed.rend()) {
+        child.role = maker->role;
+    }
+    if (!was_made_to_run_a_program(pid) && child.role == Role::supervisor) {
+        child.role = Role::guardian;
+        child.spawning = false;
+    }
+    m_tracees.push_back(child);
+    if (child.spawning) {
+        m_orphans.push_back(pid);
+    }
+}
+
 bool Tracer::kill(Role role) {
     std::vector<pid_t> victims;
     for (const Tracee& tracee : m_tracees) {
         if (tracee.role == role && !tracee.spawning) {
+            for (const Made& made : m_made) {
+                if (made.maker == tracee.pid && is_running(made.step)) {
+                    m_orphans.push_back(made.step);
+                }
+            }
+            m_killed.push_back({name_of_process(tracee.pid), role});
             ::kill(tracee.pid, SIGKILL);
             victims.push_back(tracee.pid);
         }

@@ -67,6 +67,9 @@ public:
     bool kill(Role role);
     [[nodiscard]] bool alive(Role role) const;
 
+    // Steps that were being made, or ran, when their maker was killed.
+    [[nodiscard]] const std::vector<pid_t>& orphans() const { return m_orphans; }
+
     // The command line of the first step that came to run; empty if none did.
     [[nodiscard]] const std::string& first_program() const { return m_first_program; }
 
@@ -82,6 +85,14 @@ private:
         bool polls = false;
     };
     using Change = std::pair<pid_t, int>;
+    struct Made {
+        pid_t step;
+        pid_t maker;
+    };
+    struct Killed {
+        std::string name; // its children begin with the same
+        Role role;
+    };
 
     [[nodiscard]] Tracee* find(pid_t pid);
     [[nodiscard]] Gone bury(const Change& change);
@@ -89,11 +100,16 @@ private:
     [[nodiscard]] std::optional<Point> look_at(const Change& change);
     [[nodiscard]] std::optional<Point> at_system_call(Tracee& tracee);
     void adopt(const Tracee& parent, int event);
+    [[nodiscard]] bool is_orphan(pid_t pid) const;
+    void take_in(pid_t pid);
     void resume(const Tracee& tracee, int signal = 0);
 
     std::vector<Tracee> m_tracees;
     std::deque<Change> m_pending; // seen while waiting for something else
     std::vector<Change> m_early;  // stops of children of which their parent has not told yet
+    std::vector<Made> m_made;
+    std::vector<Killed> m_killed;
+    std::vector<pid_t> m_orphans;
     std::array<bool, 3> m_counted{};
     std::string m_first_program;
 };

@@ -4,6 +4,7 @@
 #include "calls.hpp"
 #include "evidence.hpp"
 #include "processes.hpp"
+#include "repeats.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,10 +64,12 @@ private:
     fs::path m_directory;
     Deadline m_deadline = Deadline::clock::now() + time_limit;
     Tracer m_tracer;
+    Repeats m_repeats;
     pid_t m_supervisor = 0;
     bool m_armed = false; // the actor's points count
     bool m_idle = false;  // the shot had nobody to hit
     bool m_needs_finisher = false;
+    bool m_abandoned = false; // at some time nobody of the run was left
     std::optional<Point> m_held;
     Deadline m_held_until;
     pid_t m_failing = 0; // stands between the entry of the failing call and its exit
@@ -106,8 +109,15 @@ Outcome Trial::run() {
     }
     m_tracer.kill_everybody();
     m_seen.first_program = m_tracer.first_program();
+    if (m_abandoned) {
+        for (const pid_t pid : m_tracer.orphans()) {
+            m_seen.abandoned.push_back(std::to_string(pid));
+        }
+    }
     look_around(m_directory, m_seen);
-    m_outcome.faults = judge(m_seen);
+    const Verdict verdict = judge(m_seen);
+    m_outcome.faults = verdict.faults;
+    m_outcome.excused = verdict.excused;
     m_outcome.details = describe();
     return m_outcome;
 }
@@ -140,9 +150,12 @@ void Trial::run_finisher() {
         pump(m_tracer.start(Role::finisher, launch(m_scenario.finish(m_directory, Finisher::recover))));
     }
     m_seen.finisher_status = m_last_status;
+    if (m_tracer.alive(Role::guardian) && !m_seen.hung) {
+        pump(0); // it was being made when both were killed
+    }
     while (::waitpid(-1, nullptr, __WALL | WNOHANG) > 0) {
     }
-    m_seen.left_process = has_children();
+    m_seen.left_process = has_running_children();
 }
 
 void Trial::release() {
@@ -170,6 +183,7 @@ void Trial::pump(pid_t until) {
         } else if (const auto* const told = std::get_if<Told>(&event)) {
             if (!m_armed && m_row.first_blow != Blow::none && told->moment == m_row.opening) {
                 strike(m_row.first_blow, nullptr);
+                m_abandoned = m_abandoned || m_needs_finisher;
                 m_armed = true;
             }
         } else if (std::holds_alternative<NobodyLeft>(event)) {
@@ -214,6 +228,10 @@ void Trial::at(const Point& point) {
     if (point.role != m_row.actor || !m_armed || m_outcome.reached) {
         return;
     }
+    if (m_repeats.is_repeat(point)) {
+        ++m_outcome.repeats;
+        return;
+    }
     const unsigned number = m_outcome.points++;
     const bool here = m_shot.error != 0 ? is_call_to_fail(point) : number == m_shot.point;
     if (point.entry) {
@@ -227,6 +245,7 @@ void Trial::at(const Point& point) {
                   .append(name_of_call(point.call))
                   .append(point.in_child ? " in a child" : "");
     const bool hit = strike(m_row.blow, &point);
+    m_abandoned = m_abandoned || m_needs_finisher;
     m_idle = !hit;
     m_outcome.reached = hit;
     if (m_failing == 0) {

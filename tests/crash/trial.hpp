@@ -47,9 +47,11 @@ struct Call {
 
 struct Outcome {
     bool reached = false;
-    unsigned points = 0;     // that the actor had, up to the shot
+    unsigned points = 0; // that the actor had, up to the shot, without repeats
+    unsigned repeats = 0;
     std::vector<Call> calls; // entered, up to the shot
     Faults faults;
+    bool excused = false;
     std::string details; // where the shot fell, the log, stderr; for people
 };
 

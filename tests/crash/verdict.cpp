@@ -13,6 +13,7 @@ struct Line {
     std::string who;
     std::string what;
     std::string pid;
+    std::string session; // empty if nobody asks
 };
 
 std::vector<Line> parse(const std::vector<std::string>& log) {
@@ -20,7 +21,10 @@ std::vector<Line> parse(const std::vector<std::string>& log) {
     for (const std::string& text : log) {
         const auto first = text.find(' ');
         const auto second = text.find(' ', first + 1);
-        lines.push_back({text.substr(0, first), text.substr(first + 1, second - first - 1), text.substr(second + 1)});
+        const auto third = std::min(text.find(' ', second + 1), text.size());
+        lines.push_back({text.substr(0, first), text.substr(first + 1, second - first - 1),
+                         text.substr(second + 1, third - second - 1),
+                         third < text.size() ? text.substr(third + 1) : std::string()});
     }
     return lines;
 }
@@ -31,19 +35,19 @@ class Judge {
 public:
     explicit Judge(const Seen& seen) : m_seen(seen), m_lines(parse(seen.log)) {}
 
-    Faults judge() {
+    Verdict judge() {
         registered_cleanups();
         findings_of_cleanups();
         order_of_cleanups();
         leftovers();
         m_seen.failed ? honest_failure() : status();
-        return m_faults;
+        return m_verdict;
     }
 
 private:
     void set(Fault fault, bool value = true) {
         if (value) {
-            m_faults.set(static_cast<std::size_t>(fault));
+            m_verdict.faults.set(static_cast<std::size_t>(fault));
         }
     }
     [[nodiscard]] bool has(std::string_view who, std::string_view what) const {
@@ -72,7 +76,7 @@ private:
 
     const Seen& m_seen;
     std::vector<Line> m_lines;
-    Faults m_faults;
+    Verdict m_verdict;
 };
 
 void Judge::registered_cleanups() {
@@ -88,7 +92,14 @@ void Judge::registered_cleanups() {
 
 void Judge::findings_of_cleanups() {
     set(Fault::alive, has_finding("alive"));
-    set(Fault::unlocked, has_finding("unlocked"));
+    for (const Line& line : m_lines) {
+        if (line.what == "unlocked") {
+            const auto& abandoned = m_seen.abandoned;
+            const bool excused = std::find(abandoned.begin(), abandoned.end(), line.session) != abandoned.end();
+            set(Fault::unlocked, !excused);
+            m_verdict.excused = m_verdict.excused || excused;
+        }
+    }
     // Whatever else a cleanup that begins too early may be, a removal to the right of it has not been made.
     set(Fault::again, has_finding("early") && !complained());
 }
@@ -156,7 +167,7 @@ void Judge::honest_failure() {
 
 } // namespace
 
-Faults judge(const Seen& seen) { return Judge(seen).judge(); }
+Verdict judge(const Seen& seen) { return Judge(seen).judge(); }
 
 std::string names_of(const Faults& faults) {
     std::string names;

@@ -32,7 +32,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Fault::co
 using Faults = std::bitset<static_cast<std::size_t>(Fault::count)>;
 
 struct Seen {
-    std::vector<std::string> log; // of the helper: "WHO WHAT PID"
+    std::vector<std::string> log; // of the helper: "WHO WHAT PID SESSION"
     std::string err;
     std::optional<int> status; // of the supervisor, as waitpid(2) has it
     bool supervisor_killed = false;
@@ -42,6 +42,8 @@ struct Seen {
     bool failed_in_child = false; // ... between clone(2) and execve(2)
     std::optional<int> finisher_status;
     std::string first_program; // of all the steps
+    // Sessions of the steps whose maker was killed meanwhile, if nobody else of the run was left then.
+    std::vector<std::string> abandoned;
     bool left_process = false;
     bool left_lock = false;
     bool left_file = false; // in the state directory
@@ -50,7 +52,14 @@ struct Seen {
     bool hung = false;
 };
 
-[[nodiscard]] Faults judge(const Seen& seen);
+struct Verdict {
+    Faults faults;
+    // A cleanup found the lock free, but only since everybody who held it was killed while it ran: nothing that is
+    // started inherits a lock, so that no cleanup can keep it. Whoever recovers the run lets it end, and runs it again.
+    bool excused = false;
+};
+
+[[nodiscard]] Verdict judge(const Seen& seen);
 
 [[nodiscard]] std::string names_of(const Faults& faults);
 

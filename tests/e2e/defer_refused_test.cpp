@@ -36,6 +36,18 @@ TEST_CASE("nothing can be deferred to a run that was killed with its guardian") 
     check_refused(defer_into(left.journal).run(), "already over");
 }
 
+TEST_CASE("right after the last cleanup, with the journal still there, nothing can be deferred" *
+          doctest::skip(sanitized)) {
+    auto process = Run::of({"strace", "-o", "/dev/null", "-e", "trace=unlink", "-e",
+                            "inject=unlink:delay_enter=1000000", "finally-run", "-c", "true", "--", "true"})
+                       .start();
+    wait_until("the journal says that the run is over",
+               [] { return run_files().size() == 1 && read_file(only_run_file()).find(" over") != std::string::npos; });
+    check_refused(defer_into(only_run_file()).run(), "already over");
+    CHECK(process.finish().status == 0);
+    CHECK_FALSE(fs::exists(work("deferred")));
+}
+
 TEST_CASE("what a daemon of the command defers after the end of the run is refused") {
     make_fifo(work("fifo"));
     Run({"--", "sh", "-c",
@@ -67,7 +79,7 @@ TEST_CASE("a journal that cannot be written takes no deferral, and the run ends 
                                                   "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && "
                                                   "exec finally-run --defer 'touch deferred'",
                                                   runs_dir()}))
-                             .env("FINALLY_RUN_JOURNAL", only_journal())
+                             .env("FINALLY_RUN_JOURNAL", only_run_file())
                              .run();
     check_refused(refused, "Read-only file system");
     process.close_in();
@@ -78,7 +90,7 @@ TEST_CASE("a journal that cannot be written takes no deferral, and the run ends 
 TEST_CASE("a limit on files that the journal has reached refuses the deferral, and spoils nothing") {
     auto process = Run({"-c", "echo cleaned >>log", "--", "cat"}).open_stdin().start();
     wait_until("the journal is there", [] { return run_files().size() == 1; });
-    const fs::path journal = only_journal();
+    const fs::path journal = only_run_file();
     wait_until("the command is recorded", [&] { return read_file(journal).find("command") != std::string::npos; });
     const auto size = static_cast<rlim_t>(fs::file_size(journal));
     for (const rlim_t more : {0, 1, 10, 30}) {

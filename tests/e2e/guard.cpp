@@ -54,6 +54,12 @@ Outcome kill_supervisor(Process& process) {
     return process.finish();
 }
 
+Outcome finish_with_guardian(Process& process) {
+    wait_for_end(process.pid()); // first: while it lives it may start somebody behind our look at /proc
+    wait_until("nobody is left", [] { return leftovers().empty(); });
+    return process.finish();
+}
+
 void kill_both(pid_t supervisor) {
     const pid_t guardian = guardian_of(supervisor);
     // Whoever dies first is noticed by the other.
@@ -79,14 +85,16 @@ fs::path runs_dir() { return state_dir() / ".runs"; }
 std::vector<fs::path> run_files() {
     std::vector<fs::path> found;
     if (fs::exists(runs_dir())) {
-        for (const auto& entry : fs::directory_iterator(runs_dir()))
-            found.push_back(entry.path());
+        for (const auto& entry : fs::directory_iterator(runs_dir())) {
+            if (entry.path().extension() != ".told")
+                found.push_back(entry.path());
+        }
     }
     std::sort(found.begin(), found.end());
     return found;
 }
 
-fs::path only_journal() {
+fs::path only_run_file() {
     const auto found = run_files();
     if (found.size() != 1)
         throw std::runtime_error("there are " + std::to_string(found.size()) + " files of runs");

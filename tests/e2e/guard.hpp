@@ -12,6 +12,8 @@ namespace finally_run::e2e {
 
 // kill -9 of finally-run, and what its guardian has said until it is done.
 Outcome kill_supervisor(Process& process);
+// Of a supervisor that is about to be killed: waits until it and its guardian, if it has one yet, are gone.
+Outcome finish_with_guardian(Process& process);
 // kill -9 of finally-run and of its guardian: nobody is left to clean up.
 Outcome kill_both(Process& process);
 // The same without waiting for what is written.
@@ -28,7 +30,7 @@ struct Unfinished {
 
 [[nodiscard]] fs::path runs_dir();
 [[nodiscard]] std::vector<fs::path> run_files(); // journals and logs
-[[nodiscard]] fs::path only_journal();
+[[nodiscard]] fs::path only_run_file();
 
 // Writes the journal anew with each record as `edit` leaves it.
 void edit_journal(const fs::path& path, const std::function<void(journal::Record&)>& edit);

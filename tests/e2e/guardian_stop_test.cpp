@@ -31,8 +31,8 @@ TEST_CASE("the guardian takes along who has a process group of its own, and who 
 }
 
 TEST_CASE("the guardian takes along an orphan of the command's group that has wiped its environment") {
-    CHECK(log_of_killed({"--grace", ".1", "-c", look, "--", "sh", "-c",
-                         "env -i " FINALLY_RUN_HELPER " orphan pid TERM; exec helper pause"}) == "dead\n");
+    constexpr const char* script = "env -i " FINALLY_RUN_HELPER " orphan pid TERM; exec helper pause";
+    CHECK(log_of_killed({"--grace", ".1", "-c", look, "--", "sh", "-c", script}) == "dead\n");
 }
 
 TEST_CASE("the guardian leaves a daemon with a session of its own to the cleanups, and what a setup has left running") {
@@ -48,9 +48,10 @@ TEST_CASE("the guardian gives the command its grace period to end in its own way
 }
 
 TEST_CASE("the guardian sends the signal that was asked for") {
-    CHECK(log_of_killed({"--grace", "30", "--signal", "USR1", "-c", "echo cleaned >>log", "--", "sh", "-c",
-                         "trap 'echo USR1 >>log; exit' USR1; trap 'echo TERM >>log' TERM; echo READY; "
-                         "while :; do sleep .01; done"}) == "USR1\ncleaned\n");
+    constexpr const char* script = "trap 'echo USR1 >>log; exit' USR1; trap 'echo TERM >>log' TERM; echo READY; "
+                                   "while :; do sleep .01; done";
+    CHECK(log_of_killed({"--grace", "30", "--signal", "USR1", "-c", "echo cleaned >>log", "--", "sh", "-c", script}) ==
+          "USR1\ncleaned\n");
 }
 
 TEST_CASE("the guardian continues a command that is suspended, so that it can end") {

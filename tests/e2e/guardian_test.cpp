@@ -86,8 +86,7 @@ TEST_CASE("a step that kills finally-run itself is cleaned up after") {
         std::vector<std::string> words{"-l", "l", "-c", "echo cleaned >>log"};
         words.insert(words.end(), args.begin(), args.end());
         auto process = Run(words).start();
-        wait_until("finally-run and its guardian are gone", [] { return leftovers().empty(); });
-        CHECK(process.finish().signal == SIGKILL);
+        CHECK(finish_with_guardian(process).signal == SIGKILL);
         CHECK(count(log_text(), "cleaned\n") == 1);
         check_nothing_left();
         fs::remove(work("log"));
@@ -100,7 +99,7 @@ TEST_CASE("whenever finally-run is killed, what has begun is cleaned up and the 
         auto process = Run({"-l", "l", "-c", "echo cleaned >>log", "-s", "echo begun >>log", "--", "true"}).start();
         ::poll(nullptr, 0, i / 4);
         process.signal(SIGKILL);
-        wait_until("finally-run and its guardian are gone", [] { return leftovers().empty(); });
+        finish_with_guardian(process);
         const std::string log = log_text();
         const bool well = log.empty() || log == "begun\ncleaned\n" || log == "cleaned\n" ||
                           log == "begun\ncleaned\ncleaned\n" || log == "cleaned\ncleaned\n";
@@ -121,8 +120,15 @@ TEST_CASE("what the guardian's cleanups print goes to stderr, and to the log of 
     unheard.close_err();
     kill_supervisor(unheard);
     CHECK(log_text() == "cleaned\n");
-    CHECK(only_journal().extension() == ".log");
-    CHECK(lines(read_file(only_journal())).size() == 100000);
+    const fs::path log = only_run_file();
+    CHECK(log.extension() == ".log");
+    CHECK(lines(read_file(log)).size() == 100000);
+    fs::remove(log);
+    auto well = Run({"-c", "seq 100000", "--", "helper", "pause"}).start();
+    well.wait_for_line("READY");
+    well.close_err();
+    kill_supervisor(well);
+    CHECK(run_files().empty()); // nobody wants to read of what went well
 }
 
 TEST_CASE("the report of a killed run is written by its guardian") {
@@ -136,7 +142,7 @@ TEST_CASE("the report of a killed run is written by its guardian") {
 
 TEST_CASE(
     "the guardian's cleanups run where finally-run was started, with the variables of its temporary directories") {
-    auto process = Run({"-c", "pwd >>log", "--temp-dir", "T", "-c", "test -d \"$T\" && echo \"$T\" >>log", "-r",
+    auto process = Run({"-c", "pwd >>log", "--temp-dir", "T", "-c", R"(test -d "$T" && echo "$T" >>log)", "-r",
                         "relative", "--", "sh", "-c", "mkdir relative; cd /; exec helper pause"})
                        .start();
     process.wait_for_line("READY");

@@ -35,9 +35,9 @@ TEST_CASE("the journal of a run is private, and its command is told where it is"
                        .before_exec([] { ::umask(0); })
                        .start();
     const std::string line = process.wait_for_line("JOURNAL ");
-    CHECK(line == "JOURNAL " + only_journal().string());
+    CHECK(line == "JOURNAL " + only_run_file().string());
     struct stat info {};
-    CHECK(::stat(only_journal().c_str(), &info) == 0);
+    CHECK(::stat(only_run_file().c_str(), &info) == 0);
     CHECK((info.st_mode & 07777U) == 0600);
     CHECK(::stat(runs_dir().c_str(), &info) == 0);
     CHECK((info.st_mode & 07777U) == 0700);
@@ -104,8 +104,8 @@ TEST_CASE("durable: each record is on the disk before what it covers begins" * d
         directory_syncs += call.find("fsync(") != std::string::npos ? 1 : 0;
     }
     CHECK(synced);
-    CHECK(records == 4); // the run, two cleanups, the command
-    CHECK(directory_syncs == 1);
+    CHECK(records == 4);         // the run, two cleanups, the command
+    CHECK(directory_syncs == 2); // .runs, and the state directory that it was made in
 }
 
 TEST_CASE("without durable nothing waits for the disk" * doctest::skip(sanitized)) {

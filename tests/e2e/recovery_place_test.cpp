@@ -101,7 +101,7 @@ TEST_CASE("a recovered cleanup is told who it is, how the run ended and that rec
 }
 
 TEST_CASE("a temporary directory is there for the recovered cleanups, and gone after them") {
-    static_cast<void>(left_with({"--temp-dir", "T", "-c", "touch \"$T/x\" && echo \"$T\" >>log"}));
+    static_cast<void>(left_with({"--temp-dir", "T", "-c", R"(touch "$T/x" && echo "$T" >>log)"}));
     CHECK(Run({"--recover"}).run().status == 0);
     const auto said = lines(log_text());
     REQUIRE(said.size() == 1);

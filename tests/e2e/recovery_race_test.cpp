@@ -16,6 +16,7 @@ TEST_CASE("recoveries and next holders that start at once run each cleanup once"
             auto next = locks;
             next.insert(next.end(), {"--", "true"});
             std::vector<Process> all;
+            all.reserve(6);
             for (int i = 0; i < 6; ++i)
                 all.push_back(Run(i % 2 == 0 ? std::vector<std::string>{"--recover"} : next).start());
             for (auto& process : all)
@@ -33,6 +34,7 @@ TEST_CASE("no next holder begins before somebody has finished the killed run") {
         const auto left = leave_unfinished(
             Run({"-l", "l", "-c", "echo last >>log", "-c", "sleep .02; echo first >>log", "--", "helper", "pause"}));
         std::vector<Process> all;
+        all.reserve(3);
         auto recovery = Run({"--recover"}).start();
         for (int i = 0; i < 3; ++i)
             all.push_back(Run({i == 0 ? "--lock-shared" : "-l", "l", "--", "cat", "log"}).start());
@@ -41,6 +43,22 @@ TEST_CASE("no next holder begins before somebody has finished the killed run") {
         CHECK(recovery.finish().status == 0);
         fs::remove(work("log"));
     }
+}
+
+TEST_CASE("who gets one lock of a killed run waits for whoever finishes it under another one") {
+    make_fifo(work("fifo"));
+    const auto left = leave_unfinished(Run({"-l", "a", "-l", "b", "-c", waiting, "--", "helper", "pause"}));
+    auto stranger = Run::of({"flock", "--no-fork", state_dir() / "b", "helper", "pause"}).start();
+    stranger.wait_for_line("READY");
+    auto first = Run({"-l", "a", "--", "true"}).start();
+    wait_for_log("begun");
+    stranger.signal(SIGTERM);
+    stranger.finish();
+    auto second = Run({"-l", "b", "--", "cat", "log"}).start();
+    wait_for_lock_waiters(left.journal, 1);
+    release(work("fifo"));
+    CHECK(second.finish().out == "begun\nended\n");
+    CHECK(first.finish().status == 0);
 }
 
 TEST_CASE("two runs whose locks overlap with those of a killed run do not wait for each other for ever") {

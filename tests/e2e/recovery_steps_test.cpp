@@ -23,10 +23,10 @@ TEST_CASE("a command that is still alive is stopped before its run is recovered,
 }
 
 TEST_CASE("a recovery whose command is alive sends what was asked for and keeps its grace") {
-    const auto left =
-        leave_alive(Run({"--grace", "30", "--signal", "USR1", "-c", "echo cleaned >>log", "--", "sh", "-c",
-                         "exec 2>/dev/null; trap 'echo USR1 >>log; exit' USR1; trap 'echo TERM >>log' TERM; echo READY $$; "
-                         "while :; do sleep .01; done"}));
+    const auto left = leave_alive(
+        Run({"--grace", "30", "--signal", "USR1", "-c", "echo cleaned >>log", "--", "sh", "-c",
+             "exec 2>/dev/null; trap 'echo USR1 >>log; exit' USR1; trap 'echo TERM >>log' TERM; echo READY $$; "
+             "while :; do sleep .01; done"}));
     CHECK(Run({"--recover"}).run().status == 0);
     CHECK(log_text() == "USR1\ncleaned\n");
 }
@@ -66,16 +66,17 @@ TEST_CASE("forget drops a killed run and says what never runs") {
     CHECK(outcome.status == 0);
     CHECK(outcome.err == "finally-run: forgotten: remove: tree\nfinally-run: forgotten: cleanup: echo cleaned >>log\n");
     CHECK(log_text().empty());
-    CHECK(only_journal().stem() == second.id);
+    CHECK(only_run_file().stem() == second.id);
     CHECK(Run({"--forget", first.id}).run().status == 125);
 }
 
 TEST_CASE("forget leaves a live run alone") {
     auto process = Run({"-c", "echo cleaned >>log", "--", "helper", "pause"}).start();
     process.wait_for_line("READY");
-    const auto outcome = Run({"--forget", only_journal().stem()}).run();
+    const auto outcome = Run({"--forget", only_run_file().stem()}).run();
     CHECK(outcome.status == 125);
     CHECK(outcome.err.find("is alive") != std::string::npos);
+    CHECK(fs::exists(only_run_file()));
     process.signal(SIGTERM);
     process.finish();
     CHECK(log_text() == "cleaned\n");

@@ -24,8 +24,8 @@ TEST_CASE("the next run that takes the same lock finishes the killed one first")
           {{"--lock-shared", "l"}, {"--lock-shared", "l"}},
           {{"-l", "a", "-l", "b"}, {"-l", "b"}},
           {{"-l", "b"}, {"-l", "a", "-l", "b"}}}) {
-        CAPTURE(theirs.back());
-        CAPTURE(ours.back());
+        const std::string last = theirs.back() + ", then " + ours.back();
+        CAPTURE(last);
         const auto left = leave_unfinished(killed(theirs));
         auto words = ours;
         words.insert(words.end(), {"-s", "echo setup >>log", "--", "cat", "log"});
@@ -103,7 +103,7 @@ TEST_CASE("recover finishes the runs that are named and no other") {
     const auto second = leave_unfinished(killed({}));
     CHECK(Run({"--recover", second.id}).run().status == 0);
     CHECK(log_text() == recovered);
-    CHECK(only_journal().stem() == first.id);
+    CHECK(only_run_file().stem() == first.id);
 }
 
 TEST_CASE("recover refuses a run that it does not know, and finishes the others that are named") {
@@ -118,7 +118,7 @@ TEST_CASE("recover refuses a run that it does not know, and finishes the others 
 TEST_CASE("recover leaves a live run alone") {
     auto process = killed({"-l", "l"}).start();
     process.wait_for_line("READY");
-    const std::string id = only_journal().stem();
+    const std::string id = only_run_file().stem();
     const auto named = Run({"--recover", id}).run();
     CHECK(named.status == 125);
     CHECK(named.err.find("finally-run: run " + id + " is alive") == 0);

@@ -43,7 +43,7 @@ TEST_CASE("the status shows a run whose command runs, with its locks and its cle
                        .start();
     process.wait_for_line("READY");
     const auto run = only_run();
-    CHECK(run.at("id") == only_journal().stem().string());
+    CHECK(run.at("id") == only_run_file().stem().string());
     CHECK(run.at("state") == "running");
     CHECK(run.at("pid") == process.pid());
     CHECK(run.at("command") == "helper pause two words");

@@ -39,7 +39,7 @@ void Contenders::start(std::vector<std::string> words, bool run) {
     m_living.emplace(pid, Contender{.words = std::move(words), .run = run});
 }
 
-void Contenders::start_run(unsigned deferrals) {
+void Contenders::start_run(unsigned deferrals, bool straggler) {
     const std::string number = std::to_string(++m_number);
     std::vector<std::string> words{m_place.finally_run(),
                                    "--state-dir",
@@ -55,7 +55,8 @@ void Contenders::start_run(unsigned deferrals) {
                                    "--temp-dir",
                                    "SCRATCH",
                                    "--"};
-    for (std::string& word : words_of(m_place, "command", number + ":" + std::to_string(deferrals))) {
+    for (std::string& word :
+         words_of(m_place, "command", number + ":" + std::to_string(deferrals) + (straggler ? ":straggler" : ""))) {
         words.push_back(std::move(word));
     }
     start(std::move(words), true);

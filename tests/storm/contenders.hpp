@@ -20,8 +20,8 @@ class Contenders {
 public:
     explicit Contenders(Place place) : m_place(std::move(place)) {}
 
-    // A run that contends for the lock, with so many deferrals in all.
-    void start_run(unsigned deferrals);
+    // A run that contends for the lock, with so many deferrals in all. A straggler goes on when the command has ended.
+    void start_run(unsigned deferrals, bool straggler);
     // Somebody who looks at the runs of the others or finishes them.
     void start_other();
     void start(std::vector<std::string> words, bool run);

@@ -2,7 +2,6 @@
 
 #include <csignal>
 #include <numeric>
-#include <string_view>
 #include <utility>
 
 namespace finally_run::storm {
@@ -13,22 +12,14 @@ template <class Value> const Value& any_of(const std::vector<Value>& values) {
     return values[random_below(static_cast<unsigned>(values.size()))];
 }
 
-// The run that a guardian shows in ps; empty if it is none, or not yet.
-std::string run_of(const Process& guardian) {
-    constexpr std::string_view before = "of run ";
-    const std::string line = command_line_of(guardian.pid);
-    const auto at = line.find(before);
-    return at == line.npos ? ""
-                           : line.substr(at + before.size(), line.find(' ', at + before.size()) - at - before.size());
-}
-
 } // namespace
 
+// What a guardian or a supervisor is about to start has its name, too, but another parent.
 bool Killer::is_guardian(const Process& process) const {
-    // It has its name a moment after it was made; those of another name that we inherit have lost their supervisor.
-    const bool nameless = process.name == "finally-run" && process.parent == m_place.harness &&
-                          !m_contenders.living().contains(process.pid);
-    return process.name == "finally-guard" || nameless;
+    const bool orphan = process.parent == m_place.harness && !m_contenders.living().contains(process.pid);
+    // It gets its name a moment after it was made.
+    return (process.name == "finally-guard" && (orphan || m_contenders.living().contains(process.parent))) ||
+           (process.name == "finally-run" && orphan);
 }
 
 std::vector<Process> Killer::children_of(pid_t pid) const {
@@ -95,10 +86,10 @@ bool Killer::kill_both() {
     return true;
 }
 
-void Killer::kill_guardians_without_supervisor(const std::string& run) {
+void Killer::kill_guardians_without_supervisor() {
     for (bool again = true; std::exchange(again, false);) {
         for (const Process& process : all_processes()) {
-            if (is_guardian(process) && (process.name != "finally-guard" || run_of(process) == run)) {
+            if (is_guardian(process) && process.parent == m_place.harness) {
                 Target(process).kill_and_wait();
                 again = true;
             }
@@ -112,12 +103,14 @@ bool Killer::kill_everything() {
         return false;
     }
     const pid_t pid = any_of(m_active);
-    const Target self(*look_at(pid));
-    std::string run;
+    const auto self = look_at(pid);
+    if (!self) {
+        return false;
+    }
+    const Target supervisor_itself(*self);
     std::vector<Target> steps;
     for (const Process& process : children_of(pid)) {
         if (is_guardian(process)) {
-            run = run_of(process);
             continue;
         }
         steps.emplace_back(process);
@@ -126,8 +119,8 @@ bool Killer::kill_everything() {
         }
     }
     kill_supervisor(pid);
-    self.wait();
-    kill_guardians_without_supervisor(run);
+    supervisor_itself.wait();
+    kill_guardians_without_supervisor();
     for (const Target& target : steps) {
         target.kill();
     }

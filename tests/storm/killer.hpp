@@ -33,7 +33,7 @@ private:
     [[nodiscard]] bool kill_step();
     [[nodiscard]] bool is_guardian(const Process& process) const;
     [[nodiscard]] std::vector<Process> children_of(pid_t pid) const;
-    void kill_guardians_without_supervisor(const std::string& run);
+    void kill_guardians_without_supervisor();
     void kill_supervisor(pid_t pid);
 
     const Place& m_place;

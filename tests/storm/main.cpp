@@ -55,7 +55,7 @@ void rage(Contenders& contenders, Killer& killer, unsigned seconds) {
     while (Clock::now() < end) {
         contenders.reap();
         for (unsigned fresh = 0; fresh < 10 && contenders.contending() < contending; ++fresh) {
-            contenders.start_run(deferrals);
+            contenders.start_run(deferrals, random_below(3) == 0);
         }
         if (Clock::now() >= next_other) {
             contenders.start_other();
@@ -97,7 +97,7 @@ bool calm(const Place& place, Contenders& contenders) {
     const unsigned orphans_before = contenders.orphans();
     const unsigned whole_before = contenders.whole();
     for (unsigned i = 0; i < few; ++i) {
-        contenders.start_run(8);
+        contenders.start_run(8, false);
     }
     const bool over = contenders.reap_all(patience);
     if (contenders.orphans() != orphans_before || contenders.whole() != whole_before + few) {
@@ -129,11 +129,17 @@ int storm(unsigned seconds) {
     Contenders contenders(place);
     Killer killer(place, contenders);
 
-    rage(contenders, killer, seconds);
-    contenders.tell_to_end();
-    bool over = contenders.reap_all(patience);
-    const std::size_t left = left_over(place);
-    over = over && recover(place, contenders) && calm(place, contenders);
+    std::size_t left = 0;
+    bool over = false;
+    try {
+        rage(contenders, killer, seconds);
+        contenders.tell_to_end();
+        over = contenders.reap_all(patience);
+        left = left_over(place);
+        over = over && recover(place, contenders) && calm(place, contenders);
+    } catch (const std::exception& error) {
+        violation(place, std::string("the harness: ") + error.what());
+    }
     if (!over) {
         kill_the_rest(place, contenders);
     }
@@ -177,7 +183,7 @@ int step(const std::string& name, const Place& place, const std::string& argumen
         if (name == "worker") {
             return worker(place, argument);
         }
-        return name == "leave" ? leave(place) : deferred(place, argument);
+        return name == "leave" ? leave(place, argument) : deferred(place, argument);
     } catch (const std::exception& error) {
         violation(place, name + " " + argument + ": " + error.what());
         return EXIT_FAILURE;

@@ -34,7 +34,7 @@ struct Place {
     [[nodiscard]] fs::path acknowledged() const { return root / "acknowledged.log"; } // WORD
     [[nodiscard]] fs::path refused() const { return root / "refused.log"; }           // WORD STATUS
     [[nodiscard]] fs::path ran() const { return root / "ran.log"; }                   // WORD BY
-    [[nodiscard]] fs::path ended() const { return root / "ended.log"; }               // RUN BY RESULT
+    [[nodiscard]] fs::path ended() const { return root / "ended.log"; }               // RUN BY RESULT NUMBER
     [[nodiscard]] fs::path violations() const { return root / "violations.log"; }
     [[nodiscard]] fs::path messages() const { return root / "messages.log"; } // stderr of all
 };

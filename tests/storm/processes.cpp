@@ -2,17 +2,17 @@
 
 #include "place.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -24,8 +24,17 @@ namespace {
 constexpr unsigned long exiting = 0x4; // PF_EXITING of the kernel: set before it closes its files
 
 std::string text_of(pid_t pid, const char* file) {
-    std::ifstream stream("/proc/" + std::to_string(pid) + "/" + file);
-    return {std::istreambuf_iterator<char>(stream), {}};
+    std::string text;
+    const int fd = ::open(("/proc/" + std::to_string(pid) + "/" + file).c_str(), O_RDONLY | O_CLOEXEC);
+    std::array<char, 4096> part{};
+    // A process that has just ended is no error: ESRCH.
+    for (ssize_t got = 0; fd >= 0 && (got = ::read(fd, part.data(), part.size())) > 0;) {
+        text.append(part.data(), static_cast<std::size_t>(got));
+    }
+    if (fd >= 0) {
+        ::close(fd);
+    }
+    return text;
 }
 
 } // namespace

@@ -119,6 +119,17 @@ bool defer(const Place& place, const std::string& word) {
     return false;
 }
 
+// NUMBER:DEFERRALS[:straggler]
+struct Words {
+    explicit Words(const std::string& argument)
+        : number(argument.substr(0, argument.find(':'))), deferrals(std::stoul(argument.substr(number.size() + 1))),
+          straggler(argument.ends_with(":straggler")) {}
+
+    std::string number;
+    unsigned long deferrals;
+    bool straggler;
+};
+
 } // namespace
 
 int setup(const Place& place, const std::string& number) {
@@ -135,22 +146,25 @@ int command(const Place& place, const std::string& argument) {
     check_token(place, "command", token(place));
     append(fs::path(variable("SCRATCH")) / "file", run_id());
     count(place);
+    const Words words(argument);
     std::vector<pid_t> pids;
     for (unsigned i = 0; i < workers; ++i) {
-        pids.push_back(start(words_of(place, "worker", argument + ":" + std::to_string(i))));
+        const std::string name = words.number + "." + std::to_string(i);
+        pids.push_back(start(words_of(place, "worker", name + ":" + std::to_string(words.deferrals / workers))));
     }
     for (const pid_t pid : pids) {
         static_cast<void>(wait_for(pid)); // it may have been killed
+    }
+    if (words.straggler) {
+        // About as fast as the cleanups run, so that it comes in their way until the end.
+        static_cast<void>(start(words_of(place, "worker", words.number + ".straggler:100")));
     }
     return 0;
 }
 
 int worker(const Place& place, const std::string& argument) {
-    const auto first = argument.find(':');
-    const auto second = argument.rfind(':');
-    const std::string name = argument.substr(0, first) + "." + argument.substr(second + 1) + ".";
-    const unsigned long deferrals = std::stoul(argument.substr(first + 1)) / workers;
-    for (unsigned long i = 0; i < deferrals && defer(place, name + std::to_string(i)); ++i) {
+    const Words words(argument);
+    for (unsigned long i = 0; i < words.deferrals && defer(place, words.number + "." + std::to_string(i)); ++i) {
     }
     return 0;
 }
@@ -174,13 +188,14 @@ int deferred(const Place& place, const std::string& word) {
     return 0;
 }
 
-int leave(const Place& place) {
+int leave(const Place& place, const std::string& number) {
     const Presence presence(place, "last cleanup");
     if (const std::string found = token(place); !found.empty()) { // else its setup did not get that far
         check_token(place, "last cleanup", found);
         ::unlink(place.token().c_str());
     }
-    append(place.ended(), run_id() + " " + variable("FINALLY_RUN_BY") + " " + variable("FINALLY_RUN_RESULT"));
+    append(place.ended(),
+           run_id() + " " + variable("FINALLY_RUN_BY") + " " + variable("FINALLY_RUN_RESULT") + " " + number);
     return 0;
 }
 

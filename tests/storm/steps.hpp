@@ -10,11 +10,12 @@ namespace finally_run::storm {
 
 int setup(const Place& place, const std::string& number);
 
-// Counts, and has workers that defer cleanups, all at once. The argument is NUMBER:DEFERRALS.
+// Counts, and has workers that defer cleanups, all at once. The argument is NUMBER:DEFERRALS, and
+// :straggler if one of them is to begin when the command ends. That of a worker is NAME:DEFERRALS.
 int command(const Place& place, const std::string& argument);
 int worker(const Place& place, const std::string& argument);
 
 int deferred(const Place& place, const std::string& word);
-int leave(const Place& place);
+int leave(const Place& place, const std::string& number);
 
 } // namespace finally_run::storm

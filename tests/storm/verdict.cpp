@@ -27,6 +27,13 @@ void judge_deferrals(const Place& place, unsigned cut_off, Verdict& verdict) {
             violation(place, "lost: " + word);
         }
     }
+    std::set<std::string> undisturbed; // the numbers of those whose supervisor saw the command end well
+    for (const std::string& line : lines_of(place.ended())) {
+        const Words words = split(line);
+        if (words.at(2) == "success") {
+            undisturbed.insert(words.at(3));
+        }
+    }
     constexpr std::string_view own_failure = "125";
     for (const std::string& line : lines_of(place.refused())) {
         ++verdict.refused;
@@ -36,6 +43,11 @@ void judge_deferrals(const Place& place, unsigned cut_off, Verdict& verdict) {
         }
         if (words.at(1) != own_failure) {
             violation(place, "refused with another status: " + line);
+        }
+        // The command waits for its workers, but for the straggler.
+        const bool of_worker = line.find("straggler") == line.npos && line.find("again") == line.npos;
+        if (of_worker && undisturbed.contains(line.substr(0, line.find('.')))) {
+            violation(place, "refused while the command ran: " + line);
         }
     }
     if (verdict.again > cut_off) {

@@ -31,7 +31,8 @@ void pause_ms(long milliseconds) {
 
 // One write(2) with O_APPEND: the order of the lines is the order of what they tell.
 void log(const std::string& who, const char* what) {
-    const std::string line = who + ' ' + what + ' ' + std::to_string(::getpid()) + '\n';
+    const std::string line =
+        who + ' ' + what + ' ' + std::to_string(::getpid()) + ' ' + std::to_string(::getsid(0)) + '\n';
     const int fd = ::open(in_directory("log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0 || ::write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
         std::fprintf(stderr, "crash_helper: cannot write to the log\n");

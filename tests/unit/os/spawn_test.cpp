@@ -11,7 +11,10 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <string>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
+#include <vector>
 
 using namespace finally_run;
 
@@ -131,4 +134,145 @@ TEST_CASE("a program placed in its own group or session leads it") {
     CHECK(placed(os::Placement::own_group, "4") == 1);
     CHECK(placed(os::Placement::own_session, "3") == 0);
     CHECK(placed(os::Placement::own_session, "4") == 0);
+}
+
+TEST_CASE("a program starts in the directory that was asked for, and we stay where we are") {
+    const test::TempDir dir;
+    const os::Fd directory(::open(dir.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const auto before = std::filesystem::current_path();
+    const std::vector<const char*> argv{"/bin/sh", "-c", "echo here >marker", nullptr};
+    os::SpawnRequest request = test::request(argv);
+    request.directory = directory.get();
+    CHECK(test::wait_for(os::spawn(request).pid).success());
+    CHECK(test::read_file(dir / "marker") == "here\n");
+    CHECK(std::filesystem::current_path() == before);
+}
+
+TEST_CASE("a program with a slash in its name is looked for in the directory that it starts in") {
+    const test::TempDir dir;
+    test::write_file(dir / "tool", "#!/bin/sh\nexit 8\n");
+    REQUIRE(::chmod((dir / "tool").c_str(), 0700) == 0);
+    const os::Fd directory(::open(dir.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const std::vector<const char*> argv{"./tool", nullptr};
+    os::SpawnRequest request = test::request(argv);
+    request.directory = directory.get();
+    const os::SpawnResult result = os::spawn(request);
+    REQUIRE(result.started());
+    CHECK(test::wait_for(result.pid).shell_code() == 8);
+}
+
+TEST_CASE("a directory that cannot be entered is a set-up that failed, and no call is made") {
+    const std::vector<const char*> argv{"true", nullptr};
+    os::SpawnRequest request = test::request(argv);
+    request.directory = 1000000;
+    bool called = false;
+    request.in_child = [&] {
+        called = true;
+        return 0;
+    };
+    const os::SpawnResult result = os::spawn(request);
+    CHECK(result.error == EBADF);
+    CHECK_FALSE(result.exec_failed);
+    CHECK_FALSE(called);
+}
+
+TEST_CASE("a program starts with the umask that was asked for, else with ours, which stays") {
+    const mode_t before = ::umask(0013);
+    const std::vector<const char*> asked{"/bin/sh", "-c", "test $(umask) = 0267", nullptr};
+    os::SpawnRequest request = test::request(asked);
+    request.mask = 0267;
+    CHECK(test::wait_for(os::spawn(request).pid).success());
+    CHECK(test::run({"/bin/sh", "-c", "test $(umask) = 0013", nullptr}).success());
+    CHECK(::umask(before) == 0013);
+}
+
+TEST_CASE("the call is made once, by the process that becomes the program, where and as that starts") {
+    const test::TempDir dir;
+    const os::Fd directory(::open(dir.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const std::vector<const char*> argv{"true", nullptr};
+    os::SpawnRequest request = test::request(argv);
+    request.directory = directory.get();
+    request.mask = 0;
+    request.placement = os::Placement::own_session;
+    pid_t pid = 0;
+    pid_t session = 0;
+    int calls = 0;
+    request.in_child = [&] {
+        ++calls;
+        pid = ::getpid();
+        session = ::getsid(0);
+        ::close(::open("marker", O_CREAT | O_WRONLY | O_CLOEXEC, 0666));
+        return 0;
+    };
+    const os::SpawnResult result = os::spawn(request);
+    REQUIRE(result.started());
+    CHECK(test::wait_for(result.pid).success());
+    CHECK(calls == 1);
+    CHECK(pid == result.pid);
+    CHECK(session == result.pid);
+    CHECK((std::filesystem::status(dir / "marker").permissions() == std::filesystem::perms(0666)));
+}
+
+TEST_CASE("the call is made although the program is missing") {
+    const std::vector<const char*> argv{"/nonexistent/program", nullptr};
+    os::SpawnRequest request = test::request(argv);
+    bool called = false;
+    request.in_child = [&] {
+        called = true;
+        return 0;
+    };
+    CHECK(os::spawn(request).exec_failed);
+    CHECK(called);
+}
+
+TEST_CASE("a call that fails keeps the program from being started") {
+    const test::TempDir dir;
+    const std::string marker = dir / "marker";
+    const std::vector<const char*> argv{"touch", marker.c_str(), nullptr};
+    os::SpawnRequest request = test::request(argv);
+    request.in_child = [] { return ENOSPC; };
+    const os::SpawnResult result = os::spawn(request);
+    CHECK(result.error == ENOSPC);
+    CHECK_FALSE(result.exec_failed);
+    CHECK_FALSE(std::filesystem::exists(marker));
+}
+
+TEST_CASE("a write of the call beyond the limit on files does not end the program") {
+    const test::TempDir dir;
+    const os::Fd file(::open((dir / "file").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    const std::vector<const char*> argv{"true", nullptr};
+    os::SpawnRequest request = test::request(argv);
+    int error = 0;
+    request.in_child = [&] {
+        error = ::write(file.get(), "x", 1) < 0 ? errno : 0;
+        return 0;
+    };
+    rlimit before = {};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+    rlimit none = before;
+    none.rlim_cur = 0;
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &none) == 0);
+    const os::SpawnResult result = os::spawn(request);
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+    REQUIRE(result.started());
+    CHECK(test::wait_for(result.pid).success());
+    CHECK(error == EFBIG);
+}
+
+TEST_CASE("a bare name is looked for in the PATH that the program gets, not in ours") {
+    const test::TempDir dir;
+    test::write_file(dir / "tool", "#!/bin/sh\nexit 7\n");
+    REQUIRE(::chmod((dir / "tool").c_str(), 0700) == 0);
+    const std::string path = "PATH=" + dir.path().native();
+    const std::vector<const char*> argv{"tool", nullptr};
+    const auto status_with = [&](const std::vector<const char*>& env) {
+        os::SpawnRequest request = test::request(argv);
+        request.env = env.data();
+        const os::SpawnResult result = os::spawn(request);
+        return result.started() ? test::wait_for(result.pid).shell_code() : result.shell_code();
+    };
+    CHECK(status_with({"OTHER_PATH=/", "PATHS=/", path.c_str(), "PATH=/nonexistent", nullptr}) == 7);
+    ::setenv("PATH", dir.path().c_str(), 1);
+    CHECK(status_with({"PATH=/nonexistent", nullptr}) == 127);
+    CHECK(status_with({nullptr}) == 127);
 }

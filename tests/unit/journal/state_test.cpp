@@ -1,0 +1,227 @@
+#include "journal/state.hpp"
+
+#include "samples.hpp"
+
+#include <cstdint>
+#include <doctest/doctest.h>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace finally_run::journal {
+
+namespace {
+
+using Kind = plan::Cleanup::Kind;
+using What = Started::What;
+
+// A state to which records are applied one by one, at offsets that grow.
+struct Life {
+    State state;
+    std::uint64_t next = 100;
+
+    std::uint64_t add(Record record) {
+        const std::uint64_t offset = std::exchange(next, next + 100);
+        state.apply(Entry{offset, std::move(record)});
+        return offset;
+    }
+    std::uint64_t add_cleanup(const std::string& text) {
+        return add(Registered{{.kind = Kind::command, .text = text}});
+    }
+    [[nodiscard]] std::vector<std::string> texts() const {
+        std::vector<std::string> found;
+        for (const plan::Cleanup& cleanup : state.stack) {
+            found.push_back(cleanup.text);
+        }
+        return found;
+    }
+};
+
+using Texts = std::vector<std::string>;
+
+} // namespace
+
+TEST_SUITE("journal/state") {
+    TEST_CASE("the first record says of which run the journal is") {
+        Life life;
+        life.add(opened_with("x"));
+        CHECK(life.state.opened == opened_with("x"));
+        CHECK_FALSE(life.state.begun);
+        CHECK_FALSE(life.state.over);
+    }
+
+    TEST_CASE("what is registered is on the stack, the last one on top, with its offset as its id") {
+        Life life;
+        plan::Cleanup cleanup{.kind = Kind::on_failure, .text = "first", .place = plan::Place{"/d", 1, 2, 3}, .id = 7};
+        const auto first = life.add(Registered{cleanup});
+        const auto second = life.add_cleanup("second");
+        cleanup.id = first;
+        REQUIRE(life.texts() == Texts{"first", "second"});
+        CHECK(life.state.stack[0] == cleanup);
+        CHECK(life.state.stack[1].id == second);
+    }
+
+    TEST_CASE("a run has begun with its first setup, command or temporary directory, not with a cleanup") {
+        Life life;
+        life.add_cleanup("registered");
+        life.add(Registered{{.kind = Kind::remove, .text = "/path"}});
+        life.add(Started{What::cleanup, {5, 6}, 100});
+        CHECK_FALSE(life.state.begun);
+        for (const Record& record :
+             {Record(Started{What::setup, {5, 6}, 0}), Record(Started{What::command, {5, 6}, 0}),
+              Record(Registered{{.kind = Kind::temp_dir, .text = "/tmp/x", .variable = "DIR"}})}) {
+            CAPTURE(record.index());
+            Life other;
+            other.add(record);
+            CHECK(other.state.begun);
+        }
+    }
+
+    TEST_CASE("the temporary directories that exist are the values of their variables, in their order") {
+        Life life;
+        life.add(Registered{{.kind = Kind::temp_dir, .text = "/tmp/b", .variable = "B"}});
+        life.add(Registered{{.kind = Kind::command, .text = "true", .variable = "NOT"}});
+        life.add(Registered{{.kind = Kind::temp_dir, .text = "/tmp/a", .variable = "A"}});
+        CHECK(life.state.variables() ==
+              std::vector<std::pair<std::string, std::string>>{{"B", "/tmp/b"}, {"A", "/tmp/a"}});
+    }
+
+    TEST_CASE("a setup or command is the step from its start to its end") {
+        Life life;
+        const Started setup{What::setup, {5, 6}, 0};
+        life.add(setup);
+        CHECK(life.state.step == setup);
+        life.add(SetupEnded{});
+        CHECK_FALSE(life.state.step.has_value());
+        CHECK_FALSE(life.state.ending.has_value());
+        const Started command{What::command, {7, 8}, 0};
+        life.add(command);
+        CHECK(life.state.step == command);
+        life.add(Ended{{plan::Result::signal, 130, 2}});
+        CHECK_FALSE(life.state.step.has_value());
+        CHECK(life.state.ending == plan::Ending{plan::Result::signal, 130, 2});
+        CHECK(life.state.begun);
+    }
+
+    TEST_CASE("a cleanup runs from its start to its finish, and then is off the stack") {
+        Life life;
+        const auto first = life.add_cleanup("first");
+        const auto second = life.add_cleanup("second");
+        life.add(Started{What::cleanup, {5, 6}, second});
+        REQUIRE(life.state.cleaning.has_value());
+        CHECK(life.state.cleaning->cleanup == second);
+        CHECK_FALSE(life.state.step.has_value());
+        CHECK(life.texts() == Texts{"first", "second"});
+        life.add(Finished{second, "exit status 1"});
+        CHECK_FALSE(life.state.cleaning.has_value());
+        CHECK(life.texts() == Texts{"first"});
+        life.add(Finished{first, ""});
+        CHECK(life.texts().empty());
+    }
+
+    TEST_CASE("the start of another attempt takes the place of the one before") {
+        Life life;
+        const auto id = life.add_cleanup("again");
+        life.add(Started{What::cleanup, {5, 6}, id});
+        life.add(Started{What::cleanup, {7, 8}, id});
+        REQUIRE(life.state.cleaning.has_value());
+        CHECK(life.state.cleaning->process == ProcessId{7, 8});
+    }
+
+    TEST_CASE("the finish of a cleanup that is not on top takes away that one alone") {
+        Life life;
+        life.add_cleanup("bottom");
+        const auto running = life.add_cleanup("running");
+        life.add(Started{What::cleanup, {5, 6}, running});
+        life.add_cleanup("deferred meanwhile");
+        life.add(Finished{running, ""});
+        CHECK(life.texts() == Texts{"bottom", "deferred meanwhile"});
+        CHECK_FALSE(life.state.cleaning.has_value());
+    }
+
+    TEST_CASE("the finish of another cleanup, or of one that is unknown, ends nothing that runs") {
+        Life life;
+        const auto first = life.add_cleanup("first");
+        const auto second = life.add_cleanup("second");
+        life.add(Started{What::cleanup, {5, 6}, second});
+        life.add(HandedOver{});
+        life.add(Finished{first, ""});
+        life.add(Finished{12345, ""});
+        CHECK(life.state.cleaning.has_value());
+        CHECK(life.state.handed_over);
+        CHECK(life.texts() == Texts{"second"});
+    }
+
+    TEST_CASE("what was handed over is so until that cleanup has finished") {
+        Life life;
+        const auto id = life.add_cleanup("slow");
+        life.add(Started{What::cleanup, {5, 6}, id});
+        CHECK_FALSE(life.state.handed_over);
+        life.add(HandedOver{});
+        CHECK(life.state.handed_over);
+        life.add(Finished{id, ""});
+        CHECK_FALSE(life.state.handed_over);
+    }
+
+    TEST_CASE("the last who took over counts") {
+        Life life;
+        CHECK_FALSE(life.state.taken_over.has_value());
+        life.add(TakenOver{plan::Actor::guardian, {5, 6}});
+        life.add(TakenOver{plan::Actor::recovery, {7, 8}});
+        CHECK(life.state.taken_over == TakenOver{plan::Actor::recovery, {7, 8}});
+    }
+
+    TEST_CASE("a run whose stack is empty is over when its end is written, and stays over") {
+        Life life;
+        const auto id = life.add_cleanup("only");
+        life.add(Finished{id, ""});
+        life.add(Over{});
+        CHECK(life.state.over);
+        life.add(Over{});
+        CHECK(life.state.over);
+    }
+
+    TEST_CASE("the end of a run is void if somebody registered before it, until that has finished too") {
+        Life life;
+        const auto id = life.add_cleanup("at the last moment");
+        life.add(Over{});
+        CHECK_FALSE(life.state.over);
+        const auto later = life.add_cleanup("behind the void end");
+        CHECK(life.texts() == Texts{"at the last moment", "behind the void end"});
+        life.add(Finished{later, ""});
+        life.add(Finished{id, ""});
+        CHECK_FALSE(life.state.over);
+        life.add(Over{});
+        CHECK(life.state.over);
+    }
+
+    TEST_CASE("the end of a run that was dropped counts, whatever is on the stack") {
+        Life life;
+        life.add_cleanup("never");
+        life.add(Over{true});
+        CHECK(life.state.over);
+        CHECK(life.texts() == Texts{"never"});
+    }
+
+    TEST_CASE("what is registered after the end does not count") {
+        Life life;
+        life.add(Over{});
+        life.add_cleanup("too late");
+        life.add(Registered{{.kind = Kind::temp_dir, .text = "/tmp/x", .variable = "DIR"}});
+        CHECK(life.texts().empty());
+        CHECK(life.state.variables().empty());
+        CHECK_FALSE(life.state.begun);
+        CHECK(life.state.over);
+    }
+
+    TEST_CASE("several records are applied in their order") {
+        State state;
+        state.apply({{10, Registered{{.kind = Kind::command, .text = "first"}}},
+                     {20, Registered{{.kind = Kind::command, .text = "second"}}},
+                     {30, Finished{20, ""}}});
+        REQUIRE(state.stack.size() == 1);
+        CHECK(state.stack[0].text == "first");
+    }
+}
+
+} // namespace finally_run::journal

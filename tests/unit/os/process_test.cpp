@@ -1,0 +1,190 @@
+#include "os/process.hpp"
+
+#include "../forked.hpp"
+#include "../hardship.hpp"
+#include "../temp_dir.hpp"
+#include "child.hpp"
+#include "os/boot.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <doctest/doctest.h>
+#include <string>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+using namespace finally_run;
+
+namespace {
+
+constexpr std::uint64_t second = 1'000'000'000;
+
+os::ProcessInfo started_at(std::uint64_t ticks) {
+    os::ProcessInfo process{};
+    process.start_ticks = ticks;
+    return process;
+}
+
+bool contains(const std::vector<os::ProcessInfo>& processes, pid_t pid) {
+    return std::ranges::find(processes, pid, &os::ProcessInfo::pid) != processes.end();
+}
+
+// A child as fork(2) makes it, but that nobody is told of its end.
+template <class Body> pid_t fork_quietly(const Body& body) {
+    const auto pid = static_cast<pid_t>(::syscall(SYS_clone, 0UL, nullptr, nullptr, nullptr, nullptr));
+    if (pid == 0) {
+        body();
+        ::_exit(0);
+    }
+    return pid;
+}
+
+void reap_quiet(pid_t pid) {
+    ::kill(pid, SIGKILL);
+    CHECK(::waitpid(pid, nullptr, __WALL) == pid);
+}
+
+os::SpawnResult sleeper(const std::vector<const char*>& environment) {
+    const std::vector<const char*> argv{"/bin/sleep", "1000", nullptr};
+    os::SpawnRequest request = test::request(argv);
+    request.env = environment.data();
+    const os::SpawnResult result = os::spawn(request);
+    // The kernel lets us go on before the program's environment can be seen.
+    const std::string path = os::proc_path(result.pid, "environ");
+    return test::comes_true([&] { return !os::read_proc_file(path).empty(); }) ? result : os::SpawnResult{};
+}
+
+void end(pid_t pid) {
+    ::kill(pid, SIGKILL);
+    static_cast<void>(test::wait_for(pid));
+}
+
+} // namespace
+
+TEST_CASE("a start is compared with a time in the ticks of /proc") {
+    const auto per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+    const std::uint64_t tick = second / per_second;
+    const auto process = started_at(3 * per_second + 1);
+    CHECK(os::start_against(process, 3 * second + tick - 1) > 0);
+    CHECK(os::start_against(process, 3 * second + tick) == 0);
+    CHECK(os::start_against(process, 3 * second + 2 * tick - 1) == 0);
+    CHECK(os::start_against(process, 3 * second + 2 * tick) < 0);
+    // Years of uptime do not overflow.
+    constexpr std::uint64_t long_ago = 100ULL * 365 * 86400;
+    CHECK(os::start_against(started_at(long_ago * per_second), long_ago * second) == 0);
+}
+
+TEST_CASE("a process did not start after a time at which it was there, and a later one did not start before it") {
+    test::Gate gate;
+    const std::uint64_t before = os::boot_nanoseconds();
+    test::Forked child([&] { static_cast<void>(gate.pass()); });
+    const std::uint64_t after = os::boot_nanoseconds();
+    const auto process = os::read_process(child.pid());
+    REQUIRE(process.has_value());
+    CHECK(os::start_against(*process, before) >= 0);
+    CHECK(os::start_against(*process, after) <= 0);
+    CHECK(os::start_against(*process, before - second) > 0);
+    CHECK(os::start_against(*process, after + second) < 0);
+    CHECK(os::start_against(*os::read_process(::getpid()), after + second) < 0);
+}
+
+TEST_CASE("a process was started with the variables of its environment, whole ones alone") {
+    const os::SpawnResult child = sleeper({"FIRST=1", "FINALLY_RUN_ID=20260101", "EMPTY=", "LAST=x y", nullptr});
+    REQUIRE(child.started());
+    for (const char* const there : {"FIRST=1", "FINALLY_RUN_ID=20260101", "EMPTY=", "LAST=x y"}) {
+        CAPTURE(there);
+        CHECK(os::was_started_with(child.pid, there));
+    }
+    for (const char* const not_there : {"FINALLY_RUN_ID=2026010", "FINALLY_RUN_ID=202601011", "RUN_ID=20260101",
+                                        "FINALLY_RUN_ID", "LAST=x", "y", ""}) {
+        CAPTURE(not_there);
+        CHECK_FALSE(os::was_started_with(child.pid, not_there));
+    }
+    end(child.pid);
+    CHECK_FALSE(os::was_started_with(child.pid, "FIRST=1"));
+}
+
+TEST_CASE("what a process sets later it was not started with") {
+    test::Gate gate;
+    test::Gate ready;
+    test::Forked child([&] {
+        ::setenv("FINALLY_RUN_TEST_LATER", "1", 1);
+        ready.open();
+        static_cast<void>(gate.pass());
+    });
+    REQUIRE(ready.pass());
+    CHECK_FALSE(os::was_started_with(child.pid(), "FINALLY_RUN_TEST_LATER=1"));
+}
+
+TEST_CASE("of a process whose environment we may not read nothing is said") {
+    const os::SpawnResult child = sleeper({"FIRST=1", nullptr});
+    REQUIRE(child.started());
+    REQUIRE(os::was_started_with(child.pid, "FIRST=1"));
+    if (::geteuid() == 0) {
+        const test::TempDir dir;
+        const test::Unprivileged user(dir.path());
+        CHECK_FALSE(os::was_started_with(child.pid, "FIRST=1"));
+    }
+    end(child.pid);
+}
+
+TEST_CASE("a process is described with the signal that its parent gets at its end") {
+    test::Gate gate;
+    test::Forked child([&] { static_cast<void>(gate.pass()); });
+    const pid_t quiet = fork_quietly([&] { static_cast<void>(gate.pass()); });
+    REQUIRE(quiet > 0);
+    REQUIRE(os::read_process(child.pid()).has_value());
+    CHECK(os::read_process(child.pid())->exit_signal == SIGCHLD);
+    REQUIRE(os::read_process(quiet).has_value());
+    CHECK(os::read_process(quiet)->exit_signal == 0);
+    reap_quiet(quiet);
+}
+
+TEST_CASE("a child that ends without a signal is no descendant, and neither is what it starts") {
+    test::Gate gate;
+    test::Gate ready;
+    test::Forked ordinary([&] { static_cast<void>(gate.pass()); });
+    pid_t below = 0;
+    const pid_t quiet = fork_quietly([&] {
+        const test::Forked grandchild([&] { static_cast<void>(gate.pass()); });
+        const pid_t pid = grandchild.pid();
+        static_cast<void>(::write(ready.writer(), &pid, sizeof pid));
+        static_cast<void>(gate.pass());
+    });
+    REQUIRE(::read(ready.reader(), &below, sizeof below) == sizeof below);
+    const auto found = os::descendants(::getpid());
+    const auto all = os::all_processes();
+    reap_quiet(quiet);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].pid == ordinary.pid());
+    CHECK(contains(all, quiet));
+    CHECK(contains(all, below));
+}
+
+TEST_CASE("what a descendant clones for its own ends is a descendant all the same") {
+    test::Gate gate;
+    test::Gate ready;
+    test::Forked child([&] {
+        const pid_t quiet = fork_quietly([&] { static_cast<void>(gate.pass()); });
+        static_cast<void>(::write(ready.writer(), &quiet, sizeof quiet));
+        static_cast<void>(gate.pass());
+    });
+    pid_t quiet = 0;
+    REQUIRE(::read(ready.reader(), &quiet, sizeof quiet) == sizeof quiet);
+    CHECK(contains(os::descendants(::getpid()), quiet));
+    ::kill(quiet, SIGKILL);
+}
+
+TEST_CASE("a process that has ended but is not reaped is none of those that live") {
+    test::Forked child([] {});
+    siginfo_t info = {};
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(child.pid()), &info, WEXITED | WNOWAIT) == 0);
+    CHECK_FALSE(contains(os::all_processes(), child.pid()));
+    CHECK(contains(os::all_processes(), ::getpid()));
+    const auto pids = os::all_pids();
+    CHECK(std::ranges::find(pids, child.pid()) != pids.end());
+}

@@ -1,0 +1,53 @@
+// A forked process that is held at the system calls of the test's choice: ptrace(2).
+#pragma once
+
+#include "forked.hpp"
+
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+namespace finally_run::test {
+
+class Traced {
+public:
+    // `body` begins with the first call of the others.
+    template <class Body>
+    explicit Traced(const Body& body)
+        : m_process([&] {
+              ::ptrace(PTRACE_TRACEME, 0, 0, 0);
+              ::raise(SIGSTOP);
+              body();
+          }) {
+        static_cast<void>(::waitpid(m_process.pid(), nullptr, WUNTRACED));
+        ::ptrace(PTRACE_SETOPTIONS, m_process.pid(), 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+    }
+
+    // Lets it go on until it has made this system call. False if it ended before.
+    bool hold_after(long number) {
+        bool found = false;
+        for (;;) {
+            int status = 0;
+            if (::ptrace(PTRACE_SYSCALL, m_process.pid(), 0, 0) < 0 || ::waitpid(m_process.pid(), &status, 0) < 0 ||
+                !WIFSTOPPED(status)) {
+                return false;
+            }
+            __ptrace_syscall_info info{};
+            ::ptrace(PTRACE_GET_SYSCALL_INFO, m_process.pid(), sizeof info, &info);
+            if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
+                found = info.entry.nr == static_cast<unsigned long>(number);
+            } else if (info.op == PTRACE_SYSCALL_INFO_EXIT && found) {
+                return true;
+            }
+        }
+    }
+    // Lets it go on to its end.
+    bool succeeded() {
+        ::ptrace(PTRACE_DETACH, m_process.pid(), 0, 0);
+        return m_process.succeeded();
+    }
+
+private:
+    Forked m_process;
+};
+
+} // namespace finally_run::test
