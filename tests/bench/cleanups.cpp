@@ -1,4 +1,4 @@
-// What one cleanup costs among many. In each sweep the small runs are repeated around the large one, so that what
+// What one cleanup costs among many. In each sweep the small runs are spread around the large ones, so that what
 // disturbs the machine disturbs both.
 #include "driver.hpp"
 #include "parts.hpp"
@@ -37,32 +37,33 @@ Words by_defer(unsigned count) {
 
 constexpr std::array ways{Way{"command line", on_the_command_line}, Way{"--defer", by_defer}};
 
-struct Costs {
-    std::vector<double> milliseconds;
-    std::vector<double> cpu;
-    std::vector<double> peak;
-};
-using Sweep = std::map<unsigned, Costs>; // by the number of cleanups
+using Sweep = std::map<unsigned, Series>; // by the number of cleanups
+using Cost = std::vector<double> Series::*;
 
-Sweep sweep(const Driver& driver, const Words& environment, const Way& way, const std::vector<unsigned>& counts,
+Sweep sweep(const Place& place, const Driver& driver, const Way& way, const std::vector<unsigned>& counts,
             std::mt19937& random) {
     std::vector<unsigned> order;
     for (const unsigned count : counts) {
-        order.insert(order.end(), count <= 10 ? 20 : 1 + 400 / count, count);
+        order.insert(order.end(), count <= 1 ? 40 : 1 + 200 / count, count);
     }
     std::ranges::shuffle(order, random);
     Sweep found;
     for (const unsigned count : order) {
-        const Sample sample = driver.start(way.words(count), environment);
-        found[count].milliseconds.push_back(static_cast<double>(sample.nanoseconds) / 1e6);
-        found[count].cpu.push_back(static_cast<double>(sample.cpu_microseconds) / 1e3);
-        found[count].peak.push_back(static_cast<double>(sample.peak_kib));
+        found[count].add(driver.start(way.words(count), place.environment()));
     }
     return found;
 }
 
-// Of one cleanup among `count`, in each sweep: what the run costs beyond one without any.
-std::vector<double> each(std::vector<Sweep>& all, unsigned count, std::vector<double> Costs::*cost) {
+// Of a whole run, or of one cleanup in it: what the run costs beyond one without any. One element a sweep.
+std::vector<double> whole(std::vector<Sweep>& all, unsigned count, Cost cost) {
+    std::vector<double> values;
+    for (Sweep& one : all) {
+        values.push_back(median(one[count].*cost));
+    }
+    return values;
+}
+
+std::vector<double> each(std::vector<Sweep>& all, unsigned count, Cost cost) {
     std::vector<double> values;
     for (Sweep& one : all) {
         values.push_back((median(one[count].*cost) - median(one[0].*cost)) / count);
@@ -70,45 +71,49 @@ std::vector<double> each(std::vector<Sweep>& all, unsigned count, std::vector<do
     return values;
 }
 
+Table table_of(std::vector<Sweep>& all, const std::vector<unsigned>& counts, const char* way) {
+    Table table{fmt::format("cleanups: many of them, registered by {}", way),
+                {{"cleanups"}, {"run ms"}, {"each ms", 4}, {"beside one", 3}, {"each CPU ms", 4}, {"peak KiB", 0}},
+                {}};
+    const auto one = each(all, 1, &Series::milliseconds);
+    for (const unsigned count : counts) {
+        auto& row = table.rows.emplace_back(std::vector<Cell>{std::to_string(count), {}, {}, {}, {}, {}});
+        row[1] = median(whole(all, count, &Series::milliseconds));
+        row[5] = median(whole(all, count, &Series::peak));
+        if (count > 0) {
+            const auto its = each(all, count, &Series::milliseconds);
+            row[2] = median(its);
+            row[3] = paired_ratio(its, one).median;
+            row[4] = median(each(all, count, &Series::cpu));
+        }
+    }
+    return table;
+}
+
 } // namespace
 
 void cleanups(const Place& place, const Extent& extent, Report& report) {
     const Driver driver(place.errors());
     std::mt19937 random(1);
-    std::vector<unsigned> counts = powers_of_ten(extent.most);
+    auto counts = powers_of_ten(extent.most);
     counts.insert(counts.begin(), 0);
+    const unsigned most = counts.back();
     for (const Way& way : ways) {
         std::vector<Sweep> all;
         for (unsigned i = 0; i < sweeps; ++i) {
-            all.push_back(sweep(driver, place.environment(), way, counts, random));
+            all.push_back(sweep(place, driver, way, counts, random));
         }
         place.expect_silence();
-        Table table{fmt::format("cleanups: many of them, registered by {}", way.name),
-                    {{"cleanups"}, {"run ms"}, {"each ms", 4}, {"beside one", 3}, {"each CPU ms", 4}, {"peak KiB", 0}},
-                    {}};
-        const auto one = each(all, 1, &Costs::milliseconds);
-        for (const unsigned count : counts) {
-            std::vector<double> total;
-            std::vector<double> peak;
-            for (Sweep& its : all) {
-                total.push_back(median(its[count].milliseconds));
-                peak.push_back(median(its[count].peak));
-            }
-            auto& row =
-                table.rows.emplace_back(std::vector<Cell>{std::to_string(count), median(total), {}, {}, {}, {}});
-            row[5] = median(peak);
-            if (count > 0) {
-                const auto its = each(all, count, &Costs::milliseconds);
-                row[2] = median(its);
-                row[3] = paired_ratio(its, one).median;
-                row[4] = median(each(all, count, &Costs::cpu));
+        report.add(table_of(all, counts, way.name));
+        // What is done once for all of them is in the cost of one; among 100 it is not, so that tells what grows.
+        for (const unsigned few : {1U, 100U}) {
+            if (few < most) {
+                report.add(
+                    Goal{fmt::format("one of {} cleanups by {} beside one of {}", most, way.name, few), 1.1,
+                         paired_ratio(each(all, most, &Series::milliseconds), each(all, few, &Series::milliseconds)),
+                         paired_ratio(each(all, most, &Series::cpu), each(all, few, &Series::cpu)).median});
             }
         }
-        report.add(std::move(table));
-        const unsigned most = counts.back();
-        report.add(Goal{fmt::format("{} cleanups by {} beside {} x one", most, way.name, most), 1.1,
-                        paired_ratio(each(all, most, &Costs::milliseconds), one),
-                        paired_ratio(each(all, most, &Costs::cpu), each(all, 1, &Costs::cpu)).median});
     }
 }
 

@@ -17,6 +17,13 @@ void append(std::string& bytes, const Words& words) {
 
 } // namespace
 
+void Series::add(const Sample& sample) {
+    milliseconds.push_back(static_cast<double>(sample.nanoseconds) / 1e6);
+    cpu.push_back(static_cast<double>(sample.cpu_microseconds) / 1e3);
+    peak.push_back(static_cast<double>(sample.peak_kib));
+    faults.push_back(static_cast<double>(sample.faults));
+}
+
 Driver::Driver(int error)
     : m_requests(make_pipe()), m_answers(make_pipe()),
       m_child({BENCH_DRIVER}, {}, {m_requests.read.get(), m_answers.write.get(), error}) {

@@ -1,10 +1,22 @@
-// The other end of the driver: one start, and what it has cost.
+// The other end of the driver: starts, and what each has cost.
 #pragma once
 
 #include "child.hpp"
-#include "driver/sample.hpp"
+#include "small/data.hpp"
+
+#include <vector>
 
 namespace finally_run::bench {
+
+// What the same thing has cost again and again.
+struct Series {
+    std::vector<double> milliseconds;
+    std::vector<double> cpu;  // milliseconds
+    std::vector<double> peak; // KiB
+    std::vector<double> faults;
+
+    void add(const Sample& sample);
+};
 
 class Driver {
 public:

@@ -3,10 +3,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <ctime>
-#include <sys/utsname.h>
-#include <thread>
-
 namespace finally_run::bench {
 
 namespace {
@@ -42,13 +38,11 @@ Json to_json(const Goal& goal) {
 } // namespace
 
 std::string Report::to_json() const {
-    utsname system = {};
-    ::uname(&system);
     Json json = {{"version", FINALLY_RUN_VERSION},
-                 {"time", std::time(nullptr)},
-                 {"kernel", system.release},
-                 {"machine", system.machine},
-                 {"processors", std::thread::hardware_concurrency()},
+                 {"date", m_machine.date},
+                 {"kernel", m_machine.kernel},
+                 {"processor", m_machine.processor},
+                 {"processors", m_machine.processors},
                  {"tables", Json::array()},
                  {"goals", Json::array()}};
     for (const Table& table : m_tables) {

@@ -34,10 +34,9 @@ int wait_for(pid_t child) {
 // Whoever loses its parent becomes our child, since we are the subreaper.
 void kill_all_children() {
     do {
-        for (const pid_t pid : os::all_pids()) {
-            const auto process = os::read_process(pid);
-            if (process && process->parent == ::getpid()) {
-                ::kill(pid, SIGKILL);
+        for (const os::ProcessInfo& process : os::all_processes()) {
+            if (process.parent == ::getpid()) {
+                ::kill(process.pid, SIGKILL);
             }
         }
     } while (::waitpid(-1, nullptr, 0) > 0 || errno == EINTR);

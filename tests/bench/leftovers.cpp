@@ -21,6 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+std::string state_with(unsigned count) { return fmt::format("state-{}", count); }
+
 std::vector<fs::path> journals_in(const fs::path& state) {
     std::vector<fs::path> found;
     for (const auto& entry : fs::directory_iterator(state / ".runs")) {
@@ -32,15 +34,15 @@ std::vector<fs::path> journals_in(const fs::path& state) {
 }
 
 // One run is killed with its guardian; the others are copies of it with ids of their own.
-void leave_behind(const Place& place, const std::string& state, unsigned count) {
+void leave_behind(const Place& place, unsigned count) {
     {
-        Held run({FINALLY_RUN_BINARY, "--lock", "left", "--cleanup", "/usr/bin/true"}, place.environment({}, state),
-                 place.null());
+        Held run({FINALLY_RUN_BINARY, "--lock", "left", "--cleanup", "/usr/bin/true"},
+                 place.environment({}, state_with(count)), place.null());
         const pid_t guardian = guardian_of(run.wrapper());
         ::kill(run.wrapper(), SIGSTOP); // it would replace its guardian
         ::kill(guardian, SIGKILL);
     }
-    const auto left = journals_in(place.path(state));
+    const auto left = journals_in(place.path(state_with(count)));
     if (left.size() != 1) {
         throw std::runtime_error("a killed run has left no journal");
     }
@@ -64,14 +66,10 @@ void leave_behind(const Place& place, const std::string& state, unsigned count) 
 }
 
 struct Costs {
-    double first = 0; // it tells of each
-    std::vector<double> bare;
-    std::vector<double> lock;
+    Series first; // it tells of each
+    Series bare;
+    Series lock;
 };
-
-double milliseconds(const Driver& driver, const Words& words, const Words& environment) {
-    return static_cast<double>(driver.start(words, environment).nanoseconds) / 1e6;
-}
 
 } // namespace
 
@@ -80,16 +78,16 @@ void leftovers(const Place& place, const Extent& extent, Report& report) {
     const Driver talkative(place.null());
     const Words bare{FINALLY_RUN_BINARY, "true"};
     const Words lock{FINALLY_RUN_BINARY, "--lock", "free", "true"};
-    std::vector<unsigned> counts = powers_of_ten(extent.most);
+    auto counts = powers_of_ten(extent.most);
     counts.insert(counts.begin(), 0);
-    const auto environment = [&](unsigned count) { return place.environment({}, fmt::format("state-{}", count)); };
+    const auto environment = [&](unsigned count) { return place.environment({}, state_with(count)); };
 
     std::map<unsigned, Costs> costs;
     for (const unsigned count : counts) {
         if (count > 0) {
-            leave_behind(place, fmt::format("state-{}", count), count);
+            leave_behind(place, count);
         }
-        costs[count].first = milliseconds(talkative, bare, environment(count));
+        costs[count].first.add(talkative.start(bare, environment(count)));
     }
     std::mt19937 random(1);
     constexpr unsigned rounds = 20;
@@ -97,11 +95,8 @@ void leftovers(const Place& place, const Extent& extent, Report& report) {
         auto order = counts;
         std::ranges::shuffle(order, random);
         for (const unsigned count : order) {
-            if (count >= 10'000 && round >= 5) {
-                continue; // they take a second each
-            }
-            costs[count].bare.push_back(milliseconds(driver, bare, environment(count)));
-            costs[count].lock.push_back(milliseconds(driver, lock, environment(count)));
+            costs[count].bare.add(driver.start(bare, environment(count)));
+            costs[count].lock.add(driver.start(lock, environment(count)));
         }
     }
     place.expect_silence();
@@ -115,11 +110,13 @@ void leftovers(const Place& place, const Extent& extent, Report& report) {
                  {"lock beside none"}},
                 {}};
     for (const unsigned count : counts) {
+        const auto beside_none = [&](Series Costs::*start) {
+            return paired_ratio((costs[count].*start).milliseconds, (costs[0].*start).milliseconds).median;
+        };
         const Costs& its = costs[count];
-        table.rows.push_back({std::to_string(count), its.first, median(its.bare),
-                              paired_ratio(its.bare, costs[0].bare).median, median(its.lock),
-                              paired_ratio(its.lock, costs[0].lock).median});
-        if (count > 0 && journals_in(place.path(fmt::format("state-{}", count))).size() != count) {
+        table.rows.push_back({std::to_string(count), its.first.milliseconds.front(), median(its.bare.milliseconds),
+                              beside_none(&Costs::bare), median(its.lock.milliseconds), beside_none(&Costs::lock)});
+        if (count > 0 && journals_in(place.path(state_with(count))).size() != count) {
             throw std::runtime_error(fmt::format("of {} leftovers some are gone", count));
         }
     }

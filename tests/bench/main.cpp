@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <exception>
 #include <fstream>
@@ -83,12 +84,15 @@ Options parse(const std::vector<std::string_view>& words) {
 
 int work(const Options& options, const std::filesystem::path& directory) {
     try {
+        const auto start = std::chrono::steady_clock::now();
         Report report;
         for (const Part& part : options.parts) {
             std::filesystem::create_directory(directory / part.name);
             part.run(Place(directory / part.name), options.extent, report);
         }
         report.print_goals();
+        const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - start;
+        fmt::print("\nmeasured in {:.0f} s\n", whole.count());
         if (!options.json.empty() && !(std::ofstream(options.json) << report.to_json()).flush()) {
             throw std::runtime_error(options.json + ": cannot be written");
         }

@@ -52,10 +52,9 @@ void await_waiter(const std::string& file, pid_t pid) {
 pid_t guardian_of(pid_t supervisor) {
     pid_t guardian = 0;
     const auto is_found = [&] {
-        for (const pid_t pid : os::all_pids()) {
-            const auto process = os::read_process(pid);
-            if (process && process->parent == supervisor && process->name == "finally-guard") {
-                guardian = pid;
+        for (const os::ProcessInfo& process : os::all_processes()) {
+            if (process.parent == supervisor && process.name == "finally-guard") {
+                guardian = process.pid;
             }
         }
         return guardian != 0;

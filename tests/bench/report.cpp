@@ -3,7 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <sys/utsname.h>
+#include <thread>
 
 namespace finally_run::bench {
 
@@ -44,7 +49,31 @@ void print(const Table& table) {
     std::fflush(stdout);
 }
 
+Machine this_machine() {
+    std::array<char, 11> date{};
+    const std::time_t today = std::time(nullptr);
+    std::strftime(date.data(), date.size(), "%F", std::gmtime(&today));
+    utsname system = {};
+    ::uname(&system);
+    std::string processor = system.machine;
+    std::ifstream cpuinfo("/proc/cpuinfo");
+    for (std::string line; std::getline(cpuinfo, line);) {
+        if (line.starts_with("model name")) { // x86 alone says it
+            processor.append(", ").append(line, std::min(line.find(": ") + 2, line.size()));
+            break;
+        }
+    }
+    return {date.data(), fmt::format("{} {}", system.sysname, system.release), processor,
+            std::thread::hardware_concurrency()};
+}
+
 } // namespace
+
+Report::Report() : m_machine(this_machine()) {
+    fmt::print("finally-run {} on {}, {}, {} processors: {}\n", FINALLY_RUN_VERSION, m_machine.date, m_machine.kernel,
+               m_machine.processors, m_machine.processor);
+    std::fflush(stdout);
+}
 
 void Report::add(Table table) {
     print(table);
@@ -55,9 +84,10 @@ void Report::print_goals() const {
     if (m_goals.empty()) {
         return;
     }
+    // Of fewer than six rounds low and high are the lowest and the highest: with those 95 % cannot be had.
     Table table{
-        "goals: ratio of total time, which lies between low and high with 95 %, and ratio of CPU time",
-        {{"goal"}, {"at most"}, {"ratio", 3}, {"low", 3}, {"high", 3}, {"CPU", 3}, {"met"}},
+        "goals: what was measured, low and high where it lies with 95 %, and the same of CPU time",
+        {{"goal"}, {"at most"}, {"measured", 3}, {"low", 3}, {"high", 3}, {"CPU", 3}, {"met"}},
         {},
     };
     for (const Goal& goal : m_goals) {

@@ -32,8 +32,18 @@ struct Goal {
     [[nodiscard]] bool is_met() const { return measured.median <= limit; }
 };
 
+struct Machine {
+    std::string date; // UTC
+    std::string kernel;
+    std::string processor;
+    unsigned processors;
+};
+
 class Report {
 public:
+    // Says where it is measured.
+    Report();
+
     // Printed at once: the whole takes minutes.
     void add(Table table);
     void add(Goal goal) { m_goals.push_back(std::move(goal)); }
@@ -42,6 +52,7 @@ public:
     [[nodiscard]] std::string to_json() const;
 
 private:
+    Machine m_machine;
     std::vector<Table> m_tables;
     std::vector<Goal> m_goals;
 };

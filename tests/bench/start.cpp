@@ -19,14 +19,7 @@ namespace {
 
 constexpr std::array<const char*, 2> locales{"C.UTF-8", ""};
 
-// Of one contender in one locale: one element a round.
-struct Series {
-    std::vector<double> milliseconds;
-    std::vector<double> cpu;
-    std::vector<double> peak;
-    std::vector<double> faults;
-};
-using All = std::map<std::string, Series>; // by the name of the contender
+using All = std::map<std::string, Series>; // of one locale, by the name of the contender
 
 void measure(const Place& place, const Driver& driver, const Contender& contender, const Words& environment,
              Series& series) {
@@ -39,10 +32,7 @@ void measure(const Place& place, const Driver& driver, const Contender& contende
         sum.peak_kib = std::max(sum.peak_kib, sample.peak_kib);
         sum.faults += sample.faults;
     }
-    series.milliseconds.push_back(static_cast<double>(sum.nanoseconds) / 1e6);
-    series.cpu.push_back(static_cast<double>(sum.cpu_microseconds) / 1e3);
-    series.peak.push_back(static_cast<double>(sum.peak_kib));
-    series.faults.push_back(static_cast<double>(sum.faults));
+    series.add(sum);
 }
 
 std::array<All, locales.size()> measure_all(const Place& place, const std::vector<Contender>& all, unsigned rounds) {

@@ -1,8 +1,8 @@
 // One lock and many who wait for it, under flock(1) and under finally-run.
 #include "held.hpp"
-#include "helper/stamp.hpp"
 #include "parts.hpp"
 #include "processes.hpp"
+#include "small/data.hpp"
 
 #include <fmt/format.h>
 
@@ -19,14 +19,16 @@ namespace {
 
 constexpr unsigned most_waiters = 1'000;
 
-struct Turn {
-    std::vector<double> gaps; // milliseconds from the end of one command to the beginning of the next
-    double out_of_turn = 0;   // who had the lock after somebody that came later
-    double cpu = 0;           // milliseconds, of each run
-    double idle_cpu = 0;      // milliseconds a second, of all waiters, while nothing happens
+// What was seen under one wrapper.
+struct Queue {
+    std::vector<double> gaps;    // milliseconds from the end of one command to the beginning of the next
+    std::vector<double> medians; // of the gaps, one element a round
+    std::vector<double> cpu;     // milliseconds of each run, one element a round
+    double out_of_turn = 0;      // who had the lock after somebody that came later
+    double idle_cpu = 0;         // milliseconds of all waiters in a second in which nothing happens
 };
 
-std::vector<Stamp> read_stamps(const std::string& path, std::size_t count) {
+std::vector<Stamp> take_stamps(const std::string& path, std::size_t count) {
     std::vector<Stamp> stamps(count);
     const os::Fd file = open_file(path, O_RDONLY);
     const auto size = static_cast<ssize_t>(count * sizeof(Stamp));
@@ -54,36 +56,50 @@ double idle_cpu(const std::vector<Child>& children) {
     return cpu_of_all(children) - before;
 }
 
-Turn take_turns(const Place& place, const Words& wrapper, const std::string& lock, unsigned count, bool idle) {
+// One holder and `count` who come one after the other; then the lock goes through the queue.
+void hand_over(const Place& place, const Words& wrapper, const std::string& lock, unsigned count, Queue& queue) {
     const std::string file = place.path("stamps");
     const Words environment = place.environment();
     Held holder(wrapper, environment, place.errors(), {file, "0"});
     std::vector<Child> children;
     for (unsigned i = 1; i <= count; ++i) {
         Words words = wrapper;
-        words.insert(words.end(), {BENCH_HELPER, "stamp", file, std::to_string(i)});
+        words.insert(words.end(), {BENCH_HELPER, "hold", file, std::to_string(i)});
         children.emplace_back(words, environment, Standard{place.null(), place.null(), place.null()});
         await_waiter(lock, children.back().pid());
     }
-    Turn turn;
-    if (idle) {
-        turn.idle_cpu = idle_cpu(children);
+    if (queue.medians.empty()) {
+        queue.idle_cpu = idle_cpu(children);
     }
     holder.wait();
+    double cpu = 0;
     for (Child& child : children) {
-        turn.cpu += child.wait() * 1e3 / count;
+        cpu += child.wait() * 1e3 / count;
     }
-    const auto stamps = read_stamps(file, count + 1);
+    queue.cpu.push_back(cpu);
+    const auto stamps = take_stamps(file, count + 1);
+    std::vector<double> gaps;
     std::int64_t latest = 0;
     for (std::size_t i = 1; i < stamps.size(); ++i) {
-        turn.gaps.push_back(static_cast<double>(stamps[i].begin - stamps[i - 1].end) / 1e6);
-        turn.out_of_turn += stamps[i].number < latest ? 1 : 0;
+        gaps.push_back(static_cast<double>(stamps[i].begin - stamps[i - 1].end) / 1e6);
+        queue.out_of_turn += stamps[i].number < latest ? 1 : 0;
         latest = std::max(latest, stamps[i].number);
     }
-    return turn;
+    queue.medians.push_back(median(gaps));
+    queue.gaps.insert(queue.gaps.end(), gaps.begin(), gaps.end());
 }
 
-unsigned rounds_of(unsigned count) { return std::max(count < most_waiters ? 3U : 2U, 30 / count); }
+unsigned rounds_of(unsigned count) { return count < most_waiters ? std::max(6U, 30 / count) : 3; }
+
+void add_goals(unsigned count, const Queue& flock, const Queue& ours, Report& report) {
+    report.add(Goal{fmt::format("hand-over among {} waiters beside flock", count), 1.1,
+                    paired_ratio(ours.medians, flock.medians), paired_ratio(ours.cpu, flock.cpu).median});
+    const auto none = [&](const char* what, double measured) {
+        report.add(Goal{fmt::format("{} of {} waiters", what, count), 0, {measured, measured, measured}});
+    };
+    none("out of turn,", ours.out_of_turn);
+    none("CPU ms a second while waiting,", ours.idle_cpu);
+}
 
 } // namespace
 
@@ -100,32 +116,25 @@ void waiters(const Place& place, const Extent& extent, Report& report) {
                  {"beside flock"},
                  {"out of turn", 0},
                  {"CPU ms each", 3},
-                 {"idle CPU ms/s of all", 3}},
+                 {"CPU ms/s of all while waiting", 3}},
                 {}};
-    for (const unsigned count : powers_of_ten(std::min(extent.most, most_waiters))) {
-        std::array<std::vector<double>, 2> medians;
-        std::array<std::vector<double>, 2> cpu;
-        std::array<std::vector<double>, 2> gaps;
-        std::array<double, 2> out_of_turn{};
-        std::array<double, 2> idle{};
+    const auto counts = powers_of_ten(std::min(extent.most, most_waiters));
+    for (const unsigned count : counts) {
+        std::array<Queue, 2> queues;
         for (unsigned round = 0; round < rounds_of(count); ++round) {
             for (const std::size_t turn : {round % 2, 1 - round % 2}) {
-                const Turn its = take_turns(place, wrappers[turn], lock, count, round == 0);
-                medians[turn].push_back(median(its.gaps));
-                cpu[turn].push_back(its.cpu);
-                gaps[turn].insert(gaps[turn].end(), its.gaps.begin(), its.gaps.end());
-                out_of_turn[turn] += its.out_of_turn;
-                idle[turn] += its.idle_cpu;
+                hand_over(place, wrappers[turn], lock, count, queues[turn]);
             }
         }
-        const Ratio ratio = paired_ratio(medians[1], medians[0]);
-        for (const std::size_t turn : {0U, 1U}) {
-            table.rows.push_back({std::to_string(count), names[turn], median(gaps[turn]), quantile(gaps[turn], 0.1),
-                                  quantile(gaps[turn], 0.9), turn == 0 ? 1.0 : ratio.median, out_of_turn[turn],
-                                  median(cpu[turn]), idle[turn]});
+        for (std::size_t i = 0; i < queues.size(); ++i) {
+            const Queue& its = queues[i];
+            table.rows.push_back({std::to_string(count), names[i], median(its.gaps), quantile(its.gaps, 0.1),
+                                  quantile(its.gaps, 0.9), paired_ratio(its.medians, queues[0].medians).median,
+                                  its.out_of_turn, median(its.cpu), its.idle_cpu});
         }
-        report.add(Goal{fmt::format("hand-over among {} waiters beside flock", count), 1.1, ratio,
-                        paired_ratio(cpu[1], cpu[0]).median});
+        if (count == counts.back()) {
+            add_goals(count, queues[0], queues[1], report);
+        }
     }
     place.expect_silence();
     report.add(std::move(table));

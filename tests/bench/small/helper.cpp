@@ -1,9 +1,8 @@
-// The commands that the benchmarks wrap: helper hold|stamp|defer|pour [ARG...].
-#include "stamp.hpp"
+// The commands that the benchmarks wrap: hold [FILE NUMBER], defer FINALLY_RUN CMD TIMES, pour BYTES.
+#include "small/data.hpp"
 
 #include <array>
 #include <cstdlib>
-#include <ctime>
 #include <fcntl.h>
 #include <string_view>
 #include <sys/wait.h>
@@ -15,25 +14,13 @@ namespace finally_run::bench {
 
 namespace {
 
-std::int64_t now() {
-    timespec time = {};
-    ::clock_gettime(CLOCK_MONOTONIC, &time);
-    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
-
 bool write_whole(int fd, std::string_view text) {
     return ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
-int stamp(const char* file, const char* number, std::int64_t begin) {
-    const int fd = ::open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    const Stamp whole{std::atoi(number), begin, now()};
-    return ::write(fd, &whole, sizeof whole) == sizeof whole ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-// Says how a process joins the run, then waits for the end of stdin.
+// Says how a process joins the run and waits for the end of stdin; then, with FILE and NUMBER, leaves its stamp there.
 int hold(int count, char** arguments) {
-    const std::int64_t begin = now();
+    Stamp stamp{0, now(), 0};
     for (char** variable = environ; *variable != nullptr; ++variable) {
         const std::string_view text = *variable;
         if (text.starts_with("FINALLY_RUN_ID=") || text.starts_with("FINALLY_RUN_JOURNAL=")) {
@@ -44,7 +31,13 @@ int hold(int count, char** arguments) {
     write_whole(STDOUT_FILENO, "\n");
     for (char byte = 0; ::read(STDIN_FILENO, &byte, 1) > 0;) {
     }
-    return count == 2 ? stamp(arguments[0], arguments[1], begin) : EXIT_SUCCESS;
+    if (count < 2) {
+        return EXIT_SUCCESS;
+    }
+    const int fd = ::open(arguments[0], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    stamp.number = std::atoi(arguments[1]);
+    stamp.end = now();
+    return write_whole(fd, {reinterpret_cast<const char*>(&stamp), sizeof stamp}) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 bool succeeds(char* const* words) {
@@ -82,9 +75,6 @@ int run(int count, char** words) {
     const std::string_view what = count > 1 ? words[1] : "";
     if (what == "hold") {
         return hold(count - 2, words + 2);
-    }
-    if (what == "stamp" && count == 4) {
-        return stamp(words[2], words[3], now());
     }
     if (what == "defer" && count == 5) {
         return defer(words[2], words[3], std::atoi(words[4]));

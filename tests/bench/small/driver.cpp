@@ -1,10 +1,9 @@
 // Starts the programs that it is asked for, one after another, and answers what each has cost.
 //
 // A process of its own, and small: a child of vfork(2) begins with the peak memory of its parent.
-#include "sample.hpp"
+#include "small/data.hpp"
 
 #include <cstdlib>
-#include <ctime>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -28,12 +27,6 @@ bool read_whole(void* to, std::size_t size) {
         size -= static_cast<std::size_t>(got);
     }
     return true;
-}
-
-std::int64_t now() {
-    timespec time = {};
-    ::clock_gettime(CLOCK_MONOTONIC, &time);
-    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
 std::int64_t microseconds(const timeval& time) { return std::int64_t{time.tv_sec} * 1'000'000 + time.tv_usec; }
