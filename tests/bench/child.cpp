@@ -46,12 +46,12 @@ os::Fd open_file(const std::string& path, int flags) {
     return file;
 }
 
-Child::Child(const Words& words, const Words& environment, const Standard& standard) : m_name(words.front()) {
+Child::Child(const Words& words, const Words& environment, const std::array<int, 3>& standard) : m_name(words.front()) {
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, standard.in, STDIN_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions, standard.out, STDOUT_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions, standard.error, STDERR_FILENO);
+    for (int fd = 0; fd < 3; ++fd) {
+        ::posix_spawn_file_actions_adddup2(&actions, standard.at(static_cast<std::size_t>(fd)), fd);
+    }
     const int error = ::posix_spawn(&m_pid, words.front().c_str(), &actions, nullptr, pointers_to(words).data(),
                                     pointers_to(environment).data());
     ::posix_spawn_file_actions_destroy(&actions);

@@ -3,7 +3,7 @@
 
 #include "os/fd.hpp"
 
-#include <span>
+#include <array>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -22,17 +22,11 @@ struct Pipe {
 // "/dev/null", say. Throws std::system_error.
 [[nodiscard]] os::Fd open_file(const std::string& path, int flags);
 
-struct Standard {
-    int in;
-    int out;
-    int error;
-};
-
 // Killed and reaped in the end, if nobody has waited for it.
 class Child {
 public:
-    // The first word is a path. Throws std::system_error.
-    Child(const Words& words, const Words& environment, const Standard& standard);
+    // The first word is a path; `standard` become its descriptors 0, 1 and 2. Throws std::system_error.
+    Child(const Words& words, const Words& environment, const std::array<int, 3>& standard);
     Child(Child&& other) noexcept;
     Child& operator=(Child&&) = delete;
     ~Child();

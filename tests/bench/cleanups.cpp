@@ -54,32 +54,34 @@ Sweep sweep(const Place& place, const Driver& driver, const Way& way, const std:
     return found;
 }
 
-// Of a whole run, or of one cleanup in it: what the run costs beyond one without any. One element a sweep.
-std::vector<double> whole(std::vector<Sweep>& all, unsigned count, Cost cost) {
+// One element a sweep.
+std::vector<double> medians(const std::vector<Sweep>& all, unsigned count, Cost cost) {
     std::vector<double> values;
-    for (Sweep& one : all) {
-        values.push_back(median(one[count].*cost));
+    for (const Sweep& one : all) {
+        values.push_back(median(one.at(count).*cost));
     }
     return values;
 }
 
-std::vector<double> each(std::vector<Sweep>& all, unsigned count, Cost cost) {
-    std::vector<double> values;
-    for (Sweep& one : all) {
-        values.push_back((median(one[count].*cost) - median(one[0].*cost)) / count);
+// Of one cleanup among `count`: what the run costs beyond one without any.
+std::vector<double> each(const std::vector<Sweep>& all, unsigned count, Cost cost) {
+    auto values = medians(all, count, cost);
+    const auto none = medians(all, 0, cost);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        values[i] = (values[i] - none[i]) / count;
     }
     return values;
 }
 
-Table table_of(std::vector<Sweep>& all, const std::vector<unsigned>& counts, const char* way) {
+Table table_of(const std::vector<Sweep>& all, const std::vector<unsigned>& counts, const char* way) {
     Table table{fmt::format("cleanups: many of them, registered by {}", way),
                 {{"cleanups"}, {"run ms"}, {"each ms", 4}, {"beside one", 3}, {"each CPU ms", 4}, {"peak KiB", 0}},
                 {}};
     const auto one = each(all, 1, &Series::milliseconds);
     for (const unsigned count : counts) {
         auto& row = table.rows.emplace_back(std::vector<Cell>{std::to_string(count), {}, {}, {}, {}, {}});
-        row[1] = median(whole(all, count, &Series::milliseconds));
-        row[5] = median(whole(all, count, &Series::peak));
+        row[1] = median(medians(all, count, &Series::milliseconds));
+        row[5] = median(medians(all, count, &Series::peak));
         if (count > 0) {
             const auto its = each(all, count, &Series::milliseconds);
             row[2] = median(its);

@@ -38,13 +38,7 @@ Json to_json(const Goal& goal) {
 } // namespace
 
 std::string Report::to_json() const {
-    Json json = {{"version", FINALLY_RUN_VERSION},
-                 {"date", m_machine.date},
-                 {"kernel", m_machine.kernel},
-                 {"processor", m_machine.processor},
-                 {"processors", m_machine.processors},
-                 {"tables", Json::array()},
-                 {"goals", Json::array()}};
+    Json json = {{"machine", m_machine}, {"tables", Json::array()}, {"goals", Json::array()}};
     for (const Table& table : m_tables) {
         json["tables"].push_back(bench::to_json(table));
     }

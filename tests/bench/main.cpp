@@ -10,11 +10,14 @@
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <exception>
 #include <fstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <sys/utsname.h>
+#include <thread>
 #include <vector>
 
 namespace finally_run::bench {
@@ -36,23 +39,14 @@ struct Options {
 
 constexpr int wrong_usage = 2;
 
-struct UsageError : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
-std::string part_names() {
-    std::string names;
-    for (const Part& part : parts) {
-        names.append(names.empty() ? "" : ", ").append(part.name);
-    }
-    return names;
-}
+constexpr const char* usage = "it takes [PART...] [--rounds N] [--most N] [--json FILE]; parts are start, cleanups, "
+                              "waiters, leftovers, memory, stdout";
 
 unsigned number(std::string_view option, std::string_view text) {
     unsigned value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || value == 0 || value > 1'000'000) {
-        throw UsageError(fmt::format("{}: {}: it takes a number, 1 or more", option, text));
+        throw std::invalid_argument(fmt::format("{}: {}: it takes a number, 1 or more", option, text));
     }
     return value;
 }
@@ -67,8 +61,7 @@ Options parse(const std::vector<std::string_view>& words) {
         const std::string_view option = *word;
         const bool known = option == "--rounds" || option == "--most" || option == "--json";
         if (!known || ++word == words.end()) {
-            throw UsageError(
-                fmt::format("{}: it takes --rounds N, --most N, --json FILE and parts: {}", option, part_names()));
+            throw std::invalid_argument(fmt::format("{}: {}", option, usage));
         }
         if (option == "--json") {
             options.json = *word;
@@ -82,10 +75,27 @@ Options parse(const std::vector<std::string_view>& words) {
     return options;
 }
 
+std::string this_machine() {
+    std::array<char, 11> date{};
+    const std::time_t today = std::time(nullptr);
+    std::strftime(date.data(), date.size(), "%F", std::gmtime(&today));
+    utsname system = {};
+    ::uname(&system);
+    std::string model;
+    std::ifstream cpuinfo("/proc/cpuinfo");
+    for (std::string line; model.empty() && std::getline(cpuinfo, line);) {
+        if (line.starts_with("model name")) { // x86 alone says it
+            model = line.substr(line.find(':') + 2);
+        }
+    }
+    return fmt::format("finally-run {} on {}, Linux {}, {} processors {} {}", FINALLY_RUN_VERSION, date.data(),
+                       system.release, std::thread::hardware_concurrency(), system.machine, model);
+}
+
 int work(const Options& options, const std::filesystem::path& directory) {
     try {
         const auto start = std::chrono::steady_clock::now();
-        Report report;
+        Report report(this_machine());
         for (const Part& part : options.parts) {
             std::filesystem::create_directory(directory / part.name);
             part.run(Place(directory / part.name), options.extent, report);
@@ -112,7 +122,7 @@ int main(int argc, char** argv) {
     try {
         const Options options = parse({argv + 1, argv + argc});
         return keep([&](const std::filesystem::path& directory) { return work(options, directory); });
-    } catch (const UsageError& error) {
+    } catch (const std::invalid_argument& error) {
         fmt::print(stderr, "bench: {}\n", error.what());
         return wrong_usage;
     } catch (const std::exception& error) {

@@ -3,12 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
-#include <ctime>
-#include <fstream>
-#include <sys/utsname.h>
-#include <thread>
 
 namespace finally_run::bench {
 
@@ -49,29 +44,10 @@ void print(const Table& table) {
     std::fflush(stdout);
 }
 
-Machine this_machine() {
-    std::array<char, 11> date{};
-    const std::time_t today = std::time(nullptr);
-    std::strftime(date.data(), date.size(), "%F", std::gmtime(&today));
-    utsname system = {};
-    ::uname(&system);
-    std::string processor = system.machine;
-    std::ifstream cpuinfo("/proc/cpuinfo");
-    for (std::string line; std::getline(cpuinfo, line);) {
-        if (line.starts_with("model name")) { // x86 alone says it
-            processor.append(", ").append(line, std::min(line.find(": ") + 2, line.size()));
-            break;
-        }
-    }
-    return {date.data(), fmt::format("{} {}", system.sysname, system.release), processor,
-            std::thread::hardware_concurrency()};
-}
-
 } // namespace
 
-Report::Report() : m_machine(this_machine()) {
-    fmt::print("finally-run {} on {}, {}, {} processors: {}\n", FINALLY_RUN_VERSION, m_machine.date, m_machine.kernel,
-               m_machine.processors, m_machine.processor);
+Report::Report(std::string machine) : m_machine(std::move(machine)) {
+    fmt::print("{}\n", m_machine);
     std::fflush(stdout);
 }
 

@@ -32,17 +32,10 @@ struct Goal {
     [[nodiscard]] bool is_met() const { return measured.median <= limit; }
 };
 
-struct Machine {
-    std::string date; // UTC
-    std::string kernel;
-    std::string processor;
-    unsigned processors;
-};
-
 class Report {
 public:
-    // Says where it is measured.
-    Report();
+    // `machine`: on what it is measured, and when.
+    explicit Report(std::string machine);
 
     // Printed at once: the whole takes minutes.
     void add(Table table);
@@ -52,7 +45,7 @@ public:
     [[nodiscard]] std::string to_json() const;
 
 private:
-    Machine m_machine;
+    std::string m_machine;
     std::vector<Table> m_tables;
     std::vector<Goal> m_goals;
 };

@@ -1,5 +1,4 @@
 // What a start costs: whole processes, in a random order within each round.
-#include "contenders.hpp"
 #include "driver.hpp"
 #include "held.hpp"
 #include "parts.hpp"
@@ -18,6 +17,57 @@ namespace finally_run::bench {
 namespace {
 
 constexpr std::array<const char*, 2> locales{"C.UTF-8", ""};
+
+struct Contender {
+    std::string name;
+    Words words;
+    bool ours = false;     // finally-run
+    bool in_a_run = false; // with the environment of a run that is alive
+    int starts = 1;        // how often in a round, as one
+};
+
+// Their names, where a goal compares them.
+namespace name {
+constexpr const char* twice = "true, twice";
+constexpr const char* flock = "flock";
+constexpr const char* flock_trap = "flock + sh trap";
+constexpr const char* tini = "tini -s";
+constexpr const char* dumb_init = "dumb-init";
+constexpr const char* bare = "finally-run";
+constexpr const char* lock = "finally-run --lock";
+constexpr const char* lock_cleanup = "... --lock --cleanup";
+constexpr const char* lock_remove = "... --lock --remove";
+constexpr const char* defer = "... --defer";
+} // namespace name
+
+// What is removed by every one that removes a file. It has to be there.
+std::string victim(const Place& place) { return place.path("victim"); }
+
+std::vector<Contender> contenders(const Place& place) {
+    const std::string lock = place.path("lock");
+    const std::string file = victim(place);
+    const std::string ours = FINALLY_RUN_BINARY;
+    const std::string trap = "trap 'rm -f " + file + "' EXIT; true";
+    const std::string python =
+        "import os, subprocess\ntry:\n    subprocess.run(['true'])\nfinally:\n    os.remove('" + file + "')\n";
+    return {
+        {"true", {"/usr/bin/true"}},
+        {name::twice, {"/usr/bin/true"}, false, false, 2},
+        {"vfork wrapper", {BENCH_WRAPPER, "true"}},
+        {name::flock, {"/usr/bin/flock", lock, "true"}},
+        {"timeout", {"/usr/bin/timeout", "60", "true"}},
+        {name::tini, {"/usr/bin/tini", "-s", "true"}},
+        {name::dumb_init, {"/usr/bin/dumb-init", "true"}},
+        {"sh trap", {"/bin/sh", "-c", trap}},
+        {name::flock_trap, {"/usr/bin/flock", lock, "sh", "-c", trap}},
+        {"python3 finally", {"/usr/bin/python3", "-c", python}},
+        {name::bare, {ours, "true"}, true},
+        {name::lock, {ours, "--lock", "bench", "true"}, true},
+        {name::lock_cleanup, {ours, "--lock", "bench", "--cleanup", "rm -f " + file, "true"}, true},
+        {name::lock_remove, {ours, "--lock", "bench", "--remove", file, "true"}, true},
+        {name::defer, {ours, "--defer", "/usr/bin/true"}, true, true},
+    };
+}
 
 using All = std::map<std::string, Series>; // of one locale, by the name of the contender
 

@@ -65,7 +65,7 @@ void hand_over(const Place& place, const Words& wrapper, const std::string& lock
     for (unsigned i = 1; i <= count; ++i) {
         Words words = wrapper;
         words.insert(words.end(), {BENCH_HELPER, "hold", file, std::to_string(i)});
-        children.emplace_back(words, environment, Standard{place.null(), place.null(), place.null()});
+        children.emplace_back(words, environment, std::array{place.null(), place.null(), place.null()});
         await_waiter(lock, children.back().pid());
     }
     if (queue.medians.empty()) {
