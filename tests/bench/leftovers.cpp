@@ -90,7 +90,7 @@ void leftovers(const Place& place, const Extent& extent, Report& report) {
         costs[count].first.add(talkative.start(bare, environment(count)));
     }
     std::mt19937 random(1);
-    constexpr unsigned rounds = 20;
+    constexpr unsigned rounds = 10;
     for (unsigned round = 0; round < rounds; ++round) {
         auto order = counts;
         std::ranges::shuffle(order, random);
