@@ -1,6 +1,7 @@
 #include "os/boot.hpp"
 
 #include "../forked.hpp"
+#include "../hardship.hpp"
 #include "../temp_dir.hpp"
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <filesystem>
 #include <sched.h>
 #include <string>
+#include <system_error>
 
 using namespace finally_run;
 
@@ -17,6 +19,11 @@ TEST_CASE("the boot has the id that the kernel gives it, on one line") {
     CHECK(id + "\n" == test::read_file("/proc/sys/kernel/random/boot_id"));
     CHECK(id.size() == 36);
     CHECK(os::boot_id() == id);
+}
+
+TEST_CASE("an id that cannot be read just now is not taken for that of another boot") {
+    const test::NoDescriptors none;
+    CHECK_THROWS_AS(static_cast<void>(os::boot_id()), std::system_error);
 }
 
 TEST_CASE("the pid namespace has the number that the kernel shows, and another one another") {
