@@ -240,7 +240,8 @@ TEST_CASE("a guardian that replaced another takes over like the first") {
     CHECK(said.rest() == "took over");
 }
 
-TEST_CASE("a guardian that cannot be replaced is told of, once, and the run goes on without") {
+TEST_CASE("a guardian that cannot be replaced is told of, once, and the run goes on without" *
+          doctest::skip(test::sanitized)) {
     Guarded run;
     run.start();
     const pid_t pid = guardian();
@@ -260,7 +261,7 @@ TEST_CASE("a guardian that cannot be replaced is told of, once, and the run goes
     run.guardian.dismiss();
 }
 
-TEST_CASE("a guardian that cannot be started at all is an error") {
+TEST_CASE("a guardian that cannot be started at all is an error" * doctest::skip(test::sanitized)) {
     Guarded run;
     {
         const test::NoDescriptors full;
