@@ -137,6 +137,18 @@ TEST_CASE("a guardian lives on whatever it is sent, short of SIGKILL") {
     run.guardian.dismiss();
 }
 
+TEST_CASE("a guardian that is killed takes over nothing, and is dismissed like one that lives") {
+    Guarded run;
+    run.start();
+    const pid_t pid = guardian();
+    REQUIRE(pid != none);
+    run.guardian.kill();
+    CHECK(test::comes_true([&] { return os::read_process(pid)->ended; }));
+    run.guardian.dismiss();
+    CHECK_FALSE(has_children_of_any_kind());
+    CHECK(run.said.rest().empty());
+}
+
 TEST_CASE("a guardian that is dismissed takes over nothing, and neither it nor a zombie is left") {
     Guarded run;
     run.start();
