@@ -156,7 +156,7 @@ int File::append_started(Started::What what, std::uint64_t cleanup) const noexce
 
 std::vector<Entry> File::read() {
     std::string bytes;
-    constexpr std::size_t step = 16384;
+    constexpr std::size_t step = 1024; // a string's bytes are written twice, and each page costs more than a call
     for (;;) {
         const std::size_t size = bytes.size();
         bytes.resize(size + step);

@@ -67,8 +67,8 @@ std::vector<Item> Runs::items() const {
     }
     std::ranges::sort(found, std::greater(), &Item::id);
     for (const std::string& id : told) {
-        const auto item = std::ranges::find(found, id, &Item::id);
-        if (item != found.end()) {
+        const auto item = std::ranges::lower_bound(found, id, std::greater(), &Item::id);
+        if (item != found.end() && item->id == id) {
             item->told = true;
         } else {
             forget_mark(id);

@@ -86,9 +86,11 @@ Holder describe(const os::ProcessInfo& process) {
 
 pid_t owner_in_locks(std::string_view locks, dev_t device, ino_t inode) {
     // "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"; a waiting one has "->" behind the number.
-    while (!locks.empty()) {
-        const std::string line(locks.substr(0, locks.find('\n')));
-        locks.remove_prefix(std::min(line.size() + 1, locks.size()));
+    const std::string tail = std::string(":").append(std::to_string(inode)).append(" ");
+    for (auto at = locks.find(tail); at != std::string_view::npos; at = locks.find(tail, at + 1)) {
+        const auto before = locks.rfind('\n', at);
+        const auto begin = before == std::string_view::npos ? 0 : before + 1;
+        const std::string line(locks.substr(begin, at + tail.size() - begin));
         int pid = 0;
         unsigned major_number = 0;
         unsigned minor_number = 0;

@@ -113,4 +113,10 @@ std::variant<Held, NotHad, Interrupted> acquire(std::span<const plan::LockReques
     os::throw_error(ESTALE, "lock", "the file at its path is another one each time");
 }
 
+void release(const Held& locks) noexcept {
+    for (const LockFile& lock : locks) {
+        ::flock(lock.fd.get(), LOCK_UN);
+    }
+}
+
 } // namespace finally_run::lock

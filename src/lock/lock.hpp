@@ -44,6 +44,9 @@ struct Holders {
     FindHolder outer = find_outer_holder; // a run that we are a part of
 };
 
+// At once, even if another process shares the open files: flock(2).
+void release(const Held& locks) noexcept;
+
 // Takes the locks in an order that is the same for every run (by inode, then device: whatever path leads there), so
 // that two runs cannot wait for each other. Two names of one file are one lock, exclusive if either is. Throws
 // std::system_error if a file cannot be opened or its file system has no locks.

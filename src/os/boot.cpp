@@ -3,20 +3,42 @@
 #include "os/process.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 #include <sys/stat.h>
+#include <system_error>
 
 namespace finally_run::os {
 
+namespace {
+
+void throw_unless_missing(const char* path) {
+    if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
+        throw std::system_error(errno, std::generic_category(), path);
+    }
+}
+
+} // namespace
+
 std::string boot_id() {
-    std::string id = read_proc_file("/proc/sys/kernel/random/boot_id");
+    constexpr const char* path = "/proc/sys/kernel/random/boot_id";
+    errno = 0;
+    std::string id = read_proc_file(path);
+    if (id.empty()) {
+        throw_unless_missing(path);
+    }
     id.resize(std::min(id.find('\n'), id.size()));
     return id;
 }
 
 std::uint64_t pid_namespace() {
+    constexpr const char* path = "/proc/self/ns/pid";
     struct stat info = {};
-    return ::stat("/proc/self/ns/pid", &info) == 0 ? info.st_ino : 0;
+    if (::stat(path, &info) < 0) {
+        throw_unless_missing(path);
+        return 0;
+    }
+    return info.st_ino;
 }
 
 std::uint64_t boot_nanoseconds() noexcept {

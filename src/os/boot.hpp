@@ -6,6 +6,9 @@
 
 namespace finally_run::os {
 
+// Both throw std::system_error if there is an answer that cannot be had just now: whoever took that for "another boot"
+// would not stop a command that still runs.
+
 // /proc/sys/kernel/random/boot_id (random(4)); empty without /proc.
 [[nodiscard]] std::string boot_id();
 

@@ -25,7 +25,7 @@ void retitle(const char* name, const std::string& title, char** argv, char** env
     // A title that is longer than the arguments were goes on into the environment's place; the last byte stays a NUL.
     const std::size_t room = static_cast<std::size_t>(end - begin) - 1;
     std::memset(begin, 0, room);
-    std::memcpy(begin, title.data(), std::min(title.size(), room));
+    std::copy_n(title.begin(), std::min(title.size(), room), begin);
 }
 
 } // namespace finally_run::os

@@ -131,13 +131,18 @@ void Guardian::replace() {
     }
 }
 
+void Guardian::kill() const noexcept {
+    if (m_pid > 0) { // not reaped yet, so the pid is still its own
+        ::kill(m_pid, SIGKILL);
+    }
+}
+
 void Guardian::dismiss() {
     m_events.watch_companion(-1, {});
     if (m_pid <= 0) {
         return;
     }
-    // Not reaped yet, so the pid is still its own.
-    ::kill(m_pid, SIGKILL);
+    kill();
     while (::waitpid(m_pid, nullptr, __WCLONE) < 0 && errno == EINTR) {
     }
     m_pid = 0;

@@ -42,7 +42,10 @@ public:
     // Whether there is one.
     [[nodiscard]] bool is_there() const { return m_pid > 0; }
 
-    // The run is over: kills and reaps it.
+    // The run is over: kills it. Its end goes on beside whatever follows, until dismiss.
+    void kill() const noexcept;
+
+    // Kills and reaps it.
     void dismiss();
 
 private:

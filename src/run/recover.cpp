@@ -232,9 +232,9 @@ Finish forget(const plan::Forget& request) {
         }
         if (const auto* const leftover = std::get_if<Leftover>(&found)) {
             const auto& stack = leftover->state.stack;
-            for (auto cleanup = stack.rbegin(); cleanup != stack.rend(); ++cleanup) {
-                asker.messages().note("forgotten", plan::name_of(cleanup->kind), cleanup->text);
-            }
+            std::for_each(stack.rbegin(), stack.rend(), [&](const plan::Cleanup& cleanup) {
+                asker.messages().note("forgotten", plan::name_of(cleanup.kind), cleanup.text);
+            });
         } else if (const auto* const unreadable = std::get_if<Unreadable>(&found)) {
             asker.messages().note("forgotten", "run " + item.id, unreadable->reason);
         }

@@ -85,8 +85,11 @@ void tell(const journal::Item& item, const journal::Runs& runs, const plan::Plan
 Recovered finish(Leftover leftover, const journal::Runs& runs, plan::Verbosity verbosity, os::Signals& signals) {
     const journal::Opened opened = leftover.state.opened;
     const plan::Plan plan = plan_of(opened, verbosity);
+    const bool same_boot = opened.boot_id == os::boot_id();
+    const bool same_pids = same_boot && opened.pid_namespace == os::pid_namespace();
     std::vector<std::string> kept = opened.environment;
     std::vector<char*> entries;
+    entries.reserve(kept.size() + 1);
     for (std::string& entry : kept) {
         entries.push_back(entry.data());
     }
@@ -100,7 +103,7 @@ Recovered finish(Leftover leftover, const journal::Runs& runs, plan::Verbosity v
 
     JournalStack stack(std::move(leftover.file), std::move(leftover.state),
                        [&](std::string_view what, std::string_view reason) { narrator.journal_trouble(what, reason); });
-    const os::Fd directory = os::open_place(opened.place, opened.boot_id == os::boot_id());
+    const os::Fd directory = os::open_place(opened.place, same_boot);
     std::optional<cleanup::FreshDirectory> fresh;
     if (!directory) {
         narrator.noted(opened.place.path.empty() ? "directory of run " + opened.run_id : opened.place.path,
@@ -111,6 +114,8 @@ Recovered finish(Leftover leftover, const journal::Runs& runs, plan::Verbosity v
                         .plan = plan,
                         .environment = environment,
                         .output = output,
+                        .same_boot = same_boot,
+                        .same_pids = same_pids,
                         .directory = fresh ? fresh->fd() : directory.get(),
                         .mask = opened.mask};
     const TakenOver end = take_over(plan::Actor::recovery, orphan, events, narrator);

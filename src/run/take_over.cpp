@@ -51,18 +51,11 @@ public:
     Successor(plan::Actor by, const Orphan& orphan, os::Events& events, Listener& listener)
         : m_by(by), m_orphan(orphan), m_events(events), m_listener(listener), m_opened(orphan.stack.state().opened) {}
 
-    // Pids mean something only where and when they were written down. A guardian need not ask, and so not fail: it is a
-    // child of the supervisor.
-    [[nodiscard]] bool same_boot() const { return is_guardian() || m_opened.boot_id == os::boot_id(); }
     void stop_step(const journal::Started& step);
     void let_end(const journal::Started& cleaning);
     std::size_t run_cleanups(const plan::Ending& ending);
 
 private:
-    [[nodiscard]] bool can_see_processes() const {
-        return is_guardian() || (same_boot() && m_opened.pid_namespace == os::pid_namespace());
-    }
-    [[nodiscard]] bool is_guardian() const { return m_by == plan::Actor::guardian; }
     [[nodiscard]] supervise::Aftermath aftermath(const journal::Started& started, pid_t session, bool own_group) const;
 
     plan::Actor m_by;
@@ -79,7 +72,7 @@ supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t
         .session = session,
         .mark = "FINALLY_RUN_ID=" + m_opened.run_id,
         // Long after, a session or a group of that number may be somebody else's.
-        .alone_in_group = own_group && is_guardian(),
+        .alone_in_group = own_group && m_by == plan::Actor::guardian,
     };
     return {.members = [survivors] { return survivors.members(); },
             .events = m_events,
@@ -90,14 +83,14 @@ supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t
 }
 
 void Successor::stop_step(const journal::Started& step) {
-    if (can_see_processes()) {
+    if (m_orphan.same_pids) {
         aftermath(step, m_opened.session, m_opened.own_group).stop(os::deadline_after(m_opened.grace));
     }
 }
 
 // A cleanup that still runs is not cut off: it may be in the middle of what must not be done by two at once.
 void Successor::let_end(const journal::Started& cleaning) {
-    if (!can_see_processes()) {
+    if (!m_orphan.same_pids) {
         return;
     }
     auto rest = aftermath(cleaning, cleaning.process.pid, true);
@@ -125,7 +118,7 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending) {
                                      .env = m_orphan.environment.block(),
                                      .directory = m_orphan.directory,
                                      .mask = m_orphan.mask,
-                                     .same_boot = same_boot()};
+                                     .same_boot = m_orphan.same_boot};
     std::size_t failed = 0;
     do {
         failed += cleanup::run_all(m_orphan.stack, ending.result, settings, m_orphan.output, m_events, m_listener);

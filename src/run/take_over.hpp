@@ -22,6 +22,9 @@ struct Orphan {
     const plan::Plan& plan; // its limits
     Environment& environment;
     cleanup::Output& output;
+    // Pids mean something only where and when they were written down: to a guardian they always do.
+    bool same_boot = true;
+    bool same_pids = true;    // the boot and the pid namespace
     int directory = AT_FDCWD; // where its cleanups run; AT_FDCWD: where we are
     std::optional<mode_t> mask = {};
 };

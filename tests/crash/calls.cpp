@@ -146,6 +146,8 @@ bool may_fail_with(long number, int error) {
     return std::find(errors.begin(), errors.end(), error) != errors.end();
 }
 
+long result_of_failure(long number, int error) { return number == SYS_brk ? 0 : -error; }
+
 bool has_effect_when_failing(long number) { return number == SYS_close; }
 
 } // namespace finally_run::crash

@@ -13,6 +13,9 @@ namespace finally_run::crash {
 [[nodiscard]] std::span<const int> failures_of(long number);
 [[nodiscard]] bool may_fail_with(long number, int error);
 
+// What the kernel answers then: -errno, but of brk(2) an end of the heap below the one that was asked for.
+[[nodiscard]] long result_of_failure(long number, int error);
+
 // close(2) frees the descriptor even if it fails.
 [[nodiscard]] bool has_effect_when_failing(long number);
 

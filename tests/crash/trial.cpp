@@ -220,7 +220,7 @@ bool Trial::is_call_to_fail(const Point& point) const {
 
 void Trial::at(const Point& point) {
     if (point.pid == m_failing && !point.entry) {
-        set_result(point.pid, -m_shot.error);
+        set_result(point.pid, result_of_failure(point.call, m_shot.error));
         m_failing = 0;
         m_tracer.count(m_row.actor, false);
         return;

@@ -3,8 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <csignal>
-#include <poll.h>
+#include <thread>
 
 namespace finally_run::e2e {
 namespace {
@@ -94,10 +95,16 @@ TEST_CASE("a step that kills finally-run itself is cleaned up after") {
 }
 
 TEST_CASE("whenever finally-run is killed, what has begun is cleaned up and the rest has not happened") {
+    const Run run({"-l", "l", "-c", "echo cleaned >>log", "-s", "echo begun >>log", "--", "true"});
+    const auto start = std::chrono::steady_clock::now();
+    REQUIRE(run.run().status == 0);
+    const auto whole = std::chrono::steady_clock::now() - start;
+    fs::remove(work("log"));
+    constexpr int trials = 40;
     int cleaned = 0;
-    for (int i = 0; i < 40; ++i) {
-        auto process = Run({"-l", "l", "-c", "echo cleaned >>log", "-s", "echo begun >>log", "--", "true"}).start();
-        ::poll(nullptr, 0, i / 4);
+    for (int i = 0; i < trials; ++i) {
+        auto process = run.start();
+        std::this_thread::sleep_for(whole * i / trials);
         process.signal(SIGKILL);
         finish_with_guardian(process);
         const std::string log = log_text();

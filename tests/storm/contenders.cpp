@@ -16,6 +16,7 @@ namespace finally_run::storm {
 
 void Contenders::start(std::vector<std::string> words, bool run) {
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (std::string& word : words) {
         argv.push_back(word.data());
     }
@@ -64,15 +65,21 @@ void Contenders::start_run(unsigned deferrals, bool straggler) {
 
 void Contenders::start_other() {
     std::vector<std::string> words{m_place.finally_run(), "--state-dir", m_place.state()};
-    switch (random_below(3)) {
+    switch (random_below(8)) {
     case 0:
         words.emplace_back("--recover");
         break;
     case 1:
         words.emplace_back("--status");
         break;
-    default: // marks what is left over
+    case 2: // marks what is left over
         words.emplace_back("/bin/true");
+        break;
+    default:
+        words.emplace_back("--");
+        for (std::string& word : words_of(m_place, "rush", std::string(loose) + std::to_string(++m_rushes))) {
+            words.push_back(std::move(word));
+        }
         break;
     }
     start(std::move(words), false);

@@ -22,7 +22,8 @@ public:
 
     // A run that contends for the lock, with so many deferrals in all. A straggler goes on when the command has ended.
     void start_run(unsigned deferrals, bool straggler);
-    // Somebody who looks at the runs of the others or finishes them.
+    // Somebody who looks at the runs of the others or finishes them, or a run without a lock, whose cleanups are
+    // registered while it is about to end.
     void start_other();
     void start(std::vector<std::string> words, bool run);
 
@@ -44,6 +45,7 @@ private:
     Place m_place;
     std::map<pid_t, Contender> m_living;
     unsigned m_number = 0;
+    unsigned m_rushes = 0;
     unsigned m_whole = 0;
     unsigned m_orphans = 0;
 };

@@ -59,7 +59,7 @@ void rage(Contenders& contenders, Killer& killer, unsigned seconds) {
         }
         if (Clock::now() >= next_other) {
             contenders.start_other();
-            next_other = Clock::now() + std::chrono::milliseconds(random_below(2000));
+            next_other = Clock::now() + std::chrono::milliseconds(random_below(500));
         }
         if (Clock::now() >= next_kill) {
             killer.strike();
@@ -179,6 +179,9 @@ int step(const std::string& name, const Place& place, const std::string& argumen
         }
         if (name == "command") {
             return command(place, argument);
+        }
+        if (name == "rush") {
+            return rush(place, argument);
         }
         if (name == "worker") {
             return worker(place, argument);

@@ -39,6 +39,9 @@ struct Place {
     [[nodiscard]] fs::path messages() const { return root / "messages.log"; } // stderr of all
 };
 
+// The names of runs without a lock begin with it, and so do the words that they defer.
+inline constexpr std::string_view loose = "loose";
+
 // The command line, as a CMD and as words, that starts this program as `step` of a run.
 [[nodiscard]] std::vector<std::string> words_of(const Place& place, std::string_view step, std::string_view argument);
 [[nodiscard]] std::string cmd_of(const Place& place, std::string_view step, std::string_view argument);

@@ -117,6 +117,7 @@ void Target::kill_and_wait() const {
 
 pid_t start(const std::vector<std::string>& words) {
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (const std::string& word : words) {
         argv.push_back(const_cast<char*>(word.c_str())); // as execve(2) declares it
     }

@@ -162,6 +162,14 @@ int command(const Place& place, const std::string& argument) {
     return 0;
 }
 
+int rush(const Place& place, const std::string& name) {
+    // No more than the cleanups can keep up with, so that the stack is often empty for a moment.
+    for (unsigned i = 0; i <= random_below(2); ++i) {
+        static_cast<void>(start(words_of(place, "worker", name + ".straggler" + std::to_string(i) + ":100")));
+    }
+    return 0;
+}
+
 int worker(const Place& place, const std::string& argument) {
     const Words words(argument);
     for (unsigned long i = 0; i < words.deferrals && defer(place, words.number + "." + std::to_string(i)); ++i) {
@@ -170,6 +178,11 @@ int worker(const Place& place, const std::string& argument) {
 }
 
 int deferred(const Place& place, const std::string& word) {
+    const std::string line = word + " " + variable("FINALLY_RUN_BY");
+    if (word.starts_with(loose)) {
+        append(place.ran(), line);
+        return 0;
+    }
     const Presence presence(place, "cleanup " + word);
     // Its command was killed alone and its workers were not: then it may come when the run has given its token back.
     const bool took = take_token(place, run_id().append(late));
@@ -181,7 +194,7 @@ int deferred(const Place& place, const std::string& word) {
     if (random_below(16) == 0 && word.find("again") == word.npos) {
         defer(place, word + ".again" + std::to_string(::getpid()));
     }
-    append(place.ran(), word + " " + variable("FINALLY_RUN_BY"));
+    append(place.ran(), line);
     if (took || found.ends_with(late)) {
         ::unlink(place.token().c_str());
     }

@@ -13,6 +13,9 @@ int setup(const Place& place, const std::string& number);
 // Counts, and has workers that defer cleanups, all at once. The argument is NUMBER:DEFERRALS, and
 // :straggler if one of them is to begin when the command ends. That of a worker is NAME:DEFERRALS.
 int command(const Place& place, const std::string& argument);
+// One that ends at once; its stragglers defer what they can.
+int rush(const Place& place, const std::string& name);
+
 int worker(const Place& place, const std::string& argument);
 
 int deferred(const Place& place, const std::string& word);

@@ -57,6 +57,15 @@ TEST_CASE(
     CHECK(Flock(dir / "path").locked());
 }
 
+TEST_CASE("locks are released at once, though another descriptor still has the open file") {
+    const test::TempDir dir;
+    const Result result = acquire({{"deploy"}}, dir / "state", no_wait);
+    const auto& held = std::get<lock::Held>(result);
+    const os::Fd shared(::dup(held.front().fd.get()));
+    lock::release(held);
+    CHECK(Flock(dir / "state/deploy").locked());
+}
+
 TEST_CASE("a lock that is held is not had without waiting, and the others are let go") {
     const test::TempDir dir;
     const Flock other(dir / "b");

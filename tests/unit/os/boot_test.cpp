@@ -1,14 +1,18 @@
 #include "os/boot.hpp"
 
 #include "../forked.hpp"
+#include "../hardship.hpp"
 #include "../temp_dir.hpp"
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <filesystem>
 #include <sched.h>
 #include <string>
+#include <sys/syscall.h>
+#include <system_error>
 
 using namespace finally_run;
 
@@ -17,6 +21,20 @@ TEST_CASE("the boot has the id that the kernel gives it, on one line") {
     CHECK(id + "\n" == test::read_file("/proc/sys/kernel/random/boot_id"));
     CHECK(id.size() == 36);
     CHECK(os::boot_id() == id);
+}
+
+TEST_CASE("an id that cannot be read just now is not taken for that of another boot") {
+    test::Forked child([] {
+        test::refuse_system_call(SYS_openat, EMFILE);
+        bool thrown = false;
+        try {
+            static_cast<void>(os::boot_id());
+        } catch (const std::system_error&) {
+            thrown = true;
+        }
+        test::expect(thrown, "an exception");
+    });
+    CHECK(child.succeeded());
 }
 
 TEST_CASE("the pid namespace has the number that the kernel shows, and another one another") {
