@@ -14,11 +14,16 @@ class Process(NamedTuple):
     parent: int
     state: str
     session: int
+    name: str
     words: str  # its command line, or its name if it has none
 
     @property
     def dead(self):
         return self.state in "ZX"
+
+    @property
+    def is_guardian(self):
+        return self.name == "finally-guard"
 
 
 def adopt_orphans():
@@ -36,7 +41,7 @@ def look_at(pid):
     name = stat[stat.index("(") + 1 : stat.rindex(")")]
     state, parent, _, session = stat[stat.rindex(")") + 2 :].split()[:4]
     words = words.rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
-    return Process(int(pid), int(parent), state, int(session), words or name)
+    return Process(int(pid), int(parent), state, int(session), name, words or name)
 
 
 def alive(pid):
