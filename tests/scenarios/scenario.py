@@ -50,11 +50,13 @@ class Scenario(unittest.TestCase):
         for path in (self.work, self.home, self.bin, self.tmp):
             path.mkdir()
         self.state_dir.mkdir(mode=0o700)
+        (self.dir / "runtime").mkdir(mode=0o700)
         (self.bin / "finally-run").symlink_to(self.binary)
         self.env = {
             "PATH": f"{self.bin}:{SYSTEM_PATH}",
             "HOME": str(self.home),
             "TMPDIR": str(self.tmp),
+            "XDG_RUNTIME_DIR": str(self.dir / "runtime"),
             "FINALLY_RUN_STATE_DIR": str(self.state_dir),
             "LC_ALL": "C",
             "TERM": "dumb",
