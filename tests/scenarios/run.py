@@ -7,6 +7,7 @@ The status is 77 if all of them were skipped.
 import importlib.util
 import pathlib
 import sys
+import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -19,6 +20,21 @@ def load(path):
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+class TimedResult(unittest.TextTestResult):
+    """Says in one line what was played, and how long it took."""
+
+    def getDescription(self, test):
+        return f"{type(test).__name__}: {test._testMethodName.removeprefix('test_').replace('_', ' ')}"
+
+    def startTest(self, test):
+        self.started = time.monotonic()
+        super().startTest(test)
+
+    def addSuccess(self, test):
+        unittest.TestResult.addSuccess(self, test)
+        self.stream.writeln(f"ok, {time.monotonic() - self.started:.1f} s")
 
 
 def main():
@@ -36,7 +52,7 @@ def main():
     loader = unittest.defaultTestLoader
     names = sys.argv[3:]
     suite = loader.loadTestsFromNames(names, module) if names else loader.loadTestsFromModule(module)
-    result = unittest.TextTestRunner(verbosity=2).run(suite)
+    result = unittest.TextTestRunner(verbosity=2, resultclass=TimedResult).run(suite)
     if result.testsRun == 0 and result.skipped:
         sys.exit(SKIPPED)
     # No test at all is a mistake.

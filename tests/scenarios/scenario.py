@@ -148,6 +148,12 @@ class Scenario(unittest.TestCase):
     def wait_for_process(self, part):
         return self.wait_until(f"a process has {part!r} in its command line", lambda: self.find(part))[0]
 
+    def find_run(self, part=""):
+        """The one finally-run with `part` in its command line; its guardian is another process."""
+        found = [process for process in self.find(part) if process.name == "finally-run"]
+        self.assertEqual(len(found), 1, f"runs with {part!r} in their command line: {found}")
+        return found[0]
+
     # What must be so in the end
 
     def is_locked(self, lock):

@@ -89,18 +89,13 @@ class RemoteBrowser(Scenario):
     # The processes of one call
 
     def local_run(self):
-        return self.one("finally-run --temp-dir TUNNEL")
+        return self.find_run("--temp-dir TUNNEL")
 
     def remote_run(self):
-        return self.one("finally-run --lock browser")
+        return self.find_run("--lock browser")
 
     def guardian_of(self, run):
         return next(process for process in processes.everybody() if process.parent == run.pid and process.is_guardian)
-
-    def one(self, part):
-        found = [process for process in self.find(part) if process.words.startswith(part)]
-        self.assertEqual(len(found), 1, f"processes that begin with {part!r}")
-        return found[0]
 
     # What became of it
 
@@ -166,7 +161,7 @@ class RemoteBrowser(Scenario):
 
     def test_the_ssh_client_is_killed(self):
         call = self.call_that_hangs()
-        processes.kill(self.one("/usr/bin/ssh ").pid)
+        processes.kill(self.wait_for_process("/usr/bin/ssh -F").pid)
         self.gone_with(1, call, "stopped, cleaned up by the supervisor")
 
     def test_the_connection_is_cut(self):
