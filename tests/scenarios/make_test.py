@@ -182,20 +182,16 @@ class ManyJobs(Scenario):
     def test_eight_jobs_with_one_lock_take_turns(self):
         targets = "1 2 3 4 5 6 7 8"
         # mkdir fails if somebody else is in.
-        self.write(
-            "Makefile",
-            f"all: {targets}\n{targets}:\n\t@exec finally-run --lock one -c 'rmdir in' -- sh -c 'mkdir in && echo $@'\n",
-        )
+        recipe = "exec finally-run --lock one -c 'rmdir in' -- sh -c 'mkdir in && echo $@'"
+        self.write("Makefile", f"all: {targets}\n{targets}:\n\t@{recipe}\n")
         make = self.run_program("make", "-j8")
         self.assertEqual((make.status, make.err), (0, ""))
         self.assertEqual(sorted(make.out.split()), targets.split())
 
     def test_eight_jobs_are_interrupted_and_none_survives(self):
         targets = "1 2 3 4 5 6 7 8"
-        self.write(
-            "Makefile",
-            f"all: {targets}\n{targets}:\n\t@exec finally-run --lock-shared one -r $@.part -- ./generate $@\n",
-        )
+        recipe = "exec finally-run --lock-shared one -r $@.part -- ./generate $@"
+        self.write("Makefile", f"all: {targets}\n{targets}:\n\t@{recipe}\n")
         self.write("generate", "#!/bin/sh\ntouch $1 $1.part\necho READY\nexec sleep 1000\n", mode=0o755)
         make = self.start("make", "-j8", terminal=True)
         for _ in targets.split():
@@ -206,5 +202,5 @@ class ManyJobs(Scenario):
         self.assertEqual(sorted(os.listdir(self.work)), ["Makefile", "generate"])
 
 
-def setUpModule():  # pylint: disable=invalid-name
+def setUpModule():
     need("make", "make")

@@ -45,7 +45,6 @@ class Program:
         if terminal:
             # Wide, so that no line is folded.
             fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 1000, 0, 0))
-        # pylint: disable=subprocess-popen-preexec-fn
         self._popen = subprocess.Popen(
             words,
             env=env,

@@ -150,7 +150,9 @@ class Scenario(unittest.TestCase):
 
     def find_run(self, part=""):
         """The one finally-run with `part` in its command line; its guardian is another process."""
-        found = [process for process in self.find(part) if process.name == "finally-run"]
+        runs = {process.pid: process for process in self.find(part) if process.name == "finally-run"}
+        # A guardian has its own name only once it gets to run; until then it is the copy of its parent.
+        found = [run for run in runs.values() if run.parent not in runs or runs[run.parent].words != run.words]
         self.assertEqual(len(found), 1, f"runs with {part!r} in their command line: {found}")
         return found[0]
 

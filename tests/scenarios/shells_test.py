@@ -24,7 +24,9 @@ class InOneShell:
         return self.run_program(*self.shell, text)
 
     def test_a_script_sees_the_status_and_the_cleanup_is_over(self):
-        run = self.script(f"finally-run --lock l -c 'echo cleaned; touch done' -- sh -c 'exit 7'; echo {self.status}; ls done")
+        run = self.script(
+            f"finally-run --lock l -c 'echo cleaned; touch done' -- sh -c 'exit 7'; echo {self.status}; ls done"
+        )
         self.assertEqual((run.out, run.err), ("7\ndone\n", "cleaned\n"))
 
     def test_a_pipeline_carries_the_output_of_the_command_alone(self):
@@ -106,13 +108,14 @@ class WithErrexit(InOneShell):
 
     def test_a_trap_of_the_script_runs_after_the_cleanup(self):
         self.write("hangs", HANGS, mode=0o755)
-        self.write("script", "trap 'echo trapped' EXIT\nfinally-run -c 'echo cleaned' -- ./hangs\necho status $?\nexit 0\n")
+        self.write("script", "trap 'echo trapped; exit 5' INT\nfinally-run -c 'echo cleaned' -- ./hangs\necho never\n")
         shell = self.start(self.shell[0], "script", terminal=True)
         shell.wait_for("READY")
         shell.type(CTRL_C)
-        shell.finish()
-        self.assertIn("cleaned", shell.out)
+        self.assertEqual(shell.finish(), 5)
         self.nothing_held()
+        self.assertRegex(shell.out, r"cleaned\r\n\^?C?\s*trapped")
+        self.assertNotIn("never", shell.out)
 
 
 class Bash(WithErrexit, Scenario):

@@ -41,8 +41,7 @@ class SshServer:
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.dir / key], check=True)
         (self.dir / "authorized_keys").write_bytes((self.dir / "user_key.pub").read_bytes())
         self._write_configurations()
-        for name, path in (("ssh", ssh), ("sftp", "/usr/bin/sftp"), ("scp", "/usr/bin/scp")):
-            test.program(name, f'exec {path} -F "{self.dir}/ssh_config" "$@"')
+        test.program("ssh", f'exec {ssh} -F "{self.dir}/ssh_config" "$@"')
         if os.geteuid() == 0:
             PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
         self.program = test.start(sshd, "-D", "-e", "-f", str(self.dir / "sshd_config"), service=True)
@@ -51,7 +50,8 @@ class SshServer:
     def _write_configurations(self):
         # A login shell reads files of its own user; what decides is set after that, by the forced command. Both shells
         # become the next program, so that finally-run's parent is sshd itself, as it is without a forced command.
-        session = f"cd {self.remote} && export PATH={self.test.bin}:{SYSTEM_PATH} && " 'exec bash -c "$SSH_ORIGINAL_COMMAND"'
+        path = f"{self.test.bin}:{SYSTEM_PATH}"
+        session = f'cd {self.remote} && export PATH={path} && exec bash -c "$SSH_ORIGINAL_COMMAND"'
         environment = " ".join(f'"{key}={value}"' for key, value in self.test.env.items() if key != "PATH")
         (self.dir / "sshd_config").write_text(
             f"""ListenAddress 127.0.0.1:{self.port}

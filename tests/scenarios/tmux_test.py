@@ -13,9 +13,8 @@ class Tmux(Scenario):
         self.write("hangs", "#!/bin/sh\necho READY >ready\nexec sleep 1000\n", mode=0o755)
         # Another pane keeps the server.
         self.tmux("-f", "/dev/null", "new-session", "-d", "-s", "keep", "cat")
-        self.tmux(
-            "new-session", "-d", "-s", "s", "finally-run --lock l -c 'sleep .1; echo $FINALLY_RUN_RESULT >result' -- ./hangs"
-        )
+        run = "finally-run --lock l -c 'sleep .1; echo $FINALLY_RUN_RESULT >result' -- ./hangs"
+        self.tmux("new-session", "-d", "-s", "s", run)
         self.wait_for_text("ready", "READY")
         self.assertTrue(self.is_locked("l"))
 

@@ -34,7 +34,8 @@ class Wrapped(Scenario):
 
 class Xargs(Wrapped):
     def test_xargs_starts_four_at_once_and_each_cleans_up(self):
-        run = self.run_program("xargs", "-P4", "-n1", "finally-run", "-c", "echo down", "--", "echo", stdin="1 2 3 4 5 6 7 8\n")
+        words = ("finally-run", "-c", "echo down", "--", "echo")
+        run = self.run_program("xargs", "-P4", "-n1", *words, stdin="1 2 3 4 5 6 7 8\n")
         self.assertEqual((run.status, run.err), (0, "down\n" * 8))
         self.assertEqual(sorted(run.out.split()), list("12345678"))
 
@@ -118,7 +119,7 @@ class Timeout(Wrapped):
 
     def test_timeout_outside_while_waiting_for_the_lock(self):
         holder = self.start_hanging(*self.run_of("./hangs"))
-        waiter = self.run_program("timeout", ".2", "finally-run", "--lock", "l", "-c", "echo never", "--", "echo", "never")
+        waiter = self.run_program("timeout", ".2", *"finally-run --lock l -s never -c never -- never".split())
         self.assertEqual((waiter.status, waiter.out, waiter.err), (124, "", ""))
         holder.signal(signal.SIGTERM)
         holder.finish()
@@ -138,7 +139,8 @@ class Sudo(Wrapped):
         self.words = (self.sudo, "-n", "env", *(f"{name}={value}" for name, value in self.env.items()))
 
     def test_outside(self):
-        run = self.run_program(*self.words, "finally-run", "-c", "echo cleaned; id -u", "--", "sh", "-c", "id -u; exit 7")
+        words = ("finally-run", "-c", "echo cleaned; id -u", "--", "sh", "-c", "id -u; exit 7")
+        run = self.run_program(*self.words, *words)
         self.assertEqual((run.status, run.out), (7, "0\n"))
         self.assertTrue(run.err.endswith("cleaned\n0\n"), run.err)
 

@@ -26,7 +26,7 @@ class Pages(http.server.ThreadingHTTPServer):
 
 
 class Answer(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):  # pylint: disable=invalid-name
+    def do_GET(self):
         if self.path == "/hangs":
             self.server.hanging.release()
             self.server.closing.wait()
@@ -38,7 +38,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         script = f"document.querySelector('p').textContent = 1 + 1 == {right} ? 'passed' : 'failed'"
         self.wfile.write(f"<!doctype html><p></p><script>{script}</script>".encode())
 
-    def log_message(self, *_):  # pylint: disable=arguments-differ
+    def log_message(self, *_):
         pass
 
 
@@ -55,8 +55,8 @@ class RemoteBrowser(Scenario):
         self.write_recipe("remote-browser")
         service_port = free_port()
         self.env.update(PORT=str(free_port()), SERVICE_PORT=str(service_port))
-        self.service = self.start("python3", "-u", str(self.work / "browser_service.py"), str(service_port), service=True,
-                                  cwd=self.sshd.remote)
+        words = ("python3", "-u", str(self.work / "browser_service.py"), str(service_port))
+        self.service = self.start(*words, service=True, cwd=self.sshd.remote)
         self.wait_until("the service listens", lambda: self.listens(service_port))
 
     def tearDown(self):
@@ -81,7 +81,7 @@ class RemoteBrowser(Scenario):
         return call
 
     def browsers(self):
-        return self.find("chrom")
+        return [process for process in self.find("") if process.name.startswith("chrom")]
 
     def remote_log(self):
         return (self.sshd.remote / "browser.log").read_text()
@@ -95,7 +95,10 @@ class RemoteBrowser(Scenario):
         return self.find_run("--lock browser")
 
     def guardian_of(self, run):
-        return next(process for process in processes.everybody() if process.parent == run.pid and process.is_guardian)
+        def guardians():
+            return [process for process in self.find("") if process.parent == run.pid and process.is_guardian]
+
+        return self.wait_until("the guardian goes by its name", guardians)[0]
 
     # What became of it
 
@@ -166,8 +169,7 @@ class RemoteBrowser(Scenario):
 
     def test_the_connection_is_cut(self):
         call = self.call_that_hangs()
-        session = [process for process in processes.descendants(self.sshd.program.pid)]
-        for process in session:
+        for process in processes.descendants(self.sshd.program.pid):
             processes.kill(process.pid)
         self.gone_with(1, call, "stopped, cleaned up by the supervisor")
 
