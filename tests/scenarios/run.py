@@ -26,6 +26,8 @@ class TimedResult(unittest.TextTestResult):
     """Says in one line what was played, and how long it took."""
 
     def getDescription(self, test):
+        if not isinstance(test, unittest.TestCase):
+            return str(test)  # of a class or module whose setting up failed
         return f"{type(test).__name__}: {test._testMethodName.removeprefix('test_').replace('_', ' ')}"
 
     def startTest(self, test):

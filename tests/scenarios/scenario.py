@@ -170,6 +170,12 @@ class Scenario(unittest.TestCase):
                 return True
         return False
 
+    def waits_for_lock(self, lock):
+        """Whether somebody sleeps in flock(2) on it: a line with an arrow, which has the inode."""
+        inode = (self.state_dir / lock).stat().st_ino
+        with open("/proc/locks", encoding="ascii") as table:
+            return any("->" in line and f":{inode} " in line for line in table)
+
     def leftovers(self):
         """What the test has started and lives, or is a zombie of somebody else's."""
         return [

@@ -90,6 +90,50 @@ class Ssh(Scenario):
         self.all_is_free()
 
 
+class ClientIsKilled(Scenario):
+    """While something else than the command runs there."""
+
+    def setUp(self):
+        self.sshd = SshServer(self)
+
+    def kill_client(self):
+        processes.kill(self.wait_for_process("/usr/bin/ssh -F").pid)
+        self.wait_until("the session is over", lambda: not self.sessions())
+
+    def sessions(self):
+        return [process for process in processes.descendants(self.sshd.program.pid) if process.name == "sshd"]
+
+    def test_in_the_cleanup_that_prints(self):
+        cleanup = "echo cleaning; until test -e go; do sleep .01; done; echo more && echo more && touch done"
+        run = self.start("ssh", "build.example", f"finally-run --lock l -c '{cleanup}' -- true")
+        run.wait_for_err("cleaning")
+        self.kill_client()
+        self.assertTrue(self.is_locked("l"))
+        (self.sshd.remote / "go").touch()
+        self.wait_until("the run is over", lambda: not self.find("finally-run"))
+        self.assertTrue((self.sshd.remote / "done").exists())
+
+    def test_in_the_setup(self):
+        setup = "echo setting up; exec sleep 1000"
+        run = self.start("ssh", "build.example", f"finally-run --lock l -c 'touch done' -s '{setup}' -- touch never")
+        run.wait_for_err("setting up")
+        self.kill_client()
+        self.wait_until("the run is over", lambda: not self.find("finally-run"))
+        self.assertEqual([path.name for path in self.sshd.remote.iterdir()], ["done"])
+
+    def test_while_it_waits_for_the_lock(self):
+        holder = self.start("finally-run", "--lock", "l", "--", "sh", "-c", "echo READY; exec sleep 1000")
+        holder.wait_for("READY")
+        run = self.start("ssh", "build.example", "finally-run --lock l -c 'touch never' -- touch never")
+        run.wait_for_err("waiting")
+        self.kill_client()
+        self.wait_until("nobody waits any more", lambda: not self.find("touch never"))
+        self.assertTrue(self.is_locked("l"))
+        holder.signal(signal.SIGTERM)
+        self.assertEqual(holder.finish(), 143)
+        self.assertEqual(list(self.sshd.remote.iterdir()), [])
+
+
 class SshWithATerminal(Ssh):
     """The same with `ssh -t`: the session has a terminal of its own there."""
 

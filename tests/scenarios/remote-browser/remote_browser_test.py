@@ -143,14 +143,18 @@ class RemoteBrowser(Scenario):
         shell.type(f"sh browser_tests.sh {self.pages.url('hangs')}; echo status $?\n")
         self.wait_until("the browser loads the page", lambda: self.pages.hanging.acquire(blocking=False))
         self.assertTrue(self.browsers())
+        next_one = self.call("passes")
+        self.wait_until("somebody waits for the browser", lambda: self.waits_for_lock("browser"))
         shell.type(CTRL_C)
         shell.wait_for("KeyboardInterrupt")
         shell.type("echo status $?\n")
         shell.wait_for("status 130\r\n")
         shell.type("exit\n")
         shell.finish()
-        self.the_next_caller_gets_in("stopped, cleaned up by the supervisor")
-        self.assertEqual(self.call("passes").finish(), 0)
+        self.assertEqual(next_one.finish(), 0)
+        self.assertEqual(
+            self.remote_log(), "stopped, cleaned up by the supervisor\nsuccess, cleaned up by the supervisor\n"
+        )
 
     def test_term_to_finally_run_here(self):
         call = self.call_that_hangs()
