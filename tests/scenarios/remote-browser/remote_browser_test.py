@@ -6,7 +6,7 @@ import threading
 
 import processes
 from program import CTRL_C
-from scenario import SYSTEM_PATH, Scenario, need
+from scenario import Scenario, need
 from ssh_server import SshServer, free_port
 
 
