@@ -6,6 +6,7 @@
 #include "run/recover.hpp"
 #include "run/run.hpp"
 #include "run/status.hpp"
+#include "version.hpp"
 
 #include <cstdio>
 #include <exception>
@@ -37,7 +38,7 @@ struct Answer {
     run::Finish operator()(const plan::Recover& request) const { return run::recover(request, signals); }
     run::Finish operator()(const plan::Forget& request) const { return run::forget(request); }
     run::Finish operator()(const cli::ShowHelp& help) const { return print(help.text); }
-    run::Finish operator()(const cli::ShowVersion& version) const { return print(version.text); }
+    run::Finish operator()(const cli::ShowVersion&) const { return print(version_line); }
 };
 
 } // namespace

@@ -26,10 +26,6 @@ extern ostream cerr;
 #include <algorithm>
 #include <utility>
 
-#ifndef FINALLY_RUN_VERSION
-#define FINALLY_RUN_VERSION "unknown"
-#endif
-
 namespace finally_run::cli {
 
 namespace {
@@ -83,7 +79,7 @@ Request parse(std::span<char* const> argv, char* const* environment) {
         return ShowHelp{help_text()};
     }
     if (contains(scanned, Id::version)) {
-        return ShowVersion{"finally-run " FINALLY_RUN_VERSION "\n"};
+        return ShowVersion{};
     }
     if (const Option* const action = action_in(scanned)) {
         return std::visit([](auto asked) { return Request(std::move(asked)); },

@@ -11,14 +11,11 @@
 
 namespace finally_run::cli {
 
-// Both texts end with a newline.
 struct ShowHelp {
-    std::string text;
+    std::string text; // ends with a newline
 };
 
-struct ShowVersion {
-    std::string text;
-};
+struct ShowVersion {};
 
 using Request = std::variant<plan::Plan, ShowHelp, ShowVersion, plan::Defer, plan::Status, plan::Recover, plan::Forget>;
 

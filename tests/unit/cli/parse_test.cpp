@@ -300,8 +300,7 @@ TEST_SUITE("cli/parse") {
     TEST_CASE("help and version win over what follows them and over the environment") {
         const auto help = CommandLine({"-q", "--help", "--bogus", "-k", "soon"}, {"FINALLY_RUN_GRACE=bad"}).parse();
         CHECK(std::get<cli::ShowHelp>(help).text.starts_with("Usage: finally-run"));
-        const auto version = CommandLine({"--version", "make"}).parse();
-        CHECK(std::get<cli::ShowVersion>(version).text.starts_with("finally-run "));
+        CHECK(std::holds_alternative<cli::ShowVersion>(CommandLine({"--version", "make"}).parse()));
         CHECK(CommandLine({"make", "--help"}).command() == Words{"make", "--help"});
     }
 }

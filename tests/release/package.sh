@@ -1,0 +1,57 @@
+#!/bin/sh
+# Makes the packages, and installs, uses and removes them in a root of their own: package.sh BUILD_DIRECTORY.
+set -eu
+if [ "$(id -u)" -ne 0 ] && [ -z "${IN_NAMESPACE-}" ]; then
+    # dpkg gives files to root.
+    IN_NAMESPACE=1 exec unshare --map-root-user "$0" "$@"
+fi
+. "$(dirname "$0")/files.sh"
+
+cpack --config "$1/CPackConfig.cmake" -B "$dir/made" >"$dir/log" 2>&1 || fail "$(cat "$dir/log")"
+
+# The archive.
+mkdir "$dir/archive"
+tar -xzf "$dir"/made/*.tar.gz -C "$dir/archive" --strip-components=1
+same 'what is in the archive' "$installed_files" "$(files_below "$dir/archive")"
+works "$dir/archive/bin/finally-run"
+
+# The Debian package.
+deb=$(echo "$dir"/made/*.deb)
+found=$(lintian --fail-on error,warning "$deb" 2>&1) || fail "lintian: $found"
+case $found in *[EW]:*) fail "lintian: $found" ;; esac
+
+root=$dir/root
+mkdir -p "$root/var/lib/dpkg/info" "$root/var/lib/dpkg/updates" "$root/var/log"
+: >"$root/var/lib/dpkg/status"
+
+in_root() {
+    dpkg --root="$root" --force-not-root "$@" >"$dir/log" 2>&1 || fail "dpkg $*: $(cat "$dir/log")"
+}
+
+# But for what dpkg keeps itself.
+everything_in_root() {
+    (cd "$root" && find . -path ./var -prune -o -print | LC_ALL=C sort)
+}
+
+before=$(everything_in_root)
+in_root --install "$deb"
+same 'what the package installs' 'usr/bin/finally-run
+usr/share/bash-completion/completions/finally-run
+usr/share/doc/finally-run/README.md
+usr/share/doc/finally-run/changelog.Debian.gz
+usr/share/doc/finally-run/changelog.gz
+usr/share/doc/finally-run/copyright
+usr/share/fish/vendor_completions.d/finally-run.fish
+usr/share/lintian/overrides/finally-run
+usr/share/man/man1/finally-run.1.gz
+usr/share/zsh/vendor-completions/_finally-run' "$(files_below "$root" | grep -v '^var/')"
+works "$root/usr/bin/finally-run"
+gzip -dc "$root/usr/share/man/man1/finally-run.1.gz" | cmp - man/finally-run.1
+(cd "$root" && md5sum --quiet -c var/lib/dpkg/info/finally-run.md5sums)
+
+# There is nothing in this root but the package: no library, no /proc, no shell.
+"$root/usr/bin/finally-run" --version >"$dir/version"
+chroot "$root" /usr/bin/finally-run --version | cmp - "$dir/version"
+
+in_root --purge finally-run
+same 'what is left of the package' "$before" "$(everything_in_root)"
