@@ -84,6 +84,10 @@ class Program:
         self._selector.unregister(file)
         file.close()
 
+    def close_all(self):
+        for name in list(self._files):
+            self.close(name)
+
     def wait_for(self, text, stream="out"):
         """Reads on until `text` comes after what was waited for before; returns all up to it and with it."""
         self._read_until(lambda: text in getattr(self, stream)[self._seen[stream] :], f"{text!r} in {stream}")
@@ -117,6 +121,14 @@ class Program:
         self._read_until(lambda: not self._files and self._has_ended(), "its end and that of its output")
         return self.status
 
+    def ends_within(self, seconds):
+        """For who gives up then: whether the program has ended in that time."""
+        return self._holds_within(seconds, self._has_ended)
+
+    def finishes_within(self, seconds):
+        """Likewise: it has ended, and nobody holds its output any more."""
+        return self._holds_within(seconds, lambda: not self._files and self._has_ended())
+
     @property
     def status(self):
         code = self._popen.returncode
@@ -134,8 +146,7 @@ class Program:
 
     def release(self):
         """Its files; whoever calls this has seen to it that the program is gone."""
-        for name in list(self._files):
-            self.close(name)
+        self.close_all()
         if self._popen.stdin and not self._popen.stdin.closed:
             self._popen.stdin.close()
         self._popen.wait()
@@ -149,6 +160,16 @@ class Program:
             self._selector.unregister(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = None
+        return True
+
+    def _holds_within(self, seconds, done):
+        whole, self.deadline = self.deadline, min(self.deadline, time.monotonic() + seconds)
+        try:
+            self._read_until(done, "its end")
+        except AssertionError:
+            return False
+        finally:
+            self.deadline = whole
         return True
 
     def _read_until(self, done, what):
