@@ -142,7 +142,10 @@ class Jenkins:
 
     def __init__(self, scenario):
         self.scenario = scenario
-        self.cookies = {"JENKINS_SERVER_COOKIE": f"durable-{uuid.uuid4().hex}", "JENKINS_NODE_COOKIE": str(uuid.uuid4())}
+        self.cookies = {
+            "JENKINS_SERVER_COOKIE": f"durable-{uuid.uuid4().hex}",
+            "JENKINS_NODE_COOKIE": str(uuid.uuid4()),
+        }
 
     def start(self, recipe):
         (script,) = re.findall(r'^ *sh """\n(.*?)^ *"""$', recipe, re.MULTILINE | re.DOTALL)
