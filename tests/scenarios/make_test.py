@@ -9,6 +9,8 @@ from scenario import Scenario, need
 
 # A generator that has written half of it, says so, and never ends.
 HANGS = "#!/bin/sh\necho half\necho READY >&2\nexec sleep 1000\n"
+# Make 4.3 dies of the signal, or, if a child has died of it before make has looked, of "wait: No child processes".
+INTERRUPTED = (130, 2)
 WORKS = "#!/bin/sh\ncat $1 $1\n"
 
 
@@ -42,9 +44,8 @@ class Prefix(Scenario):
     def test_ctrl_c_is_typed(self):
         make = self.make_report_that_hangs(terminal=True)
         make.type(CTRL_C)
-        self.assertEqual(make.finish(), 130)
-        self.nothing_held()
-        self.assertIn("Interrupt", make.out)
+        self.assertIn(make.finish(), INTERRUPTED)
+        self.nothing_left()
         self.nothing_made()
 
     def test_term_to_make(self):
@@ -138,8 +139,8 @@ class Shell(Scenario):
         self.assertTrue(self.is_locked("database"))
         return make
 
-    def brought_down(self, make, status):
-        self.assertEqual(make.wait(), status)
+    def brought_down(self, make, *statuses):
+        self.assertIn(make.wait(), statuses)
         self.nothing_held()
         self.assertEqual(self.read("log"), "database-up\ndatabase-down\n")
 
@@ -160,7 +161,9 @@ class Shell(Scenario):
     def test_ctrl_c_is_typed(self):
         make = self.make_test_that_hangs(terminal=True)
         make.type(CTRL_C)
-        self.brought_down(make, 130)
+        make.finish()
+        self.nothing_left()
+        self.brought_down(make, *INTERRUPTED)
 
     def test_term_to_make(self):
         make = self.make_test_that_hangs()
@@ -197,8 +200,8 @@ class ManyJobs(Scenario):
         for _ in targets.split():
             make.wait_for("READY")
         make.type(CTRL_C)
-        self.assertEqual(make.finish(), 130)
-        self.nothing_held()
+        self.assertIn(make.finish(), INTERRUPTED)
+        self.nothing_left()
         self.assertEqual(sorted(os.listdir(self.work)), ["Makefile", "generate"])
 
 

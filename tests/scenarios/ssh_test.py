@@ -158,7 +158,8 @@ class SshWithATerminal(Ssh):
     def test_ctrl_c_is_typed_here(self):
         run = self.deploy_that_hangs(terminal=True)
         run.type(CTRL_C)
-        # It is typed there, and the client waits for the end; of one that died of a signal it says 255.
-        self.assertEqual(run.finish(), 255)
+        # It is typed there, and the client waits for the end; of one that died of a signal it says 255. Make may exit
+        # with 2 instead, if its child was quicker than make to die of the signal.
+        self.assertIn(run.finish(), (255, 2))
         self.nothing_held()
         self.assertFalse((self.sshd.remote / "app/unpacked").exists())
