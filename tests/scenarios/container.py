@@ -56,9 +56,9 @@ class Root:
 class Docker(Root):
     """A container with a pid namespace."""
 
-    def start(self, *words):
+    def start(self, *words, **env):
         """As `docker run` or `docker start` do."""
-        self.running = self.enter(["--pid", "--fork", "--kill-child"], words, HOME="/root")
+        self.running = self.enter(["--pid", "--fork", "--kill-child"], words, HOME="/root", **env)
         entered = lambda: [p for p in processes.descendants(self.running.pid) if p.name == os.path.basename(words[0])]
         self.first = self.scenario.wait_until("pid 1 runs", entered)[0].pid
         return self.running
