@@ -18,7 +18,7 @@ for name in /usr/bin /usr/sbin /usr/lib /usr/lib64 /bin /sbin /lib /lib64 /dev; 
     if test -L $name; then ln -sfn "$(readlink $name)" "$root$name"
     elif test -d $name; then mkdir -p "$root$name" && mount --rbind $name "$root$name"; fi
 done
-mount -t proc proc "$root/proc"
+if test $$ = 1; then mount -t proc proc "$root/proc"; else mount --rbind /proc "$root/proc"; fi
 exec chroot "$root" "$@"
 """
 

@@ -119,8 +119,8 @@ class Below(Container):
                 self.nothing_in_it()
 
 
-class GitLabDocker(Container):
-    """The docker executor of GitLab: pid 1 is the shell of the job; a cancel is TERM to all others, then docker stop."""
+class GitLabDockerExecutor(Container):
+    """Pid 1 is the shell of the job. A cancel is TERM to all others, and 10 s later the end of the container."""
 
     def test_cancel_of_a_job_that_ignores_term(self):
         for name, work in (
