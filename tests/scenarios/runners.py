@@ -3,7 +3,6 @@
 The sequences are those of actions/runner, gitlab-runner, Jenkins (hudson.util.ProcessTree) and the Buildkite agent.
 """
 
-import os
 import pathlib
 import re
 import signal
