@@ -1,12 +1,12 @@
 // finally-run: runs a command, and its cleanups whatever becomes of it.
 
 #include "cli/parse.hpp"
+#include "cli/version.hpp"
 #include "os/signals.hpp"
 #include "run/defer.hpp"
 #include "run/recover.hpp"
 #include "run/run.hpp"
 #include "run/status.hpp"
-#include "version.hpp"
 
 #include <cstdio>
 #include <exception>
@@ -38,7 +38,7 @@ struct Answer {
     run::Finish operator()(const plan::Recover& request) const { return run::recover(request, signals); }
     run::Finish operator()(const plan::Forget& request) const { return run::forget(request); }
     run::Finish operator()(const cli::ShowHelp& help) const { return print(help.text); }
-    run::Finish operator()(const cli::ShowVersion&) const { return print(version_line); }
+    run::Finish operator()(const cli::ShowVersion&) const { return print(cli::version_line); }
 };
 
 } // namespace

@@ -29,7 +29,7 @@ works() {
     "$1" --version | grep -qE '^finally-run [0-9]+\.[0-9]+\.[0-9]+( \([0-9a-f]{12}(-changed)?\))?$' ||
         fail "$1 --version: $("$1" --version)"
     same 'stdout and stderr of a run' 'hello
-bye' "$("$1" --state-dir "$dir/state" --cleanup 'echo bye' -- echo hello 2>&1)"
+bye' "$("$1" --ci none --state-dir "$dir/state" --cleanup 'echo bye' -- echo hello 2>&1)"
 }
 
 installed_files='bin/finally-run

@@ -3,8 +3,8 @@
 set -eu
 . "$(dirname "$0")/files.sh"
 tree=$dir/tree
-mkdir -p "$tree/src"
-cp src/version.cpp.in "$tree/src"
+mkdir -p "$tree/src/cli"
+cp src/cli/version.cpp.in "$tree/src/cli"
 
 # in_tree ARGUMENT...: git there, and nothing of whoever runs this.
 in_tree() {
@@ -34,9 +34,9 @@ same 'the time of what did not change' 2001 "$(date -r "$dir/version.cpp" +%Y)"
 
 chown 12345 "$tree" 2>/dev/null || true # only root can
 says 'of a tree of somebody else' "finally-run 1.2.3 ($commit)"
-echo '//' >>"$tree/src/version.cpp.in"
+echo '//' >>"$tree/src/cli/version.cpp.in"
 says 'of a changed tree' "finally-run 1.2.3 ($commit-changed)"
-mkdir -p "$tree/inner/src"
-cp src/version.cpp.in "$tree/inner/src"
+mkdir -p "$tree/inner/src/cli"
+cp src/cli/version.cpp.in "$tree/inner/src/cli"
 tree=$tree/inner
 says 'inside another repository' 'finally-run 1.2.3'

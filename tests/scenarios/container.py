@@ -18,7 +18,7 @@ for name in /usr/bin /usr/sbin /usr/lib /usr/lib64 /bin /sbin /lib /lib64 /dev; 
     if test -L $name; then ln -sfn "$(readlink $name)" "$root$name"
     elif test -d $name; then mkdir -p "$root$name" && mount --rbind $name "$root$name"; fi
 done
-mount -t proc proc "$root/proc"
+if test $$ = 1; then mount -t proc proc "$root/proc"; else mount --rbind /proc "$root/proc"; fi
 exec chroot "$root" "$@"
 """
 
@@ -56,9 +56,9 @@ class Root:
 class Docker(Root):
     """A container with a pid namespace."""
 
-    def start(self, *words):
+    def start(self, *words, **env):
         """As `docker run` or `docker start` do."""
-        self.running = self.enter(["--pid", "--fork", "--kill-child"], words, HOME="/root")
+        self.running = self.enter(["--pid", "--fork", "--kill-child"], words, HOME="/root", **env)
         entered = lambda: [p for p in processes.descendants(self.running.pid) if p.name == os.path.basename(words[0])]
         self.first = self.scenario.wait_until("pid 1 runs", entered)[0].pid
         return self.running

@@ -7,6 +7,7 @@ import signal
 
 import processes
 from container import Docker
+from runners import GitLab
 from scenario import Scenario, need
 
 SLOW = "echo down begins >>/log; while test -e /slow; do sleep .02; done; echo down >>/log"
@@ -116,3 +117,23 @@ class Below(Container):
                 os.kill(found["finally-run"], signal.SIGTERM)
                 self.assertEqual(run.wait(), 143)
                 self.nothing_in_it()
+
+
+class GitLabDockerExecutor(Container):
+    """Pid 1 is the shell of the job. A cancel is TERM to all others, and 10 s later the end of the container."""
+
+    def test_cancel_of_a_job_that_ignores_term(self):
+        for name, work in (
+            ("docker", 'echo "$2" >>/log'),
+            ("make", "trap '' TERM; touch /running; while :; do sleep .02; done"),
+        ):
+            self.container.script(f"usr/local/bin/{name}", work)
+        variables, commands = GitLab.job(self.recipe("gitlab"))
+        job = self.container.start("sh", "-c", f"{commands}\nexit $?", **variables)
+        self.wait_until("the tests run", lambda: self.container.has("running"))
+        for process in self.container.processes():
+            processes.kill(process.pid, signal.SIGTERM)
+        self.assertTrue(job.ends_within(10))
+        self.assertEqual(job.finish(), 137)
+        self.assertEqual(self.container.read("log"), "up\ndown\n")
+        self.container_is_gone()

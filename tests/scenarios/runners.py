@@ -3,7 +3,6 @@
 The sequences are those of actions/runner, gitlab-runner, Jenkins (hudson.util.ProcessTree) and the Buildkite agent.
 """
 
-import os
 import pathlib
 import re
 import signal
@@ -115,11 +114,16 @@ class GitLab:
     def __init__(self, scenario):
         self.scenario = scenario
 
-    def start(self, recipe):
+    @staticmethod
+    def job(recipe):
+        """(variables, commands)"""
         fields = yaml_fields(recipe)
         keys = [key for key, _ in fields]
         variables = dict(fields[keys.index("variables") + 1 : keys.index("script")])
-        commands = "\n".join(value for key, value in fields if key == "-")
+        return variables, "\n".join(value for key, value in fields if key == "-")
+
+    def start(self, recipe):
+        variables, commands = self.job(recipe)
         self.scenario.write("script", f"set -eo pipefail\nset +o noclobber\n: | eval '{quoted(commands)}'\nexit 0\n")
         env = {"CI": "true", "GITLAB_CI": "true", **variables}
         return self.scenario.start("bash", "script", env=env)
