@@ -45,9 +45,17 @@ Action Policy::stop(StopCause cause, int signal) {
 Action Policy::on_signal(const os::Signal& signal, bool in_our_group) {
     const bool from_terminal = in_our_group && came_from_terminal(signal);
     switch (signal.number) {
-    case SIGHUP:
+    case SIGHUP: {
+        Action action = stop(StopCause::signal, SIGHUP);
+        // A hang-up. The kernel would tell the whole foreground group when its leader dies; this one lives on.
+        action.to_group = m_leads_session && signal.from_kernel && in_our_group;
+        if (action.to_group) {
+            m_told = SIGHUP;
+        }
+        return action;
+    }
     case SIGTERM:
-        return stop(StopCause::signal, signal.number);
+        return stop(StopCause::signal, SIGTERM);
     case SIGINT:
     case SIGQUIT:
         m_interrupt = signal.number;

@@ -12,6 +12,7 @@ enum class StopCause { none, signal, time_limit, caller_gone };
 // Carried out in this order.
 struct Action {
     int send = 0;               // to the command; 0: nothing
+    bool to_group = false;      // and to the others of our process group
     bool then_continue = false; // SIGCONT follows: a stopped command could not act on the signal
     bool start_grace = false;
     bool kill = false; // SIGKILL to the command and its session-mates
@@ -21,7 +22,9 @@ struct Action {
 class Policy {
 public:
     // `shares_group`: the command is in our process group and gets what the terminal sends without our help.
-    Policy(bool shares_group, int stop_signal) : m_shares_group(shares_group), m_stop_signal(stop_signal) {}
+    // `leads_session`: we are the session leader of that terminal, as after `ssh -t host finally-run ...`.
+    Policy(bool shares_group, int stop_signal, bool leads_session = false)
+        : m_shares_group(shares_group), m_stop_signal(stop_signal), m_leads_session(leads_session) {}
 
     // `in_our_group`: whether the command still is; some programs, like timeout(1), make a group of their own.
     [[nodiscard]] Action on_signal(const os::Signal& signal, bool in_our_group);
@@ -51,6 +54,7 @@ private:
 
     bool m_shares_group;
     int m_stop_signal;
+    bool m_leads_session;
     StopCause m_cause = StopCause::none;
     int m_cause_signal = 0;
     int m_interrupt = 0; // the last INT or QUIT

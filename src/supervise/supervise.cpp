@@ -18,7 +18,7 @@ public:
     Supervisor(pid_t command, bool shares_group, const Family& family, const Limits& limits, os::Events& events,
                const std::function<void(Notice)>& notify)
         : m_target(shares_group ? command : -command), m_command(command), m_family(family), m_limits(limits),
-          m_events(events), m_notify(notify), m_policy(shares_group, limits.stop_signal),
+          m_events(events), m_notify(notify), m_policy(shares_group, limits.stop_signal, ::getsid(0) == ::getpid()),
           m_time_limit(os::deadline_after(limits.timeout)) {}
 
     os::WaitStatus wait_for_end();
@@ -32,6 +32,7 @@ private:
     std::optional<os::WaitStatus> collect(Action& follow);
     void carry_out(const Action& action);
     void send(int signal) const;
+    void send_to_rest_of_group(int signal) const;
 
     pid_t m_target; // for kill(2): the command, or minus its process group. It is not reaped before it has ended.
     pid_t m_command;
@@ -51,9 +52,21 @@ void Supervisor::send(int signal) const {
     }
 }
 
+void Supervisor::send_to_rest_of_group(int signal) const {
+    const pid_t group = ::getpgrp();
+    for (const os::ProcessInfo& process : m_family.members(Scope::own_session)) {
+        if (process.group == group && process.pid != m_command) {
+            os::send_signal(process, signal);
+        }
+    }
+}
+
 void Supervisor::carry_out(const Action& action) {
     if (action.send != 0) {
         send(action.send);
+    }
+    if (action.to_group) {
+        send_to_rest_of_group(action.send);
     }
     if (action.then_continue) {
         send(SIGCONT);

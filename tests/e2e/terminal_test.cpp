@@ -137,6 +137,16 @@ TEST_CASE("a program that reads the terminal from the background stops, and read
     shell.wait_for("status 0\n");
 }
 
+TEST_CASE("a hang-up of the terminal that finally-run leads reaches also what the command does not pass it on to") {
+    Shell shell;
+    // Like make: it lives through a hang-up, and waits for its child.
+    shell.enter("exec finally-run --grace 1h -c 'echo cleaned after $FINALLY_RUN_RESULT >>log' -- "
+                "sh -c 'trap : HUP; helper pause & wait; wait'");
+    ready(shell);
+    shell.hang_up();
+    wait_until("it is cleaned up after", [] { return read_file(work("log")) == "cleaned after stopped\n"; });
+}
+
 TEST_CASE("with a terminal the command shares the process group of finally-run") {
     Shell shell;
     shell.enter("finally-run -- helper print-ids");

@@ -137,11 +137,6 @@ class ClientIsKilled(Scenario):
 class SshWithATerminal(Ssh):
     """The same with `ssh -t`: the session has a terminal of its own there."""
 
-    def setUp(self):
-        # Make does not pass a hang-up on, so its command lives until the grace period is over.
-        self.env["FINALLY_RUN_GRACE"] = "500ms"
-        super().setUp()
-
     def deploy(self, **options):
         return self.start("sh", "-c", self.recipe("ssh").replace("ssh ", "ssh -tt ", 1), **options)
 

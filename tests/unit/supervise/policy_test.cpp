@@ -36,6 +36,15 @@ TEST_CASE("what somebody sent to us alone is sent on once, and so is a hang-up o
     CHECK(policy.on_signal(typed(SIGHUP), terminal).send == SIGHUP);
 }
 
+TEST_CASE("the hang-up of a terminal whose session we lead goes to the whole group, and no other does") {
+    constexpr bool leader = true;
+    CHECK(Policy(terminal, SIGTERM, leader).on_signal(typed(SIGHUP), terminal).to_group);
+    CHECK_FALSE(Policy(terminal, SIGTERM, leader).on_signal(sent(SIGHUP), terminal).to_group);
+    CHECK_FALSE(Policy(terminal, SIGTERM, leader).on_signal(typed(SIGHUP), no_terminal).to_group);
+    CHECK_FALSE(Policy(terminal, SIGTERM).on_signal(typed(SIGHUP), terminal).to_group);
+    CHECK_FALSE(Policy(terminal, SIGTERM, leader).on_signal(typed(SIGINT), terminal).to_group);
+}
+
 TEST_CASE("a command in a group of its own gets everything through us") {
     Policy policy(no_terminal, SIGTERM);
     CHECK(policy.on_signal(typed(SIGINT), no_terminal).send == SIGINT);
