@@ -88,6 +88,7 @@ constexpr unsigned explorations = 4;
 int run(const Options& options, const Scenario& scenario, std::vector<Row> rows) {
     std::erase_if(rows, [&](const Row& row) { return row.name.find(options.row) == std::string::npos; });
     const Directory directory;
+    fs::create_symlink(FINALLY_RUN_CRASH_HELPER, directory.path() / "crash_helper");
     std::vector<Job> jobs;
     for (const Row& row : rows) {
         jobs.insert(jobs.end(), explorations, {&row, no_shot});

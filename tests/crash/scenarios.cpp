@@ -9,8 +9,10 @@ namespace finally_run::crash {
 
 namespace {
 
+// By the link that stands beside the directories of the trials: the helper's own path may have blanks.
 std::string helper(const std::string& what, const std::string& directory) {
-    return std::string(FINALLY_RUN_CRASH_HELPER " ")
+    return std::string(directory)
+        .append("/../crash_helper ")
         .append(what)
         .append(" ")
         .append(directory)
