@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What docs/session.svg shows: `./dev picture` plays it in a terminal and keeps the last screen.
+# What docs/session.svg shows: `./dev picture` plays it in a terminal and records that.
 # FINALLY_RUN_STATE_DIR and the directory are its caller's, and finally-run is in PATH.
 set -eu
 

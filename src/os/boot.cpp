@@ -1,12 +1,12 @@
 #include "os/boot.hpp"
 
+#include "os/error.hpp"
 #include "os/process.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <sys/stat.h>
-#include <system_error>
 
 namespace finally_run::os {
 
@@ -14,7 +14,7 @@ namespace {
 
 void throw_unless_missing(const char* path) {
     if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
-        throw std::system_error(errno, std::generic_category(), path);
+        throw_errno(path);
     }
 }
 

@@ -1,6 +1,8 @@
 // Starts the real binary in a directory of its own, waits for events under one deadline, and leaves nothing behind.
 #pragma once
 
+#include "../sanitized.hpp"
+
 #include <sys/types.h>
 
 #include <doctest/doctest.h>
@@ -17,13 +19,7 @@ namespace finally_run::e2e {
 
 namespace fs = std::filesystem;
 
-// The run time of the sanitizers needs descriptors, processes and /proc itself: a case that takes these away says
-// nothing there.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
+using test::sanitized;
 
 // The directory of the running case. In it: work (where programs start), home, state, tmp, and bin with `finally-run`
 // and `helper`, first in PATH. Removed when the case has passed, kept when it has failed.

@@ -61,13 +61,6 @@ private:
     sighandler_t m_action = SIG_DFL;
 };
 
-// The run time of the sanitizers asks a pipe whether memory can be read: it fails where there is no descriptor.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
-
 // No descriptor is to be had. poll(2) refuses to look at more than the limit allows, so it is not lower than that.
 class NoDescriptors {
 public:

@@ -1,5 +1,6 @@
 #include "run/guardian.hpp"
 
+#include "../../sanitized.hpp"
 #include "../forked.hpp"
 #include "../hardship.hpp"
 #include "../main_words.hpp"

@@ -1,13 +1,12 @@
 #include "run/journal_stack.hpp"
 
+#include "../hardship.hpp"
 #include "../temp_dir.hpp"
 #include "sample_stack.hpp"
 
-#include <csignal>
 #include <doctest/doctest.h>
 #include <filesystem>
 #include <string>
-#include <sys/resource.h>
 #include <system_error>
 #include <vector>
 
@@ -25,27 +24,10 @@ void defer(run::JournalStack& stack, std::string text) {
     file.append(journal::Registered{command(std::move(text))});
 }
 
-// No file may grow beyond this many bytes, as on a full disk.
-class FullDisk {
-public:
-    explicit FullDisk(const std::filesystem::path& file) {
-        ::getrlimit(RLIMIT_FSIZE, &m_before);
-        rlimit limit = m_before;
-        limit.rlim_cur = std::filesystem::file_size(file) + 10;
-        ::setrlimit(RLIMIT_FSIZE, &limit);
-        m_action = ::signal(SIGXFSZ, SIG_IGN);
-    }
-    FullDisk(const FullDisk&) = delete;
-    FullDisk& operator=(const FullDisk&) = delete;
-    ~FullDisk() {
-        ::setrlimit(RLIMIT_FSIZE, &m_before);
-        ::signal(SIGXFSZ, m_action);
-    }
-
-private:
-    rlimit m_before{};
-    sighandler_t m_action = SIG_DFL;
-};
+// Less is left than a record needs.
+test::FileSizeLimit full_disk(const std::filesystem::path& file) {
+    return test::FileSizeLimit(std::filesystem::file_size(file) + 10);
+}
 
 } // namespace
 
@@ -108,7 +90,7 @@ TEST_CASE("a run that is dropped ends with cleanups on its stack") {
 TEST_CASE("on a full disk nothing is registered before the first step") {
     const test::TempDir dir;
     auto stack = test::journal_stack(dir.path());
-    const FullDisk full(stack.file().path());
+    const auto full = full_disk(stack.file().path());
     CHECK_THROWS_AS(stack.push(command("refused")), std::system_error);
     CHECK_FALSE(stack.top().has_value());
 }
@@ -119,7 +101,7 @@ TEST_CASE("on a disk that fills up later a cleanup is registered all the same, r
     auto stack = test::journal_stack(dir.path(), &troubles);
     stack.push(command("recorded"));
     stack.record(journal::Started{journal::Started::What::setup, {1, 1}, 0});
-    const FullDisk full(stack.file().path());
+    const auto full = full_disk(stack.file().path());
     stack.push(command("not recorded"));
     CHECK(stack.top()->text == "not recorded");
     stack.finished(*stack.top(), {});
