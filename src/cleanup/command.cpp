@@ -2,8 +2,8 @@
 
 #include "os/error.hpp"
 #include "os/process.hpp"
-#include "plan/signal_name.hpp"
-#include "plan/words.hpp"
+#include "os/shell_words.hpp"
+#include "text/signal_name.hpp"
 
 #include <csignal>
 #include <cstdlib>
@@ -50,7 +50,7 @@ private:
     bool kill_session(); // false: there is nobody whom we could signal
 
     pid_t m_pid;
-    plan::Limit m_grace;
+    text::Limit m_grace;
     os::Events& m_events;
     const std::function<void(const os::Signal&)>& m_on_signal;
     os::Deadline m_limit_end;
@@ -128,7 +128,7 @@ std::vector<os::ProcessInfo> Attempt::leftovers() {
 CommandLine::CommandLine(const std::string& cmd) {
     // Without a PATH each shell has one of its own.
     const bool shell_decides = ::getenv("PATH") == nullptr;
-    if (auto words = plan::plain_words(cmd); words && !shell_decides && !is_exported_function(words->front())) {
+    if (auto words = os::plain_words(cmd); words && !shell_decides && !is_exported_function(words->front())) {
         m_words = std::move(*words);
     } else if (cmd.starts_with('-') || cmd.starts_with('+')) {
         m_words = {"/bin/sh", "-c", "--", cmd}; // or sh would take it for an option
@@ -143,7 +143,7 @@ CommandLine::CommandLine(const std::string& cmd) {
 
 std::string failure_of(const os::WaitStatus& status) {
     if (status.signal() != 0) {
-        return "killed by " + plan::signal_name(status.signal());
+        return "killed by " + text::signal_name(status.signal());
     }
     return status.success() ? "" : "exit status " + std::to_string(status.shell_code());
 }

@@ -1,11 +1,11 @@
 // One attempt at a cleanup that is a CMD.
 #pragma once
 
-#include "cleanup/stack.hpp"
+#include "cleanup/outcome.hpp"
 #include "os/events.hpp"
 #include "os/spawn.hpp"
 #include "os/wait_status.hpp"
-#include "plan/duration.hpp"
+#include "text/duration.hpp"
 
 #include <fcntl.h>
 #include <functional>
@@ -35,8 +35,8 @@ private:
 [[nodiscard]] std::string failure_of(const os::SpawnResult& not_started);
 
 struct TimeLimits {
-    plan::Limit limit; // then TERM
-    plan::Limit grace; // then SIGKILL
+    text::Limit limit; // then TERM
+    text::Limit grace; // then SIGKILL
 };
 
 // Where an attempt runs, and with what. All is borrowed.

@@ -6,6 +6,7 @@
 #include "os/error.hpp"
 #include "os/place.hpp"
 #include "os/process.hpp"
+#include "text/signal_name.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -17,8 +18,8 @@ namespace finally_run::cleanup {
 
 namespace {
 
-constexpr plan::Duration first_pause = std::chrono::milliseconds(100);
-constexpr plan::Duration longest_pause = std::chrono::seconds(30);
+constexpr text::Duration first_pause = std::chrono::milliseconds(100);
+constexpr text::Duration longest_pause = std::chrono::seconds(30);
 
 bool applies(const Cleanup& cleanup, plan::Result result) {
     if (cleanup.kind == Cleanup::Kind::on_success) {
@@ -41,7 +42,7 @@ private:
     Outcome run_in(int directory, const Cleanup& cleanup);
     Outcome attempt(int directory, const Cleanup& cleanup);
     Outcome attempt_command(int directory, const Cleanup& cleanup);
-    void pause(const Cleanup& cleanup, plan::Duration duration);
+    void pause(const Cleanup& cleanup, text::Duration duration);
 
     const Settings& m_settings;
     Stack& m_stack;
@@ -83,7 +84,7 @@ Outcome Executor::attempt(int directory, const Cleanup& cleanup) {
     }
 }
 
-void Executor::pause(const Cleanup& cleanup, plan::Duration duration) {
+void Executor::pause(const Cleanup& cleanup, text::Duration duration) {
     const os::Deadline end = os::deadline_after(duration);
     while (!os::has_passed(end)) {
         const os::Event event = m_events.wait(end);
@@ -99,7 +100,7 @@ void Executor::pause(const Cleanup& cleanup, plan::Duration duration) {
 Outcome Executor::run_in(int directory, const Cleanup& cleanup) {
     // Without processes for a moment a cleanup is not lost, whatever --cleanup-retries says; but not for ever.
     const os::Deadline resources_awaited = os::deadline_after(std::chrono::minutes(1));
-    plan::Duration next_pause = first_pause;
+    text::Duration next_pause = first_pause;
     for (unsigned attempts = 1;;) {
         Outcome outcome = attempt(directory, cleanup);
         outcome.attempts = attempts;
@@ -136,6 +137,13 @@ Outcome Executor::run(const Cleanup& cleanup) {
 }
 
 } // namespace
+
+void tell_ending(os::Environment& environment, const plan::Ending& ending, plan::Actor by) {
+    environment.set("FINALLY_RUN_RESULT", plan::name_of(ending.result));
+    environment.set("FINALLY_RUN_EXIT_CODE", std::to_string(ending.exit_code));
+    environment.set("FINALLY_RUN_SIGNAL", ending.signal != 0 ? text::signal_name(ending.signal) : "");
+    environment.set("FINALLY_RUN_BY", plan::name_of(by));
+}
 
 std::size_t run_all(Stack& stack, plan::Result result, const Settings& settings, Output& output, os::Events& events,
                     Observer& observer) {

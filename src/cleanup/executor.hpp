@@ -4,6 +4,7 @@
 #include "cleanup/command.hpp"
 #include "cleanup/output.hpp"
 #include "cleanup/stack.hpp"
+#include "os/environment.hpp"
 #include "os/events.hpp"
 #include "plan/result.hpp"
 
@@ -25,12 +26,15 @@ struct Settings {
     bool same_boot = true; // device numbers in places still hold
 };
 
+// FINALLY_RUN_RESULT and its like, for the cleanups.
+void tell_ending(os::Environment& environment, const plan::Ending& ending, plan::Actor by);
+
 // Hears of every cleanup; neither call can stop one.
 class Observer {
 public:
     virtual ~Observer() = default;
     virtual void begin(const Cleanup& cleanup) = 0;
-    virtual void end(const Cleanup& cleanup, const Outcome& outcome, plan::Duration took) = 0;
+    virtual void end(const Cleanup& cleanup, const Outcome& outcome, text::Duration took) = 0;
     // A signal came while it ran.
     virtual void on_signal(const Cleanup& cleanup, const os::Signal& signal) = 0;
     // Its place is gone (the reason), so it runs in a fresh directory.

@@ -16,7 +16,7 @@ namespace {
 using Identity = std::pair<dev_t, ino_t>;
 
 // A path as far as it exists, links followed, and the rest of it as names.
-struct Place {
+struct PartialPath {
     os::Fd existing;
     std::vector<std::string> missing;
 };
@@ -33,9 +33,9 @@ std::vector<std::string> components(std::string_view path) {
     return result;
 }
 
-Place place_of(int directory, std::string_view path) {
+PartialPath walk_to(int directory, std::string_view path) {
     constexpr int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-    Place place{os::Fd(openat(directory, path.starts_with('/') ? "/" : ".", flags)), {}};
+    PartialPath place{os::Fd(openat(directory, path.starts_with('/') ? "/" : ".", flags)), {}};
     for (auto& name : components(path)) {
         os::Fd next(place.missing.empty() ? openat(place.existing.get(), name.c_str(), flags) : -1);
         if (next) {
@@ -71,7 +71,7 @@ bool contains(const Identity& outer, int inner) {
     }
 }
 
-std::optional<std::string> clash(const Place& target, const Place& precious, std::string_view word) {
+std::optional<std::string> clash(const PartialPath& target, const PartialPath& precious, std::string_view word) {
     const Identity outer = identity_of(target.existing.get());
     const Identity inner = identity_of(precious.existing.get());
     bool same = outer == inner;
@@ -111,11 +111,11 @@ std::optional<std::string> refuse_reason(int directory, std::string_view path, s
     if (fstatat(directory, std::string(path).c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(found.st_mode)) {
         return std::nullopt;
     }
-    const Place target = place_of(directory, path);
+    const PartialPath target = walk_to(directory, path);
     for (const auto& [precious, word] :
          {std::pair(std::string_view("/"), "root"), std::pair(home, "home"), std::pair(state_dir, "state")}) {
         if (!precious.empty()) {
-            if (auto reason = clash(target, place_of(directory, precious), word)) {
+            if (auto reason = clash(target, walk_to(directory, precious), word)) {
                 return reason;
             }
         }

@@ -39,7 +39,7 @@ struct Entry {
 };
 
 // nullopt with errno. With an empty name: the directory itself.
-std::optional<Entry> look_at(int directory, const char* name) {
+std::optional<Entry> stat_entry(int directory, const char* name) {
     struct statx found {};
     const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (*name == '\0' ? AT_EMPTY_PATH : 0);
     if (statx(directory, name, flags, STATX_TYPE | STATX_MODE | STATX_UID | STATX_INO, &found) != 0) {
@@ -65,7 +65,7 @@ struct Level {
 class Remover {
 public:
     Remover(int base, std::string name) : m_base(base) {
-        const auto above = look_at(base, "");
+        const auto above = stat_entry(base, "");
         m_device = above ? above->identity.device : 0;
         if (remove_entry(base, name)) {
             enter(base, std::move(name));
@@ -98,7 +98,7 @@ private:
 
     // Removes what is not a directory; true for a directory that may be entered.
     bool remove_entry(int directory, const std::string& name) {
-        const auto entry = look_at(directory, name.c_str());
+        const auto entry = stat_entry(directory, name.c_str());
         if (!entry) {
             if (errno != ENOENT) {
                 fail(name, os::error_text(errno));
@@ -143,7 +143,7 @@ private:
             return;
         }
         // Asked again of the open directory: the name may have been given to another one meanwhile.
-        const auto entry = look_at(next.get(), "");
+        const auto entry = stat_entry(next.get(), "");
         if (!entry) {
             fail(name, os::error_text(errno));
         } else if (may_remove(*entry, name)) {
@@ -179,7 +179,7 @@ private:
         const bool top = m_levels.size() == 1;
         os::Fd above(top ? -1 : openat(m_current.get(), "..", open_flags));
         if (!top) {
-            const auto entry = above ? look_at(above.get(), "") : std::nullopt;
+            const auto entry = above ? stat_entry(above.get(), "") : std::nullopt;
             if (!entry || entry->identity != m_levels[m_levels.size() - 2].identity) {
                 fail(".", "was moved while it was being removed");
                 m_lost = true;

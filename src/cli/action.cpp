@@ -5,7 +5,7 @@
 #include "cli/usage_error.hpp"
 #include "cli/values.hpp"
 #include "plan/plan.hpp"
-#include "plan/visible.hpp"
+#include "text/visible.hpp"
 
 #include <algorithm>
 #include <array>
@@ -71,7 +71,7 @@ void refuse_other_options(const Option& action, const Scan& scan) {
 
 void refuse_other_words(const Option& action, std::span<char* const> others) {
     if (!others.empty()) {
-        throw UsageError(long_form(action) + ": unwanted word: " + plan::visible(others.front(), word_limit) +
+        throw UsageError(long_form(action) + ": unwanted word: " + text::visible(others.front(), word_limit) +
                          (action.value.empty() ? ": it takes none" : ": CMD is one word, so put it in quotes"));
     }
 }

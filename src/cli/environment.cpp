@@ -4,7 +4,7 @@
 #include "cli/action.hpp"
 #include "cli/usage_error.hpp"
 #include "cli/values.hpp"
-#include "plan/visible.hpp"
+#include "text/visible.hpp"
 
 #include <algorithm>
 #include <array>
@@ -50,7 +50,7 @@ bool is_true(std::string_view value, const std::string& origin) {
     if (std::ranges::find(no, value) != no.end()) {
         return false;
     }
-    throw UsageError(origin + ": " + plan::visible(value, word_limit) +
+    throw UsageError(origin + ": " + text::visible(value, word_limit) +
                      ": it takes 1, true, yes, on, 0, false, no or off");
 }
 

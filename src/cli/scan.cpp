@@ -5,7 +5,7 @@
 
 #include "cli/suggest.hpp"
 #include "cli/usage_error.hpp"
-#include "plan/visible.hpp"
+#include "text/visible.hpp"
 
 #include <algorithm>
 #include <string>
@@ -47,11 +47,11 @@ Given scan_long(std::string_view word, Words& rest) {
     const auto name = word.substr(2, equals == word.npos ? word.npos : equals - 2);
     const Option* const option = find_by_name(name);
     if (option == nullptr) {
-        refuse_unknown("--" + plan::visible(name, word_limit), name);
+        refuse_unknown("--" + text::visible(name, word_limit), name);
     }
     if (option->value.empty()) {
         if (equals != word.npos) {
-            throw UsageError(long_form(*option) + ": takes no value: " + plan::visible(word, word_limit));
+            throw UsageError(long_form(*option) + ": takes no value: " + text::visible(word, word_limit));
         }
         return {option, {}};
     }
@@ -63,7 +63,7 @@ void scan_short(std::string_view word, Words& rest, std::vector<Given>& options)
     for (std::size_t i = 1; i < word.size(); ++i) {
         const Option* const option = find_by_letter(word[i]);
         if (option == nullptr) {
-            refuse_unknown(plan::visible(word, word_limit), word.substr(1));
+            refuse_unknown(text::visible(word, word_limit), word.substr(1));
         }
         if (!option->value.empty()) {
             const auto glued = word.substr(i + 1);

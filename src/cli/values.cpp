@@ -2,8 +2,8 @@
 #include "cli/values.hpp"
 
 #include "cli/usage_error.hpp"
-#include "plan/signal_name.hpp"
-#include "plan/visible.hpp"
+#include "text/signal_name.hpp"
+#include "text/visible.hpp"
 
 #include <charconv>
 
@@ -18,7 +18,7 @@ struct Value {
 };
 
 [[noreturn]] void refuse(const Value& value, std::string_view reason) {
-    const auto shown = value.text.empty() ? std::string("empty value") : plan::visible(value.text, word_limit);
+    const auto shown = value.text.empty() ? std::string("empty value") : text::visible(value.text, word_limit);
     throw UsageError(std::string(value.origin) + ": " + shown + ": " + std::string(reason));
 }
 
@@ -53,21 +53,21 @@ std::string lock_name(const Value& value) {
     return text(value);
 }
 
-plan::Duration duration(const Value& value) {
-    const auto parsed = plan::parse_duration(value.text);
+text::Duration duration(const Value& value) {
+    const auto parsed = text::parse_duration(value.text);
     if (!parsed) {
         refuse(value, "a duration is a number with ms, s, m, h or d, such as 90s or 1.5m");
     }
     return *parsed;
 }
 
-plan::Limit limit_unless_zero(const Value& value) {
+text::Limit limit_unless_zero(const Value& value) {
     const auto limit = duration(value);
-    return limit == plan::Duration::zero() ? std::nullopt : plan::Limit(limit);
+    return limit == text::Duration::zero() ? std::nullopt : text::Limit(limit);
 }
 
 int signal(const Value& value) {
-    const auto parsed = plan::parse_signal(value.text);
+    const auto parsed = text::parse_signal(value.text);
     if (!parsed) {
         refuse(value, "no such signal; it takes a name or a number, such as INT or 2");
     }
@@ -150,7 +150,7 @@ void enter(plan::Plan& plan, const Option& option, std::string_view given, std::
         plan.lock_wait = duration(value);
         return;
     case Id::no_wait:
-        plan.lock_wait = plan::Duration::zero();
+        plan.lock_wait = text::Duration::zero();
         return;
     case Id::conflict_exit_code:
         plan.conflict_exit_code = number(value, 255);

@@ -75,16 +75,16 @@ void Reader::flag(bool& value, std::string_view yes, std::string_view no) {
     expect(value || field == no);
 }
 
-void Reader::limit(plan::Limit& value) {
+void Reader::limit(text::Limit& value) {
     Reader number_again = *this;
     if (next() == no_limit) {
         value = std::nullopt;
         return;
     }
-    plan::Duration::rep nanoseconds = 0;
-    number_again.number(nanoseconds, plan::Duration::rep{0});
+    text::Duration::rep nanoseconds = 0;
+    number_again.number(nanoseconds, text::Duration::rep{0});
     *this = number_again;
-    value = plan::Duration(nanoseconds);
+    value = text::Duration(nanoseconds);
 }
 
 // Behind the last field there is an empty one, which no type of field takes.

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "journal/frame.hpp"
-#include "plan/duration.hpp"
+#include "text/duration.hpp"
 
 #include <array>
 #include <charconv>
@@ -44,7 +44,7 @@ public:
     void text(std::string_view value) { field(escaped(value)); }
     void flag(bool value, std::string_view yes, std::string_view no) { field(value ? yes : no); }
     template <class Enum> void word(Enum value) { field(name_of(value)); }
-    void limit(const plan::Limit& value) { value ? number(value->count()) : field(no_limit); }
+    void limit(const text::Limit& value) { value ? number(value->count()) : field(no_limit); }
 
     template <class Value, class Each> void list(const std::vector<Value>& values, Each each) {
         number(values.size());
@@ -100,7 +100,7 @@ public:
         }
         expect(false);
     }
-    void limit(plan::Limit& value);
+    void limit(text::Limit& value);
 
     // No room is made for a number of elements that is only claimed.
     template <class Value, class Each> void list(std::vector<Value>& values, Each each) {

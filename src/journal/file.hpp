@@ -40,7 +40,7 @@ public:
 
     // Takes the lock without waiting; whether it could. Who has it finishes the run, or is it.
     [[nodiscard]] bool try_lock() const;
-    // Whether somebody holds the lock, so that the run will be finished by him.
+    // Whether somebody holds the lock, so that the run will be finished by that.
     [[nodiscard]] bool is_locked_by_other() const;
 
     // A sealed journal may be about to end: whoever registers a cleanup looks whether it is, afterwards. Its mark

@@ -37,7 +37,7 @@ template <> constexpr std::string_view type_name<Registered> = "registered";
 template <> constexpr std::string_view type_name<Started> = "started";
 template <> constexpr std::string_view type_name<SetupEnded> = "setup-ended";
 template <> constexpr std::string_view type_name<Ended> = "ended";
-template <> constexpr std::string_view type_name<Finished> = "finished";
+template <> constexpr std::string_view type_name<CleanupEnded> = "finished";
 template <> constexpr std::string_view type_name<HandedOver> = "handed-over";
 template <> constexpr std::string_view type_name<TakenOver> = "taken-over";
 template <> constexpr std::string_view type_name<Over> = "over";
@@ -113,7 +113,7 @@ void go_through(auto& fields, Is<Ended> auto& ended) {
     fields.number(ended.ending.signal, 0, highest_signal);
 }
 
-void go_through(auto& fields, Is<Finished> auto& finished) {
+void go_through(auto& fields, Is<CleanupEnded> auto& finished) {
     fields.number(finished.cleanup);
     fields.text(finished.error);
 }

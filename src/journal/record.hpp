@@ -17,8 +17,8 @@
 #pragma once
 
 #include "plan/cleanup.hpp"
-#include "plan/duration.hpp"
 #include "plan/result.hpp"
+#include "text/duration.hpp"
 
 #include <array>
 #include <cstddef>
@@ -66,8 +66,8 @@ struct Opened {
     plan::Place place; // where it was started
     mode_t mask = 0;   // umask(2)
     int stop_signal = 0;
-    plan::Limit grace;
-    plan::Limit cleanup_timeout;
+    text::Limit grace;
+    text::Limit cleanup_timeout;
     unsigned cleanup_retries = 0;
     std::string command;                  // for people: its words, perhaps cut
     std::string job_url;                  // of the CI job; empty: none
@@ -107,11 +107,11 @@ struct Ended {
 };
 
 // A cleanup has run, well or not.
-struct Finished {
+struct CleanupEnded {
     std::uint64_t cleanup = 0;
     std::string error; // empty: it succeeded
 
-    bool operator==(const Finished&) const = default;
+    bool operator==(const CleanupEnded&) const = default;
 };
 
 // The supervisor returns while a cleanup still runs: whoever takes over lets that end and does not run it again.
@@ -134,7 +134,7 @@ struct Over {
     bool operator==(const Over&) const = default;
 };
 
-using Record = std::variant<Opened, Registered, Started, SetupEnded, Ended, Finished, HandedOver, TakenOver, Over>;
+using Record = std::variant<Opened, Registered, Started, SetupEnded, Ended, CleanupEnded, HandedOver, TakenOver, Over>;
 
 // Throws std::bad_alloc only.
 [[nodiscard]] std::string encode(const Record& record);

@@ -34,7 +34,7 @@ void State::apply(const Started& started) {
     step = started;
 }
 
-void State::apply(const Finished& finished) {
+void State::apply(const CleanupEnded& finished) {
     if (cleaning && cleaning->cleanup == finished.cleanup) {
         cleaning.reset();
         handed_over = false;
@@ -57,7 +57,7 @@ void State::apply(const Entry& entry) {
             step.reset();
             ending = record.ending;
         },
-        [&](const Finished& record) { apply(record); },
+        [&](const CleanupEnded& record) { apply(record); },
         [&](const HandedOver&) { handed_over = true; },
         [&](const TakenOver& record) { taken_over = record; },
         [&](const Over& record) { over = over || record.dropped || stack.empty(); },

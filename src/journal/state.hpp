@@ -30,7 +30,7 @@ struct State {
 private:
     void apply(std::uint64_t offset, const Registered& registered);
     void apply(const Started& started);
-    void apply(const Finished& finished);
+    void apply(const CleanupEnded& finished);
 
     std::vector<std::pair<std::string, std::string>> m_variables;
 };

@@ -14,7 +14,7 @@ namespace finally_run::lock {
 namespace {
 
 struct Got {};
-using Outcome = std::variant<Got, NotHad, Interrupted>;
+using Taken = std::variant<Got, NotHad, Interrupted>;
 
 Held open_in_order(std::span<const plan::LockRequest> requests, const std::filesystem::path& state_dir) {
     Held files;
@@ -31,8 +31,8 @@ Held open_in_order(std::span<const plan::LockRequest> requests, const std::files
     return files;
 }
 
-Outcome wait_for(LockFile& file, const os::Deadline& deadline, os::Events& events, const WhileWaiting& while_waiting,
-                 const Holders& holders) {
+Taken wait_for(LockFile& file, const os::Deadline& deadline, os::Events& events, const WhileWaiting& while_waiting,
+               const Holders& holders) {
     const auto start = os::Clock::now();
     constexpr auto reminder = std::chrono::seconds(1);
     os::Deadline next_line = start + reminder;
@@ -67,8 +67,8 @@ Outcome wait_for(LockFile& file, const os::Deadline& deadline, os::Events& event
     }
 }
 
-Outcome take(LockFile& file, bool may_wait, const os::Deadline& deadline, os::Events& events,
-             const WhileWaiting& while_waiting, const Holders& holders) {
+Taken take(LockFile& file, bool may_wait, const os::Deadline& deadline, os::Events& events,
+           const WhileWaiting& while_waiting, const Holders& holders) {
     if (::flock(file.fd.get(), (file.shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0) {
         return Got{};
     }
@@ -87,11 +87,11 @@ Outcome take(LockFile& file, bool may_wait, const os::Deadline& deadline, os::Ev
 } // namespace
 
 std::variant<Held, NotHad, Interrupted> acquire(std::span<const plan::LockRequest> requests,
-                                                const std::filesystem::path& state_dir, plan::Limit wait,
+                                                const std::filesystem::path& state_dir, text::Limit wait,
                                                 os::Events& events, const WhileWaiting& while_waiting,
                                                 const Holders& holders) {
     const os::Deadline deadline = os::deadline_after(wait);
-    const bool may_wait = wait != plan::Limit(plan::Duration::zero());
+    const bool may_wait = wait != text::Limit(text::Duration::zero());
     constexpr int most_rounds = 1000;
     for (int round = 0; round < most_rounds; ++round) {
         Held files = open_in_order(requests, state_dir);

@@ -34,9 +34,9 @@ struct Interrupted {
 
 // Called after one second of waiting, and each second from then on for as long as it returns true.
 using WhileWaiting =
-    std::function<bool(const std::string& name, const std::optional<Holder>& holder, plan::Duration waited)>;
+    std::function<bool(const std::string& name, const std::optional<Holder>& holder, text::Duration waited)>;
 
-// Who knows the holder of the file with this device and inode; nullopt: not he.
+// Who knows the holder of the file with this device and inode; nullopt: it is not known.
 using FindHolder = std::function<std::optional<Holder>(dev_t device, ino_t inode)>;
 
 struct Holders {
@@ -51,7 +51,7 @@ void release(const Held& locks) noexcept;
 // that two runs cannot wait for each other. Two names of one file are one lock, exclusive if either is. Throws
 // std::system_error if a file cannot be opened or its file system has no locks.
 [[nodiscard]] std::variant<Held, NotHad, Interrupted> acquire(std::span<const plan::LockRequest> requests,
-                                                              const std::filesystem::path& state_dir, plan::Limit wait,
+                                                              const std::filesystem::path& state_dir, text::Limit wait,
                                                               os::Events& events, const WhileWaiting& while_waiting,
                                                               const Holders& holders = {});
 

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <system_error>
 #include <utility>
 
 namespace finally_run::lock {
@@ -73,6 +74,12 @@ LockFile open_lock_file(const plan::LockRequest& request, const std::filesystem:
 bool is_current(const LockFile& file) {
     struct stat info = {};
     return ::stat(file.path.c_str(), &info) == 0 && info.st_dev == file.device && info.st_ino == file.inode;
+}
+
+std::string absolute_path_of(const LockFile& file) {
+    std::error_code ignored; // of a directory that has been deleted
+    const auto path = std::filesystem::absolute(file.path, ignored);
+    return (ignored ? file.path : path).lexically_normal().native();
 }
 
 } // namespace finally_run::lock

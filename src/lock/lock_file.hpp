@@ -27,4 +27,7 @@ struct LockFile {
 // Whether the path still leads to the file that was opened.
 [[nodiscard]] bool is_current(const LockFile& file);
 
+// Where it is, whoever asks and from where.
+[[nodiscard]] std::string absolute_path_of(const LockFile& file);
+
 } // namespace finally_run::lock

@@ -5,7 +5,7 @@
 
 namespace finally_run::os {
 
-Deadline deadline_after(plan::Limit limit) {
+Deadline deadline_after(text::Limit limit) {
     if (!limit) {
         return std::nullopt;
     }

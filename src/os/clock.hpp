@@ -1,7 +1,7 @@
 // Deadlines on the monotonic clock, in the form that poll(2) wants.
 #pragma once
 
-#include "plan/duration.hpp"
+#include "text/duration.hpp"
 
 #include <chrono>
 #include <initializer_list>
@@ -13,7 +13,7 @@ using Clock = std::chrono::steady_clock;           // CLOCK_MONOTONIC: not set, 
 using Deadline = std::optional<Clock::time_point>; // nullopt: never
 
 // From now on; a limit too long for the clock is "never".
-[[nodiscard]] Deadline deadline_after(plan::Limit limit);
+[[nodiscard]] Deadline deadline_after(text::Limit limit);
 
 [[nodiscard]] Deadline earliest(std::initializer_list<Deadline> deadlines);
 [[nodiscard]] bool has_passed(const Deadline& deadline);

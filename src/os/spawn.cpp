@@ -76,7 +76,7 @@ struct PlacementInit {
     }
 };
 
-struct SurroundingsInit {
+struct DirectoryInit {
     int directory;
     const std::optional<mode_t>& mask;
 
@@ -274,14 +274,14 @@ SpawnResult spawn(const SpawnRequest& request) {
     CloneLauncher launcher(request.signals.mask);
     launcher.env = request.env;
     const PlacementInit placement{request.placement, request.signals};
-    const SurroundingsInit surroundings{request.directory, request.mask};
+    const DirectoryInit directory{request.directory, request.mask};
     const DispositionsInit dispositions{request.signals, request.ignored_here};
     const CallInit call{request.in_child, request.signals};
     if (!request.stdio) {
-        return launcher.start(request.argv, request.env, placement, surroundings, call, dispositions);
+        return launcher.start(request.argv, request.env, placement, directory, call, dispositions);
     }
     bp::process_stdio stdio{request.stdio->in, request.stdio->out, request.stdio->err};
-    return launcher.start(request.argv, request.env, placement, surroundings, stdio, call, dispositions);
+    return launcher.start(request.argv, request.env, placement, directory, stdio, call, dispositions);
 }
 
 } // namespace finally_run::os

@@ -6,13 +6,13 @@
 
 namespace finally_run::os {
 
-void retitle(const char* name, const std::string& title, char** argv, char** envp) {
+void set_process_title(const char* name, const std::string& title, const MainArgs& main_args) {
     ::prctl(PR_SET_NAME, name, 0, 0, 0);
     // The kernel lays the words out one behind the other, first the arguments, then the environment, and shows that
     // very memory. A string that was put elsewhere since ends the stretch.
-    char* const begin = argv[0];
+    char* const begin = main_args.argv[0];
     char* end = begin;
-    for (char** words : {argv, envp}) {
+    for (char** words : {main_args.argv, main_args.envp}) {
         for (; words != nullptr && *words != nullptr; ++words) {
             if (*words == end) {
                 end += std::strlen(end) + 1;

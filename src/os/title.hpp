@@ -5,9 +5,14 @@
 
 namespace finally_run::os {
 
+// argv and envp as main got them, where the kernel has put them.
+struct MainArgs {
+    char** argv;
+    char** envp;
+};
+
 // Takes `title` in the place of the words of the command line, and `name` (15 bytes at most) as the name of the
 // process. The environment of the start is blanked where others look for it; environ must not point there any more.
-// `argv` and `envp` are those of main.
-void retitle(const char* name, const std::string& title, char** argv, char** envp);
+void set_process_title(const char* name, const std::string& title, const MainArgs& main_args);
 
 } // namespace finally_run::os

@@ -1,7 +1,7 @@
 // What the user asked for: the parsed command line as plain values.
 #pragma once
 
-#include "plan/duration.hpp"
+#include "text/duration.hpp"
 
 #include <csignal>
 #include <optional>
@@ -32,12 +32,12 @@ enum class Verbosity { quiet, normal, verbose };
 struct Plan {
     std::vector<Step> steps;
     std::vector<LockRequest> locks;
-    Limit lock_wait;                                  // nullopt: for ever; zero: do not wait
-    int conflict_exit_code = 75;                      // EX_TEMPFAIL of sysexits.h
-    Limit timeout;                                    // nullopt: none
-    int stop_signal = SIGTERM;                        // what a time limit or a vanished caller sends first
-    Limit grace = Duration(std::chrono::seconds(10)); // nullopt: never SIGKILL
-    Limit cleanup_timeout;                            // nullopt: none
+    text::Limit lock_wait;                                        // nullopt: for ever; zero: do not wait
+    int conflict_exit_code = 75;                                  // EX_TEMPFAIL of sysexits.h
+    text::Limit timeout;                                          // nullopt: none
+    int stop_signal = SIGTERM;                                    // what a time limit or a vanished caller sends first
+    text::Limit grace = text::Duration(std::chrono::seconds(10)); // nullopt: never SIGKILL
+    text::Limit cleanup_timeout;                                  // nullopt: none
     unsigned cleanup_retries = 0;
     Orphans orphans = Orphans::leave;
     StopWithCaller stop_with_caller = StopWithCaller::automatic;

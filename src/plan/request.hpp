@@ -1,8 +1,8 @@
 // What else than a run may be asked for.
 #pragma once
 
-#include "plan/duration.hpp"
 #include "plan/plan.hpp"
+#include "text/duration.hpp"
 
 #include <string>
 #include <vector>
@@ -24,7 +24,7 @@ struct Status {
 struct Recover {
     std::vector<std::string> runs; // their ids; empty: all of them
     std::string state_dir;
-    Limit lock_wait; // as in Plan, for the locks of each run
+    text::Limit lock_wait; // as in Plan, for the locks of each run
     Verbosity verbosity = Verbosity::normal;
 };
 

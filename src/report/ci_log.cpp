@@ -76,7 +76,7 @@ std::string gitlab_end(std::chrono::sys_seconds now, std::string_view name) {
     return fmt::format("\x1b[0Ksection_end:{}:{}\r\x1b[0K\n", now.time_since_epoch().count(), allowed_name(name));
 }
 
-std::string duration_text(plan::Duration duration) {
+std::string duration_text(text::Duration duration) {
     const auto total = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
     const auto seconds = total / 1000;
     if (total < 1000) {
@@ -106,7 +106,7 @@ void CiLog::open_section(std::string_view what, std::string_view object) {
     }
 }
 
-void CiLog::close_section(std::string_view result, plan::Duration took) {
+void CiLog::close_section(std::string_view result, text::Duration took) {
     // The result comes first because a step's output need not end its last line, and a mark counts only at the start of
     // one.
     const std::string line =

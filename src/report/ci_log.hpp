@@ -4,9 +4,9 @@
 // ActionCommand.cs). GitLab: docs.gitlab.com, "Custom collapsible sections". Both read stderr as well as stdout.
 #pragma once
 
-#include "plan/duration.hpp"
 #include "plan/plan.hpp"
 #include "report/messages.hpp"
+#include "text/duration.hpp"
 
 #include <chrono>
 #include <string>
@@ -26,7 +26,7 @@ namespace finally_run::report {
 [[nodiscard]] std::string gitlab_end(std::chrono::sys_seconds now, std::string_view name);
 
 // "350ms", "1.2s", "2m05s", "1h02m".
-[[nodiscard]] std::string duration_text(plan::Duration duration);
+[[nodiscard]] std::string duration_text(text::Duration duration);
 
 // One section at a time. With Ci::none it prints nothing but failures. Foreign text is passed raw.
 class CiLog {
@@ -37,7 +37,7 @@ public:
     // what: "setup", "cleanup"; object: the step's text.
     void open_section(std::string_view what, std::string_view object);
     // Ends the section with the line `what: object: result after 1.2s`.
-    void close_section(std::string_view result, plan::Duration took);
+    void close_section(std::string_view result, text::Duration took);
 
     // The one report of a failed step: an annotation at GitHub, else an ordinary error. After
     // close_section(), or it stays folded away.

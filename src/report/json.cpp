@@ -2,7 +2,7 @@
 #include "report/json_report.hpp"
 #include "report/status.hpp"
 
-#include "plan/signal_name.hpp"
+#include "text/signal_name.hpp"
 
 #include <cmath>
 #include <fmt/format.h>
@@ -14,11 +14,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-double seconds(plan::Duration duration) {
+double seconds(text::Duration duration) {
     return std::round(std::chrono::duration<double, std::micro>(duration).count()) / 1e6;
 }
 
-Json signal_value(int signal) { return signal == 0 ? Json(nullptr) : Json(plan::signal_name(signal)); }
+Json signal_value(int signal) { return signal == 0 ? Json(nullptr) : Json(text::signal_name(signal)); }
 
 Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
@@ -64,7 +64,7 @@ Json to_value(const RunStatus& run) {
     };
 }
 
-std::string text_of(const Json& value) { return value.dump(2, ' ', false, Json::error_handler_t::replace) + '\n'; }
+std::string dumped(const Json& value) { return value.dump(2, ' ', false, Json::error_handler_t::replace) + '\n'; }
 
 } // namespace
 
@@ -92,7 +92,7 @@ std::string to_json(const Report& report) {
         {"setups", to_array(report.setups)},
         {"cleanups", to_array(report.cleanups)},
     };
-    return text_of(value);
+    return dumped(value);
 }
 
 std::string to_json(std::span<const RunStatus> runs) {
@@ -100,7 +100,7 @@ std::string to_json(std::span<const RunStatus> runs) {
     for (const auto& run : runs) {
         list.push_back(to_value(run));
     }
-    return text_of({{"runs", std::move(list)}});
+    return dumped({{"runs", std::move(list)}});
 }
 
 } // namespace finally_run::report

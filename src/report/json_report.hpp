@@ -1,8 +1,8 @@
 // The JSON report of --report: its values and its text.
 #pragma once
 
-#include "plan/duration.hpp"
 #include "plan/result.hpp"
+#include "text/duration.hpp"
 
 #include <chrono>
 #include <optional>
@@ -19,7 +19,7 @@ struct StepReport {
     std::optional<int> exit_code; // of the last attempt, as a shell shows it; none if nothing was started
     int signal = 0;               // what killed the last attempt; 0: none
     unsigned attempts = 1;
-    plan::Duration duration{}; // all attempts and the pauses between them
+    text::Duration duration{}; // all attempts and the pauses between them
     std::string error;         // why it counts as failed; empty: it succeeded
 };
 
@@ -29,9 +29,9 @@ struct Report {
     std::vector<std::string> command;
     plan::Ending ending;
     std::chrono::system_clock::time_point started;
-    plan::Duration duration{}; // from the start to the end of the last cleanup
-    plan::Duration lock_wait{};
-    std::optional<plan::Duration> command_duration; // none if it was not started
+    text::Duration duration{}; // from the start to the end of the last cleanup
+    text::Duration lock_wait{};
+    std::optional<text::Duration> command_duration; // none if it was not started
     std::vector<StepReport> setups;
     std::vector<StepReport> cleanups; // in the order in which they ran
 };

@@ -1,8 +1,8 @@
 #include "report/messages.hpp"
 
-#include "plan/visible.hpp"
-#include "report/output.hpp"
+#include "os/write_all.hpp"
 #include "report/text.hpp"
+#include "text/visible.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -51,7 +51,7 @@ std::string text_of(const Line& line) {
     const auto append = [&](std::string_view part, std::size_t limit) {
         if (!part.empty()) {
             text += separator;
-            text += plan::visible(part, limit);
+            text += text::visible(part, limit);
             separator = ": ";
         }
     };
@@ -124,7 +124,7 @@ void Messages::write(std::string bytes) noexcept {
         bytes.insert(0, clear_line);
         m_shown = false;
     }
-    const int error = write_all(m_descriptor, bytes, m_stuck ? std::chrono::seconds(0) : patience);
+    const int error = os::write_all(m_descriptor, bytes, m_stuck ? std::chrono::seconds(0) : patience);
     m_stuck = error == ETIMEDOUT;
     errno = saved;
 }

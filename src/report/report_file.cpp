@@ -2,7 +2,7 @@
 
 #include "os/error.hpp"
 #include "os/fd.hpp"
-#include "report/output.hpp"
+#include "os/write_all.hpp"
 
 #include <array>
 #include <cerrno>
@@ -52,7 +52,7 @@ void write_to_descriptor(int descriptor, const std::string& path, std::string_vi
     if (flags < 0 || (flags & FD_CLOEXEC) != 0) {
         os::throw_error(EBADF, operation, path);
     }
-    if (const int error = write_all(descriptor, text, patience); error != 0) {
+    if (const int error = os::write_all(descriptor, text, patience); error != 0) {
         os::throw_error(error, operation, path);
     }
 }
@@ -62,39 +62,39 @@ void write_directly(int directory, const std::string& path, std::string_view tex
     if (!file) {
         os::throw_errno(operation, path);
     }
-    if (const int error = write_all(file.get(), text, patience); error != 0) {
+    if (const int error = os::write_all(file.get(), text, patience); error != 0) {
         os::throw_error(error, operation, path);
     }
 }
 
-struct Place {
+struct Target {
     os::Fd directory;
     std::string name;
 };
 
-Place place_of(int directory, const std::string& target, const std::string& path) {
-    const auto slash = target.rfind('/');
-    std::string parent = slash == std::string::npos ? "." : target.substr(0, slash + 1);
-    Place place{os::Fd(openat(directory, parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), target.substr(slash + 1)};
-    if (!place.directory) {
+Target target_in(int directory, const std::string& where, const std::string& path) {
+    const auto slash = where.rfind('/');
+    std::string parent = slash == std::string::npos ? "." : where.substr(0, slash + 1);
+    Target target{os::Fd(openat(directory, parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), where.substr(slash + 1)};
+    if (!target.directory) {
         os::throw_errno(operation, path);
     }
-    if (place.name.empty()) {
+    if (target.name.empty()) {
         os::throw_error(EISDIR, operation, path);
     }
-    return place;
+    return target;
 }
 
 // rename(2) replaces a link, not what it leads to: so find the directory that has the file itself.
-Place followed(int directory, const std::string& path) {
-    Place place = place_of(directory, path, path);
+Target followed(int directory, const std::string& path) {
+    Target target = target_in(directory, path, path);
     for (int links = 0; links < most_links; ++links) {
-        std::array<char, PATH_MAX> target{};
-        const ssize_t length = readlinkat(place.directory.get(), place.name.c_str(), target.data(), target.size());
+        std::array<char, PATH_MAX> link{};
+        const ssize_t length = readlinkat(target.directory.get(), target.name.c_str(), link.data(), link.size());
         if (length < 0) {
-            return place; // not a link, or not there yet
+            return target; // not a link, or not there yet
         }
-        place = place_of(place.directory.get(), std::string(target.data(), static_cast<std::size_t>(length)), path);
+        target = target_in(target.directory.get(), std::string(link.data(), static_cast<std::size_t>(length)), path);
     }
     os::throw_error(ELOOP, operation, path);
 }
@@ -102,10 +102,10 @@ Place followed(int directory, const std::string& path) {
 // A file beside the final one, which goes away again unless it has taken its name.
 class NewFile {
 public:
-    NewFile(const Place& place, const std::string& path) : m_place(place), m_path(path) {
+    NewFile(const Target& target, const std::string& path) : m_target(target), m_path(path) {
         for (int attempt = 0; !m_file && attempt < most_names; ++attempt) {
             m_name = fmt::format(".finally-run-report-{}-{}", getpid(), attempt);
-            m_file = os::Fd(openat(m_place.directory.get(), m_name.c_str(),
+            m_file = os::Fd(openat(m_target.directory.get(), m_name.c_str(),
                                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
             if (!m_file && errno != EEXIST) {
                 break;
@@ -119,12 +119,12 @@ public:
     NewFile& operator=(const NewFile&) = delete;
     ~NewFile() {
         if (!m_name.empty()) {
-            unlinkat(m_place.directory.get(), m_name.c_str(), 0);
+            unlinkat(m_target.directory.get(), m_name.c_str(), 0);
         }
     }
 
     void write(std::string_view text) {
-        if (const int error = write_all(m_file.get(), text, patience); error != 0) {
+        if (const int error = os::write_all(m_file.get(), text, patience); error != 0) {
             os::throw_error(error, operation, m_path);
         }
         // NFS tells of a full disk only at close(2), of any descriptor of the file.
@@ -135,14 +135,14 @@ public:
     }
 
     void take_name() {
-        if (renameat(m_place.directory.get(), m_name.c_str(), m_place.directory.get(), m_place.name.c_str()) != 0) {
+        if (renameat(m_target.directory.get(), m_name.c_str(), m_target.directory.get(), m_target.name.c_str()) != 0) {
             os::throw_errno(operation, m_path);
         }
         m_name.clear();
     }
 
 private:
-    const Place& m_place;
+    const Target& m_target;
     const std::string& m_path;
     std::string m_name;
     os::Fd m_file;
@@ -168,8 +168,8 @@ void write_atomically(int directory, const std::string& path, std::string_view t
     } else if (errno != ENOENT) {
         os::throw_errno(operation, path);
     }
-    const Place place = followed(directory, path);
-    NewFile file(place, path);
+    const Target target = followed(directory, path);
+    NewFile file(target, path);
     file.write(text);
     file.take_name();
 }

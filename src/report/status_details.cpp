@@ -16,7 +16,7 @@ constexpr std::size_t most_cleanups = 8;
 
 std::size_t lock_columns(std::size_t columns) { return columns / 5; }
 
-std::string text_of(const RunStatus::Step& step) {
+std::string step_text(const RunStatus::Step& step) {
     return step.text.empty() ? step.kind : step.kind + ": " + step.text;
 }
 
@@ -44,7 +44,7 @@ public:
     }
     void cleanups(const RunStatus& run) {
         if (run.current) {
-            cut("now", text_of(*run.current));
+            cut("now", step_text(*run.current));
         }
         bool skipped = !run.current;
         std::size_t count = 0;
@@ -52,7 +52,7 @@ public:
             if (!skipped && cleanup == *run.current) {
                 skipped = true;
             } else if (++count <= most_cleanups) {
-                cut(count == 1 ? "next" : "", text_of(cleanup));
+                cut(count == 1 ? "next" : "", step_text(cleanup));
             }
         }
         if (count > most_cleanups) {

@@ -1,7 +1,7 @@
 // Foreign text in a line of a terminal or a log.
 #include "report/text.hpp"
 
-#include "plan/visible.hpp"
+#include "text/visible.hpp"
 
 #include <sys/ioctl.h>
 
@@ -83,11 +83,11 @@ std::string end_of(std::string_view text, std::size_t columns) {
     return std::string(ellipsis).append(text.substr(splits ? slash : begin));
 }
 
-std::string shown(std::string_view text) { return defused(plan::visible(text, longest_shown)); }
+std::string shown(std::string_view text) { return defused(text::visible(text, longest_shown)); }
 
 std::string shown_within(std::string_view text, std::size_t columns) {
     // No character has more than four bytes, so that what is cut here is too long anyway.
-    return beginning_of(defused(plan::visible(text, 4 * columns)), columns);
+    return beginning_of(defused(text::visible(text, 4 * columns)), columns);
 }
 
 std::size_t columns_of(int descriptor, std::size_t otherwise) {

@@ -82,7 +82,7 @@ journal::Opened first_record(const plan::Plan& plan, const std::string& run_id, 
     opened.own_group = own_group;
     opened.place = place_of_start();
     for (const lock::LockFile& lock : locks) {
-        opened.locks.push_back({absolute_path_of(lock), lock.device, lock.inode, lock.shared});
+        opened.locks.push_back({lock::absolute_path_of(lock), lock.device, lock.inode, lock.shared});
     }
     opened.mask = ::umask(0);
     ::umask(opened.mask);
@@ -95,22 +95,6 @@ journal::Opened first_record(const plan::Plan& plan, const std::string& run_id, 
     opened.outer = variable("FINALLY_RUN_JOURNAL");
     opened.environment = kept_environment(environment, plan.keep_env);
     return opened;
-}
-
-std::string absolute_path_of(const lock::LockFile& lock) {
-    std::error_code ignored; // of a directory that has been deleted
-    const auto path = std::filesystem::absolute(lock.path, ignored);
-    return (ignored ? lock.path : path).lexically_normal().native();
-}
-
-plan::Plan plan_of(const journal::Opened& opened, plan::Verbosity verbosity) {
-    plan::Plan plan;
-    plan.stop_signal = opened.stop_signal;
-    plan.grace = opened.grace;
-    plan.cleanup_timeout = opened.cleanup_timeout;
-    plan.cleanup_retries = opened.cleanup_retries;
-    plan.verbosity = verbosity;
-    return plan;
 }
 
 } // namespace finally_run::run

@@ -5,7 +5,6 @@
 #include "lock/lock.hpp"
 #include "plan/plan.hpp"
 
-#include <filesystem>
 #include <string>
 
 namespace finally_run::run {
@@ -14,11 +13,5 @@ namespace finally_run::run {
 // and what matches plan.keep_env, nothing else.
 [[nodiscard]] journal::Opened first_record(const plan::Plan& plan, const std::string& run_id, const lock::Held& locks,
                                            bool own_group, char* const* environment);
-
-// Where a lock file is, whoever asks and from where.
-[[nodiscard]] std::string absolute_path_of(const lock::LockFile& lock);
-
-// The plan of a run as far as finishing it goes: its limits.
-[[nodiscard]] plan::Plan plan_of(const journal::Opened& opened, plan::Verbosity verbosity);
 
 } // namespace finally_run::run

@@ -56,8 +56,9 @@ void close_all_but(std::vector<int> kept) {
 
 } // namespace
 
-Guardian::Guardian(std::string run_id, const MainWords& words, os::Events& events, Settle settle, TakeOver take_over)
-    : m_run_id(std::move(run_id)), m_words(words), m_events(events), m_settle(std::move(settle)),
+Guardian::Guardian(std::string run_id, const os::MainArgs& main_args, os::Events& events, Settle settle,
+                   TakeOver take_over)
+    : m_run_id(std::move(run_id)), m_main_args(main_args), m_events(events), m_settle(std::move(settle)),
       m_take_over(std::move(take_over)) {}
 
 Guardian::~Guardian() { m_events.watch_companion(-1, {}); }
@@ -98,7 +99,7 @@ void Guardian::live(int lifeline) const {
         kept.push_back(lifeline);
         kept.push_back(STDERR_FILENO);
         close_all_but(std::move(kept));
-        os::retitle("finally-guard", "finally-guard: of run " + m_run_id, m_words.argv, m_words.envp);
+        os::set_process_title("finally-guard", "finally-guard: of run " + m_run_id, m_main_args);
         char nothing = 0;
         ssize_t got = -1;
         // Blocked signals do not interrupt it, and nobody writes: it returns at the end of the supervisor.

@@ -3,6 +3,7 @@
 
 #include "os/events.hpp"
 #include "os/fd.hpp"
+#include "os/title.hpp"
 
 #include <functional>
 #include <string>
@@ -12,23 +13,17 @@
 
 namespace finally_run::run {
 
-// The words and the environment that main got: the guardian blanks them where others look for them.
-struct MainWords {
-    char** argv;
-    char** envp;
-};
-
 class Guardian {
 public:
     // Both run in the guardian, with what was in memory at the fork. The first at once: whatever it needs it copies
-    // from the words of main, and it returns the descriptors that it needs (-1 counts for nothing; stderr it has
+    // from argv and envp of main, and it returns the descriptors that it needs (-1 counts for nothing; stderr it has
     // anyway).
     using Settle = std::function<std::vector<int>()>;
     // The second when the supervisor is gone.
     using TakeOver = std::function<void()>;
 
     // `events` is borrowed.
-    Guardian(std::string run_id, const MainWords& words, os::Events& events, Settle settle, TakeOver take_over);
+    Guardian(std::string run_id, const os::MainArgs& main_args, os::Events& events, Settle settle, TakeOver take_over);
     Guardian(const Guardian&) = delete;
     Guardian& operator=(const Guardian&) = delete;
     // Leaves the guardian alone: it sees our end.
@@ -54,7 +49,7 @@ private:
     [[noreturn]] void live(int lifeline) const;
 
     std::string m_run_id;
-    MainWords m_words;
+    os::MainArgs m_main_args;
     os::Events& m_events;
     Settle m_settle;
     TakeOver m_take_over;

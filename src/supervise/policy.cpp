@@ -28,31 +28,31 @@ bool came_from_terminal(const os::Signal& signal) {
 
 } // namespace
 
-Action Policy::stop(StopCause cause, int signal) {
-    Action action{.send = signal};
+Reaction Policy::stop(StopCause cause, int signal) {
+    Reaction reaction{.send = signal};
     // After SIGKILL nothing can follow, and a SIGCONT is one already.
-    action.then_continue = m_command_stopped && signal != SIGKILL && signal != SIGCONT;
-    action.kill = signal == SIGKILL;
-    action.start_grace = !stopping();
+    reaction.then_continue = m_command_stopped && signal != SIGKILL && signal != SIGCONT;
+    reaction.kill = signal == SIGKILL;
+    reaction.start_grace = !stopping();
     if (!stopping()) {
         m_cause = cause;
         m_cause_signal = signal;
     }
     m_told = m_shares_group ? 0 : signal; // in a shared group only the command itself was told
-    return action;
+    return reaction;
 }
 
-Action Policy::on_signal(const os::Signal& signal, bool in_our_group) {
+Reaction Policy::on_signal(const os::Signal& signal, bool in_our_group) {
     const bool from_terminal = in_our_group && came_from_terminal(signal);
     switch (signal.number) {
     case SIGHUP: {
-        Action action = stop(StopCause::signal, SIGHUP);
+        Reaction reaction = stop(StopCause::signal, SIGHUP);
         // A hang-up. The kernel would tell the whole foreground group when its leader dies; this one lives on.
-        action.to_group = m_leads_session && signal.from_kernel && in_our_group;
-        if (action.to_group) {
+        reaction.to_group = m_leads_session && signal.from_kernel && in_our_group;
+        if (reaction.to_group) {
             m_told = SIGHUP;
         }
-        return action;
+        return reaction;
     }
     case SIGTERM:
         return stop(StopCause::signal, SIGTERM);
@@ -88,13 +88,13 @@ Action Policy::on_signal(const os::Signal& signal, bool in_our_group) {
     }
 }
 
-Action Policy::on_time_limit() { return stopping() ? Action{} : stop(StopCause::time_limit, m_stop_signal); }
+Reaction Policy::on_time_limit() { return stopping() ? Reaction{} : stop(StopCause::time_limit, m_stop_signal); }
 
-Action Policy::on_caller_gone() { return stopping() ? Action{} : stop(StopCause::caller_gone, m_stop_signal); }
+Reaction Policy::on_caller_gone() { return stopping() ? Reaction{} : stop(StopCause::caller_gone, m_stop_signal); }
 
-Action Policy::on_grace_over() const { return {.kill = true}; }
+Reaction Policy::on_grace_over() const { return {.kill = true}; }
 
-Action Policy::on_command_stopped(int signal) {
+Reaction Policy::on_command_stopped(int signal) {
     m_command_stopped = true;
     if (stopping()) {
         return {};

@@ -10,7 +10,7 @@ namespace finally_run::supervise {
 enum class StopCause { none, signal, time_limit, caller_gone };
 
 // Carried out in this order.
-struct Action {
+struct Reaction {
     int send = 0;               // to the command; 0: nothing
     bool to_group = false;      // and to the others of our process group
     bool then_continue = false; // SIGCONT follows: a stopped command could not act on the signal
@@ -27,11 +27,11 @@ public:
         : m_shares_group(shares_group), m_stop_signal(stop_signal), m_leads_session(leads_session) {}
 
     // `in_our_group`: whether the command still is; some programs, like timeout(1), make a group of their own.
-    [[nodiscard]] Action on_signal(const os::Signal& signal, bool in_our_group);
-    [[nodiscard]] Action on_time_limit();
-    [[nodiscard]] Action on_caller_gone();
-    [[nodiscard]] Action on_grace_over() const;
-    [[nodiscard]] Action on_command_stopped(int signal);
+    [[nodiscard]] Reaction on_signal(const os::Signal& signal, bool in_our_group);
+    [[nodiscard]] Reaction on_time_limit();
+    [[nodiscard]] Reaction on_caller_gone();
+    [[nodiscard]] Reaction on_grace_over() const;
+    [[nodiscard]] Reaction on_command_stopped(int signal);
     void on_command_continued();
     // We were stopped and run again; the SIGCONT that did it is still to be read.
     void on_self_continued() { m_self_continued = true; }
@@ -50,7 +50,7 @@ public:
     [[nodiscard]] int leftover_signal() const;
 
 private:
-    [[nodiscard]] Action stop(StopCause cause, int signal);
+    [[nodiscard]] Reaction stop(StopCause cause, int signal);
 
     bool m_shares_group;
     int m_stop_signal;

@@ -13,10 +13,10 @@ namespace finally_run::supervise {
 
 namespace {
 
-class Supervisor {
+class Supervision {
 public:
-    Supervisor(pid_t command, bool shares_group, const Family& family, const Limits& limits, os::Events& events,
-               const std::function<void(Notice)>& notify)
+    Supervision(pid_t command, bool shares_group, const Family& family, const Limits& limits, os::Events& events,
+                const std::function<void(Notice)>& notify)
         : m_target(shares_group ? command : -command), m_command(command), m_family(family), m_limits(limits),
           m_events(events), m_notify(notify), m_policy(shares_group, limits.stop_signal, ::getsid(0) == ::getpid()),
           m_time_limit(os::deadline_after(limits.timeout)) {}
@@ -29,8 +29,8 @@ public:
 private:
     void handle_deadlines();
     // `follow`: what a stop of the command asks of us.
-    std::optional<os::WaitStatus> collect(Action& follow);
-    void carry_out(const Action& action);
+    std::optional<os::WaitStatus> collect(Reaction& follow);
+    void carry_out(const Reaction& reaction);
     void send(int signal) const;
     void send_to_rest_of_group(int signal) const;
 
@@ -46,13 +46,13 @@ private:
     bool m_killed = false;
 };
 
-void Supervisor::send(int signal) const {
+void Supervision::send(int signal) const {
     if (::kill(m_target, signal) < 0 && errno == ESRCH) {
         ::kill(m_command, signal); // it has left the group that it was to lead
     }
 }
 
-void Supervisor::send_to_rest_of_group(int signal) const {
+void Supervision::send_to_rest_of_group(int signal) const {
     const pid_t group = ::getpgrp();
     for (const os::ProcessInfo& process : m_family.members(Scope::own_session)) {
         if (process.group == group && process.pid != m_command) {
@@ -61,29 +61,29 @@ void Supervisor::send_to_rest_of_group(int signal) const {
     }
 }
 
-void Supervisor::carry_out(const Action& action) {
-    if (action.send != 0) {
-        send(action.send);
+void Supervision::carry_out(const Reaction& reaction) {
+    if (reaction.send != 0) {
+        send(reaction.send);
     }
-    if (action.to_group) {
-        send_to_rest_of_group(action.send);
+    if (reaction.to_group) {
+        send_to_rest_of_group(reaction.send);
     }
-    if (action.then_continue) {
+    if (reaction.then_continue) {
         send(SIGCONT);
     }
-    if (action.start_grace) {
+    if (reaction.start_grace) {
         m_grace_end = os::deadline_after(m_limits.grace);
     }
-    if (action.kill) {
+    if (reaction.kill) {
         send(SIGKILL);
         kill_members([this] { return m_family.members(Scope::own_session); });
     }
-    if (action.stop_self != 0 && os::stop_self(action.stop_self)) {
+    if (reaction.stop_self != 0 && os::stop_self(reaction.stop_self)) {
         m_policy.on_self_continued();
     }
 }
 
-std::optional<os::WaitStatus> Supervisor::collect(Action& follow) {
+std::optional<os::WaitStatus> Supervision::collect(Reaction& follow) {
     while (const auto change = os::next_change(m_command)) {
         if (change->si_code == CLD_STOPPED) {
             follow = m_policy.on_command_stopped(change->si_status);
@@ -97,7 +97,7 @@ std::optional<os::WaitStatus> Supervisor::collect(Action& follow) {
     return std::nullopt;
 }
 
-void Supervisor::handle_deadlines() {
+void Supervision::handle_deadlines() {
     if (os::has_passed(m_time_limit)) {
         m_time_limit.reset();
         if (!m_policy.stopping()) {
@@ -112,7 +112,7 @@ void Supervisor::handle_deadlines() {
     }
 }
 
-os::WaitStatus Supervisor::wait_for_end() {
+os::WaitStatus Supervision::wait_for_end() {
     for (;;) {
         const os::Event event = m_events.wait(os::earliest({m_time_limit, m_killed ? std::nullopt : m_grace_end}));
         if (const auto* const signal = std::get_if<os::Signal>(&event)) {
@@ -121,20 +121,20 @@ os::WaitStatus Supervisor::wait_for_end() {
             // stop the command again.
             const bool job_control = os::default_action(signal->number) == os::DefaultAction::stop;
             const bool in_our_group = m_target > 0 && ::getpgid(m_command) == ::getpgrp();
-            Action follow;
+            Reaction follow;
             const auto status = job_control ? std::nullopt : collect(follow);
             const bool child_changed = signal->number == SIGCHLD && signal->from_kernel;
-            const Action action = child_changed ? Action{} : m_policy.on_signal(*signal, in_our_group);
+            const Reaction reaction = child_changed ? Reaction{} : m_policy.on_signal(*signal, in_our_group);
             if (status) {
                 // Its pid may be somebody else's already: no signal. But what it leaves behind has its grace.
-                if (action.start_grace) {
+                if (reaction.start_grace) {
                     m_grace_end = os::deadline_after(m_limits.grace);
                 }
                 return *status;
             }
-            carry_out(action);
+            carry_out(reaction);
             // Not after a signal that ends the run: we must be there when its grace period is over.
-            if (!m_policy.stopping() && !action.then_continue) {
+            if (!m_policy.stopping() && !reaction.then_continue) {
                 carry_out(follow);
             }
         } else if (std::holds_alternative<os::CallerGone>(event)) {
@@ -149,17 +149,17 @@ os::WaitStatus Supervisor::wait_for_end() {
 
 } // namespace
 
-std::variant<Ended, NotStarted> supervise(const os::SpawnRequest& request, const Limits& limits, os::Events& events,
-                                          const std::function<void(Notice)>& notify) {
+std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, const Limits& limits,
+                                               os::Events& events, const std::function<void(Notice)>& notify) {
     const Family family;
     const os::SpawnResult spawned = os::spawn(request);
     if (!spawned.started()) {
         return NotStarted{spawned};
     }
     const bool shares_group = request.placement == os::Placement::shared_group;
-    Supervisor supervisor(spawned.pid, shares_group, family, limits, events, notify);
-    const os::WaitStatus status = supervisor.wait_for_end();
-    const Policy& policy = supervisor.policy();
+    Supervision supervision(spawned.pid, shares_group, family, limits, events, notify);
+    const os::WaitStatus status = supervision.wait_for_end();
+    const Policy& policy = supervision.policy();
 
     Scope scope = Scope::everywhere;
     const Aftermath aftermath{
@@ -169,7 +169,7 @@ std::variant<Ended, NotStarted> supervise(const os::SpawnRequest& request, const
         .told_group = shares_group ? ::getpgrp() : spawned.pid,
         .told_signal = policy.told(),
     };
-    Ended ended{status, policy.ending(status), policy.was_stopped(status), policy.stop_request()};
+    Completion ended{status, policy.ending(status), policy.was_stopped(status), policy.stop_request()};
     if (!ended.stopped && limits.orphans == plan::Orphans::wait) {
         if (const auto stop_signal = aftermath.wait()) {
             ended.stopped = true;
@@ -180,7 +180,7 @@ std::variant<Ended, NotStarted> supervise(const os::SpawnRequest& request, const
     }
     const bool all = limits.orphans == plan::Orphans::kill;
     if (ended.stopped || all) {
-        const os::Deadline deadline = policy.stopping() ? supervisor.grace_end() : os::deadline_after(limits.grace);
+        const os::Deadline deadline = policy.stopping() ? supervision.grace_end() : os::deadline_after(limits.grace);
         scope = all ? Scope::everywhere : Scope::own_session;
         aftermath.stop(deadline);
     }

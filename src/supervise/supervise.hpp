@@ -13,8 +13,8 @@
 namespace finally_run::supervise {
 
 struct Limits {
-    plan::Limit timeout;
-    plan::Limit grace;
+    text::Limit timeout;
+    text::Limit grace;
     int stop_signal;
     plan::Orphans orphans;
 };
@@ -22,7 +22,7 @@ struct Limits {
 // What a person may want to be told.
 enum class Notice { time_limit, caller_gone, killed };
 
-struct Ended {
+struct Completion {
     os::WaitStatus status;
     plan::Ending ending;
     bool stopped;     // the run was told to end, and the program ended for it
@@ -36,7 +36,8 @@ struct NotStarted {
 // Passes signals on, keeps the limits, and returns when the program has ended and, if it was stopped, its descendants
 // of our session too; orphans are dealt with as `limits` says. `request.placement` decides whether the terminal reaches
 // it.
-[[nodiscard]] std::variant<Ended, NotStarted> supervise(const os::SpawnRequest& request, const Limits& limits,
-                                                        os::Events& events, const std::function<void(Notice)>& notify);
+[[nodiscard]] std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, const Limits& limits,
+                                                             os::Events& events,
+                                                             const std::function<void(Notice)>& notify);
 
 } // namespace finally_run::supervise

@@ -110,7 +110,7 @@ void edit_journal(const fs::path& path, const std::function<void(journal::Record
         if (auto* const started = std::get_if<journal::Started>(&entry.record);
             started != nullptr && started->what == journal::Started::What::cleanup)
             started->cleanup = moved.at(started->cleanup);
-        if (auto* const finished = std::get_if<journal::Finished>(&entry.record); finished != nullptr)
+        if (auto* const finished = std::get_if<journal::CleanupEnded>(&entry.record); finished != nullptr)
             finished->cleanup = moved.at(finished->cleanup);
         moved[entry.offset] = text.size();
         text += journal::encode(entry.record);

@@ -1,7 +1,7 @@
 #include "cleanup/executor.hpp"
 
 #include "../os/child.hpp"
-#include "../run/sample_stack.hpp"
+#include "../sample_stack.hpp"
 #include "../temp_dir.hpp"
 #include "os/process.hpp"
 
@@ -25,7 +25,7 @@ namespace {
 // Runs cleanups in a directory of their own and keeps what the observer hears.
 class Bench : public cleanup::Observer {
 public:
-    Bench() : m_stack(test::journal_stack(m_dir.path())), m_output(m_dir / "run.log"), m_events(test::signals(), {}) {
+    Bench() : m_stack(test::sample_stack(m_dir.path())), m_output(m_dir / "run.log"), m_events(test::signals(), {}) {
         ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     }
 
@@ -39,7 +39,7 @@ public:
         if (cleanup.text == m_deferring)
             push(Kind::command, "true deferred");
     }
-    void end(const Cleanup&, const cleanup::Outcome& outcome, plan::Duration) override {
+    void end(const Cleanup&, const cleanup::Outcome& outcome, text::Duration) override {
         m_outcomes.push_back(outcome);
     }
     void on_signal(const Cleanup&, const os::Signal& signal) override {
@@ -62,7 +62,7 @@ public:
 
 private:
     test::TempDir m_dir;
-    run::JournalStack m_stack;
+    cleanup::Stack m_stack;
     cleanup::Output m_output;
     os::Events m_events;
 };

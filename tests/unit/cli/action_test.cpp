@@ -54,9 +54,9 @@ TEST_SUITE("cli/action") {
                 .asked<plan::Recover>();
         CHECK(some.runs == Words{"20261122T154203-5f3a9c2e", "b", "c"});
         CHECK(some.state_dir == "/s");
-        CHECK(some.lock_wait == plan::Limit(5s));
+        CHECK(some.lock_wait == text::Limit(5s));
         CHECK(some.verbosity == plan::Verbosity::quiet);
-        CHECK(CommandLine({"--no-wait", "--recover"}).asked<plan::Recover>().lock_wait == plan::Limit(0s));
+        CHECK(CommandLine({"--no-wait", "--recover"}).asked<plan::Recover>().lock_wait == text::Limit(0s));
     }
 
     TEST_CASE("behind two dashes all words are runs") {

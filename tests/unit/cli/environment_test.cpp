@@ -16,12 +16,12 @@ TEST_SUITE("cli/environment") {
                                    "FINALLY_RUN_STRICT=1", "FINALLY_RUN_KEEP_ENV=A_*, B", "FINALLY_RUN_DURABLE=1",
                                    "FINALLY_RUN_REPORT=r", "FINALLY_RUN_CI=none", "FINALLY_RUN_QUIET=yes"})
                 .plan();
-        CHECK(plan.lock_wait == plan::Limit(1min));
+        CHECK(plan.lock_wait == text::Limit(1min));
         CHECK(plan.conflict_exit_code == 9);
-        CHECK(plan.timeout == plan::Limit(2h));
+        CHECK(plan.timeout == text::Limit(2h));
         CHECK(plan.stop_signal == SIGINT);
-        CHECK(plan.grace == plan::Limit(3s));
-        CHECK(plan.cleanup_timeout == plan::Limit(4s));
+        CHECK(plan.grace == text::Limit(3s));
+        CHECK(plan.cleanup_timeout == text::Limit(4s));
         CHECK(plan.cleanup_retries == 5);
         CHECK(plan.orphans == plan::Orphans::wait);
         CHECK(plan.stop_with_caller == plan::StopWithCaller::always);
@@ -33,7 +33,7 @@ TEST_SUITE("cli/environment") {
         CHECK(plan.ci == plan::Ci::none);
         CHECK(plan.verbosity == plan::Verbosity::quiet);
         CHECK(CommandLine({"make"}, {"FINALLY_RUN_VERBOSE=on"}).plan().verbosity == plan::Verbosity::verbose);
-        CHECK(CommandLine({"make"}, {"FINALLY_RUN_NO_WAIT=true"}).plan().lock_wait == plan::Limit(0s));
+        CHECK(CommandLine({"make"}, {"FINALLY_RUN_NO_WAIT=true"}).plan().lock_wait == text::Limit(0s));
     }
 
     TEST_CASE("steps, locks and what is asked for in place of a run have none") {
@@ -48,12 +48,12 @@ TEST_SUITE("cli/environment") {
     }
 
     TEST_CASE("the command line wins, even over a bad value") {
-        CHECK(CommandLine({"-k", "1", "make"}, {"FINALLY_RUN_GRACE=30s"}).plan().grace == plan::Limit(1s));
-        CHECK(CommandLine({"-k", "1", "make"}, {"FINALLY_RUN_GRACE=bad"}).plan().grace == plan::Limit(1s));
+        CHECK(CommandLine({"-k", "1", "make"}, {"FINALLY_RUN_GRACE=30s"}).plan().grace == text::Limit(1s));
+        CHECK(CommandLine({"-k", "1", "make"}, {"FINALLY_RUN_GRACE=bad"}).plan().grace == text::Limit(1s));
         CHECK(CommandLine({"-n", "make"}, {"FINALLY_RUN_WAIT=bad"}).error().empty());
         CHECK(CommandLine({"-n", "make"}, {"FINALLY_RUN_WAIT=5", "FINALLY_RUN_NO_WAIT=1"}).error().empty());
-        CHECK(CommandLine({"-n", "make"}, {"FINALLY_RUN_WAIT=5"}).plan().lock_wait == plan::Limit(0s));
-        CHECK(CommandLine({"-w", "5", "make"}, {"FINALLY_RUN_NO_WAIT=1"}).plan().lock_wait == plan::Limit(5s));
+        CHECK(CommandLine({"-n", "make"}, {"FINALLY_RUN_WAIT=5"}).plan().lock_wait == text::Limit(0s));
+        CHECK(CommandLine({"-w", "5", "make"}, {"FINALLY_RUN_NO_WAIT=1"}).plan().lock_wait == text::Limit(5s));
         CHECK(CommandLine({"-q", "make"}, {"FINALLY_RUN_VERBOSE=1"}).plan().verbosity == plan::Verbosity::quiet);
         CHECK(CommandLine({"--keep-env", "A", "make"}, {"FINALLY_RUN_KEEP_ENV=B"}).plan().keep_env == Words{"A"});
     }
@@ -61,7 +61,7 @@ TEST_SUITE("cli/environment") {
     TEST_CASE("an empty variable counts as unset") {
         const auto plan =
             CommandLine({"make"}, {"FINALLY_RUN_GRACE=", "FINALLY_RUN_STRICT=", "FINALLY_RUN_REPORT="}).plan();
-        CHECK(plan.grace == plan::Limit(10s));
+        CHECK(plan.grace == text::Limit(10s));
         CHECK_FALSE(plan.strict);
         CHECK(plan.report.empty());
     }
@@ -71,7 +71,7 @@ TEST_SUITE("cli/environment") {
             CHECK_FALSE(CommandLine({"make"}, {std::string("FINALLY_RUN_STRICT=") + no}).plan().strict);
         }
         CHECK(CommandLine({"make"}, {"FINALLY_RUN_NO_WAIT=0", "FINALLY_RUN_WAIT=5"}).plan().lock_wait ==
-              plan::Limit(5s));
+              text::Limit(5s));
     }
 
     TEST_CASE("a bad value is blamed on its variable") {
@@ -87,10 +87,10 @@ TEST_SUITE("cli/environment") {
         const Words defaults{"FINALLY_RUN_STATE_DIR=/s", "FINALLY_RUN_WAIT=5", "FINALLY_RUN_QUIET=1"};
         const auto recover = CommandLine({"--recover"}, defaults).asked<plan::Recover>();
         CHECK(recover.state_dir == "/s");
-        CHECK(recover.lock_wait == plan::Limit(5s));
+        CHECK(recover.lock_wait == text::Limit(5s));
         CHECK(recover.verbosity == plan::Verbosity::quiet);
         CHECK(CommandLine({"--recover"}, {"FINALLY_RUN_NO_WAIT=1"}).asked<plan::Recover>().lock_wait ==
-              plan::Limit(0s));
+              text::Limit(0s));
         CHECK(CommandLine({"--status"}, defaults).asked<plan::Status>().state_dir == "/s");
         const auto forget = CommandLine({"--forget", "1"}, defaults).asked<plan::Forget>();
         CHECK(forget.state_dir == "/s");
@@ -118,7 +118,7 @@ TEST_SUITE("cli/environment") {
     TEST_CASE("inside a cleanup the signal of the outer run is no default") {
         const Words told{"FINALLY_RUN_SIGNAL=HUP", "FINALLY_RUN_RESULT=stopped", "FINALLY_RUN_GRACE=3s"};
         CHECK(CommandLine({"make"}, told).plan().stop_signal == SIGTERM);
-        CHECK(CommandLine({"make"}, told).plan().grace == plan::Limit(3s));
+        CHECK(CommandLine({"make"}, told).plan().grace == text::Limit(3s));
         CHECK(CommandLine({"make"}, {"FINALLY_RUN_SIGNAL=", "FINALLY_RUN_RESULT=success"}).plan().stop_signal ==
               SIGTERM);
     }
@@ -127,6 +127,6 @@ TEST_SUITE("cli/environment") {
         CommandLine line({"make"},
                          {"FINALLY_RUN_GRAC=1", "FINALLY_RUN_GRACES=1", "FINALLY_RUN_GRACE", "xFINALLY_RUN_GRACE=1",
                           "FINALLY_RUN_grace=1", "FINALLY_RUN_GRACE=5", "FINALLY_RUN_GRACE=6", "FINALLY_RUN_=1"});
-        CHECK(line.plan().grace == plan::Limit(5s));
+        CHECK(line.plan().grace == text::Limit(5s));
     }
 }

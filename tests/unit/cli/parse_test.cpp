@@ -106,7 +106,7 @@ TEST_SUITE("cli/parse") {
         CHECK(plan.conflict_exit_code == 75);
         CHECK(plan.timeout == std::nullopt);
         CHECK(plan.stop_signal == SIGTERM);
-        CHECK(plan.grace == plan::Limit(10s));
+        CHECK(plan.grace == text::Limit(10s));
         CHECK(plan.cleanup_timeout == std::nullopt);
         CHECK(plan.cleanup_retries == 0);
         CHECK(plan.orphans == plan::Orphans::leave);
@@ -137,12 +137,12 @@ TEST_SUITE("cli/parse") {
                                        "--ci",       "gitlab",
                                        "-v",         "make"})
                               .plan();
-        CHECK(plan.lock_wait == plan::Limit(1min));
+        CHECK(plan.lock_wait == text::Limit(1min));
         CHECK(plan.conflict_exit_code == 9);
-        CHECK(plan.timeout == plan::Limit(2h));
+        CHECK(plan.timeout == text::Limit(2h));
         CHECK(plan.stop_signal == SIGKILL);
-        CHECK(plan.grace == plan::Limit(3s));
-        CHECK(plan.cleanup_timeout == plan::Limit(4s));
+        CHECK(plan.grace == text::Limit(3s));
+        CHECK(plan.cleanup_timeout == text::Limit(4s));
         CHECK(plan.cleanup_retries == 5);
         CHECK(plan.orphans == plan::Orphans::kill);
         CHECK(plan.stop_with_caller == plan::StopWithCaller::never);
@@ -175,12 +175,12 @@ TEST_SUITE("cli/parse") {
         CHECK(plan.timeout == std::nullopt);
         CHECK(plan.grace == std::nullopt);
         CHECK(plan.cleanup_timeout == std::nullopt);
-        CHECK(plan.lock_wait == plan::Limit(0s));
-        CHECK(CommandLine({"--no-wait", "make"}).plan().lock_wait == plan::Limit(0s));
+        CHECK(plan.lock_wait == text::Limit(0s));
+        CHECK(CommandLine({"--no-wait", "make"}).plan().lock_wait == text::Limit(0s));
     }
 
     TEST_CASE("of an option given twice the last counts") {
-        CHECK(CommandLine({"-t", "1", "--timeout=2", "-t3", "make"}).plan().timeout == plan::Limit(3s));
+        CHECK(CommandLine({"-t", "1", "--timeout=2", "-t3", "make"}).plan().timeout == text::Limit(3s));
         CHECK(CommandLine({"-vv", "-v", "--strict", "--strict", "make"}).plan().strict);
     }
 
@@ -204,7 +204,7 @@ TEST_SUITE("cli/parse") {
         CommandLine line({"-qnc", "CMD", "make"});
         const auto plan = line.plan();
         CHECK(plan.verbosity == plan::Verbosity::quiet);
-        CHECK(plan.lock_wait == plan::Limit(0s));
+        CHECK(plan.lock_wait == text::Limit(0s));
         CHECK(plan.steps.at(0).text == "CMD");
         CHECK(line.command() == Words{"make"});
     }

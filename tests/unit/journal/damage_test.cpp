@@ -135,7 +135,7 @@ TEST_SUITE("journal/record") {
             Sample journal = sample();
             journal.bytes += cut.substr(0, size);
             const std::uint64_t offset = journal.bytes.size();
-            journal.append(Finished{1, "whole"});
+            journal.append(CleanupEnded{1, "whole"});
             journal.append(cut_off);
             const auto decoded = decode(journal.bytes, 0);
             CHECK(decoded.health == Health::good);
@@ -161,7 +161,7 @@ TEST_SUITE("journal/record") {
     TEST_CASE("the last record, complete with its LF but changed, is damage") {
         Sample journal = sample();
         const std::uint64_t offset = journal.bytes.size();
-        journal.bytes += encode(Finished{1, "text"});
+        journal.bytes += encode(CleanupEnded{1, "text"});
         journal.bytes[journal.bytes.size() - 2] = 's';
         const auto decoded = decode(journal.bytes, 0);
         CHECK(decoded.health == Health::damaged);

@@ -105,8 +105,8 @@ TEST_SUITE("journal/record") {
     TEST_CASE("what may be missing or at its limit comes back as it was written") {
         Opened opened = plain_opened();
         check_round_trip(opened, {});
-        opened.grace = plan::Duration(0);
-        opened.cleanup_timeout = plan::Duration::max();
+        opened.grace = text::Duration(0);
+        opened.cleanup_timeout = text::Duration::max();
         opened.stop_signal = 64;
         opened.mask = 0777;
         opened.started = std::numeric_limits<std::int64_t>::min();
@@ -123,7 +123,7 @@ TEST_SUITE("journal/record") {
         CHECK(body_of(Started{Started::What::cleanup, {2, 3}, 4}) == "started cleanup 2 3 4");
         CHECK(body_of(SetupEnded{}) == "setup-ended");
         CHECK(body_of(Ended{{plan::Result::caller_gone, 143, 15}}) == "ended caller-gone 143 15");
-        CHECK(body_of(Finished{5, "it \\ \x7F"}) == "finished 5 it\\x20\\x5c\\x20\\x7f");
+        CHECK(body_of(CleanupEnded{5, "it \\ \x7F"}) == "finished 5 it\\x20\\x5c\\x20\\x7f");
         CHECK(body_of(HandedOver{}) == "handed-over");
         CHECK(body_of(TakenOver{plan::Actor::recovery, {6, 7}}) == "taken-over recovery 6 7");
         CHECK(body_of(Over{true}) == "over dropped");
@@ -302,7 +302,7 @@ TEST_SUITE("journal/record") {
         std::string bytes = encode(plain_opened());
         const std::string torn = encode(registered(plan::Cleanup::Kind::command, "torn")).substr(0, 30);
         for (int i = 0; i < 10'000; ++i) {
-            bytes += torn + encode(Finished{static_cast<std::uint64_t>(i), "text"});
+            bytes += torn + encode(CleanupEnded{static_cast<std::uint64_t>(i), "text"});
         }
         const auto decoded = decode(bytes, 0);
         CHECK(decoded.entries.size() == 10'001);

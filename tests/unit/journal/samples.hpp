@@ -76,8 +76,8 @@ inline std::vector<Record> later_records(const std::string& text) {
     for (const auto actor : {plan::Actor::supervisor, plan::Actor::guardian, plan::Actor::recovery}) {
         records.emplace_back(TakenOver{actor, {99, 100}});
     }
-    records.emplace_back(Finished{0, text});
-    records.emplace_back(Finished{last_id, ""});
+    records.emplace_back(CleanupEnded{0, text});
+    records.emplace_back(CleanupEnded{last_id, ""});
     return records;
 }
 
@@ -93,7 +93,7 @@ inline std::vector<Record> sample_records() {
             Started{Started::What::command, {12, 345}, 0},
             Ended{{plan::Result::signal, 130, 2}},
             Started{Started::What::cleanup, {13, 678}, 200},
-            Finished{200, "it failed: J*^>"},
+            CleanupEnded{200, "it failed: J*^>"},
             Over{false}};
 }
 

@@ -35,13 +35,13 @@ struct Scene {
     }
 };
 
-inline Record finished(std::uint64_t id) { return Finished{id, std::string(id % 90, 'x')}; }
+inline Record finished(std::uint64_t id) { return CleanupEnded{id, std::string(id % 90, 'x')}; }
 
-// The ids of all Finished.
+// The ids of all CleanupEnded.
 inline std::vector<std::uint64_t> finished_in(const std::vector<Entry>& entries) {
     std::vector<std::uint64_t> ids;
     for (const Entry& entry : entries) {
-        if (const auto* const one = std::get_if<Finished>(&entry.record)) {
+        if (const auto* const one = std::get_if<CleanupEnded>(&entry.record)) {
             ids.push_back(one->cleanup);
         }
     }

@@ -112,10 +112,10 @@ TEST_SUITE("journal/state") {
         CHECK(life.state.cleaning->cleanup == second);
         CHECK_FALSE(life.state.step.has_value());
         CHECK(life.texts() == Texts{"first", "second"});
-        life.add(Finished{second, "exit status 1"});
+        life.add(CleanupEnded{second, "exit status 1"});
         CHECK_FALSE(life.state.cleaning.has_value());
         CHECK(life.texts() == Texts{"first"});
-        life.add(Finished{first, ""});
+        life.add(CleanupEnded{first, ""});
         CHECK(life.texts().empty());
     }
 
@@ -134,7 +134,7 @@ TEST_SUITE("journal/state") {
         const auto running = life.add_cleanup("running");
         life.add(Started{What::cleanup, {5, 6}, running});
         life.add_cleanup("deferred meanwhile");
-        life.add(Finished{running, ""});
+        life.add(CleanupEnded{running, ""});
         CHECK(life.texts() == Texts{"bottom", "deferred meanwhile"});
         CHECK_FALSE(life.state.cleaning.has_value());
     }
@@ -145,8 +145,8 @@ TEST_SUITE("journal/state") {
         const auto second = life.add_cleanup("second");
         life.add(Started{What::cleanup, {5, 6}, second});
         life.add(HandedOver{});
-        life.add(Finished{first, ""});
-        life.add(Finished{12345, ""});
+        life.add(CleanupEnded{first, ""});
+        life.add(CleanupEnded{12345, ""});
         CHECK(life.state.cleaning.has_value());
         CHECK(life.state.handed_over);
         CHECK(life.texts() == Texts{"second"});
@@ -159,7 +159,7 @@ TEST_SUITE("journal/state") {
         CHECK_FALSE(life.state.handed_over);
         life.add(HandedOver{});
         CHECK(life.state.handed_over);
-        life.add(Finished{id, ""});
+        life.add(CleanupEnded{id, ""});
         CHECK_FALSE(life.state.handed_over);
     }
 
@@ -174,7 +174,7 @@ TEST_SUITE("journal/state") {
     TEST_CASE("a run whose stack is empty is over when its end is written, and stays over") {
         Life life;
         const auto id = life.add_cleanup("only");
-        life.add(Finished{id, ""});
+        life.add(CleanupEnded{id, ""});
         life.add(Over{});
         CHECK(life.state.over);
         life.add(Over{});
@@ -188,8 +188,8 @@ TEST_SUITE("journal/state") {
         CHECK_FALSE(life.state.over);
         const auto later = life.add_cleanup("behind the void end");
         CHECK(life.texts() == Texts{"at the last moment", "behind the void end"});
-        life.add(Finished{later, ""});
-        life.add(Finished{id, ""});
+        life.add(CleanupEnded{later, ""});
+        life.add(CleanupEnded{id, ""});
         CHECK_FALSE(life.state.over);
         life.add(Over{});
         CHECK(life.state.over);
@@ -218,7 +218,7 @@ TEST_SUITE("journal/state") {
         State state;
         state.apply({{10, Registered{{.kind = Kind::command, .text = "first"}}},
                      {20, Registered{{.kind = Kind::command, .text = "second"}}},
-                     {30, Finished{20, ""}}});
+                     {30, CleanupEnded{20, ""}}});
         REQUIRE(state.stack.size() == 1);
         CHECK(state.stack[0].text == "first");
     }

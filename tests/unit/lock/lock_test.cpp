@@ -21,9 +21,9 @@ namespace {
 
 using Result = std::variant<lock::Held, lock::NotHad, lock::Interrupted>;
 
-constexpr plan::Limit no_wait = plan::Duration::zero();
+constexpr text::Limit no_wait = text::Duration::zero();
 
-Result acquire(const std::vector<plan::LockRequest>& requests, const std::string& state_dir, plan::Limit wait,
+Result acquire(const std::vector<plan::LockRequest>& requests, const std::string& state_dir, text::Limit wait,
                const lock::WhileWaiting& while_waiting = {}) {
     static os::Events events(test::signals(), {});
     return lock::acquire(requests, state_dir, wait, events, while_waiting);
@@ -125,7 +125,7 @@ TEST_CASE("a lock file that is replaced while we wait is not the lock: the file 
     auto first = std::make_unique<Flock>(dir / "l");
     REQUIRE(first->locked());
     std::unique_ptr<Flock> second;
-    const auto while_waiting = [&](const std::string& name, const std::optional<lock::Holder>& holder, plan::Duration) {
+    const auto while_waiting = [&](const std::string& name, const std::optional<lock::Holder>& holder, text::Duration) {
         CHECK(name == dir / "l");
         CHECK(holder.has_value());
         if (first) {

@@ -48,7 +48,7 @@ TEST_CASE("under a limit below 64 our descriptors still keep clear of stdin, std
 }
 
 TEST_CASE("a limit that is too long for the clock never ends") {
-    CHECK_FALSE(os::deadline_after(plan::Duration::max()).has_value());
+    CHECK_FALSE(os::deadline_after(text::Duration::max()).has_value());
     CHECK_FALSE(os::deadline_after(std::nullopt).has_value());
     CHECK_FALSE(os::has_passed(std::nullopt));
     CHECK(os::poll_timeout(std::nullopt) == -1);
@@ -64,5 +64,5 @@ TEST_CASE("a poll never wakes before its deadline, and the timeout fits its type
     CHECK(os::poll_timeout(os::Clock::now() + 1500us) >= 1);
     CHECK(os::poll_timeout(os::Clock::now() - 1s) == 0);
     CHECK(os::poll_timeout(os::Clock::now() + std::chrono::hours(10000)) == std::numeric_limits<int>::max());
-    CHECK(os::has_passed(os::deadline_after(plan::Duration::zero())));
+    CHECK(os::has_passed(os::deadline_after(text::Duration::zero())));
 }

@@ -1,7 +1,7 @@
 #include "os/title.hpp"
 
 #include "../forked.hpp"
-#include "../main_words.hpp"
+#include "../main_args.hpp"
 #include "../temp_dir.hpp"
 
 #include <doctest/doctest.h>
@@ -33,7 +33,7 @@ struct Words {
     void retitle(const std::string& title) {
         char name[16] = {};
         ::prctl(PR_GET_NAME, name, 0, 0, 0);
-        os::retitle(name, title, argv, envp);
+        os::set_process_title(name, title, {argv, envp});
     }
 };
 
@@ -47,7 +47,7 @@ void leave_environment() {
 TEST_CASE("a process shows its new name and title, and nothing of its command line and environment") {
     test::Forked child([] {
         leave_environment();
-        os::retitle("finally-guard", "T", test::main_words.argv, test::main_words.envp);
+        os::set_process_title("finally-guard", "T", test::main_args);
         test::expect(test::read_file("/proc/self/comm") == "finally-guard\n", "comm");
         const std::string words = test::read_file("/proc/self/cmdline");
         test::expect(words.starts_with("T"), "title");
@@ -66,7 +66,7 @@ TEST_CASE("a title that is longer than the command line was is shown whole") {
     REQUIRE(test::read_file("/proc/self/environ").size() > std::string_view(" and more").size());
     test::Forked child([&] {
         leave_environment();
-        os::retitle("x", plain, test::main_words.argv, test::main_words.envp);
+        os::set_process_title("x", plain, test::main_args);
         const std::string words = test::read_file("/proc/self/cmdline");
         test::expect(words.substr(0, words.find('\0')) == plain, "title");
     });
@@ -76,7 +76,7 @@ TEST_CASE("a title that is longer than the command line was is shown whole") {
 TEST_CASE("a name is cut to what the kernel shows of it") {
     test::Forked child([] {
         leave_environment();
-        os::retitle("0123456789abcdefgh", "T", test::main_words.argv, test::main_words.envp);
+        os::set_process_title("0123456789abcdefgh", "T", test::main_args);
         test::expect(test::read_file("/proc/self/comm") == "0123456789abcde\n", "comm");
     });
     CHECK(child.succeeded());
@@ -102,5 +102,5 @@ TEST_CASE("words that were put elsewhere are left alone, and those behind them t
 
 TEST_CASE("a process that was started without any word keeps its memory") {
     char* none[] = {nullptr};
-    CHECK_NOTHROW(os::retitle("unit_tests", "title", none, nullptr));
+    CHECK_NOTHROW(os::set_process_title("unit_tests", "title", {none, nullptr}));
 }

@@ -3,6 +3,7 @@
 #include "../temp_dir.hpp"
 #include "os/boot.hpp"
 #include "os/place.hpp"
+#include "rescue/leftovers.hpp"
 
 #include <chrono>
 #include <csignal>
@@ -141,15 +142,15 @@ TEST_CASE("a run writes down the limits that finishing it needs, and gets them b
     plan.cleanup_timeout = 4s;
     plan.cleanup_retries = 5;
     const journal::Opened opened = record(plan);
-    const plan::Plan again = run::plan_of(opened, plan::Verbosity::quiet);
+    const plan::Plan again = rescue::plan_of(opened, plan::Verbosity::quiet);
     CHECK(again.stop_signal == SIGINT);
-    CHECK(again.grace == plan::Limit(3s));
-    CHECK(again.cleanup_timeout == plan::Limit(4s));
+    CHECK(again.grace == text::Limit(3s));
+    CHECK(again.cleanup_timeout == text::Limit(4s));
     CHECK(again.cleanup_retries == 5);
     CHECK(again.verbosity == plan::Verbosity::quiet);
     plan.grace = std::nullopt;
     plan.cleanup_timeout = std::nullopt;
-    const plan::Plan unlimited = run::plan_of(record(plan), plan::Verbosity::normal);
+    const plan::Plan unlimited = rescue::plan_of(record(plan), plan::Verbosity::normal);
     CHECK_FALSE(unlimited.grace.has_value());
     CHECK_FALSE(unlimited.cleanup_timeout.has_value());
 }

@@ -3,7 +3,7 @@
 #include "../../sanitized.hpp"
 #include "../forked.hpp"
 #include "../hardship.hpp"
-#include "../main_words.hpp"
+#include "../main_args.hpp"
 #include "../os/child.hpp"
 #include "../temp_dir.hpp"
 #include "os/process.hpp"
@@ -53,8 +53,8 @@ struct Guarded {
 
     explicit Guarded(run::Guardian::TakeOver take_over = {})
         : guardian(
-              "the-id", run::MainWords{test::main_words.argv, test::main_words.envp}, events,
-              [this] { return settle(); }, take_over ? std::move(take_over) : [this] { said.open("took over"); }) {}
+              "the-id", test::main_args, events, [this] { return settle(); },
+              take_over ? std::move(take_over) : [this] { said.open("took over"); }) {}
 
     void start() {
         guardian.start([this](std::string_view reason) { failure = reason; });

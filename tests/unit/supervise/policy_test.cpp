@@ -6,8 +6,8 @@
 using namespace finally_run;
 using os::WaitStatus;
 using plan::Result;
-using supervise::Action;
 using supervise::Policy;
+using supervise::Reaction;
 
 namespace {
 
@@ -64,9 +64,9 @@ TEST_CASE("TERM and HUP start the grace period once, INT and QUIT never") {
 
 TEST_CASE("a time limit and a vanished caller send the stop signal and start the grace period") {
     Policy limited(no_terminal, SIGINT);
-    const Action action = limited.on_time_limit();
-    CHECK(action.send == SIGINT);
-    CHECK(action.start_grace);
+    const Reaction reaction = limited.on_time_limit();
+    CHECK(reaction.send == SIGINT);
+    CHECK(reaction.start_grace);
     CHECK(limited.on_caller_gone().send == 0); // it is being stopped already
 
     Policy abandoned(no_terminal, SIGUSR2);
@@ -86,10 +86,10 @@ TEST_CASE("a stopped command is continued so that it can act on the signal that 
 TEST_CASE("KILL as the stop signal needs no continuing and takes the session-mates along") {
     Policy policy(no_terminal, SIGKILL);
     static_cast<void>(policy.on_command_stopped(SIGSTOP));
-    const Action action = policy.on_time_limit();
-    CHECK(action.send == SIGKILL);
-    CHECK(action.kill);
-    CHECK_FALSE(action.then_continue);
+    const Reaction reaction = policy.on_time_limit();
+    CHECK(reaction.send == SIGKILL);
+    CHECK(reaction.kill);
+    CHECK_FALSE(reaction.then_continue);
 }
 
 TEST_CASE("job control signals stop us when they have stopped the command, and for sure without a terminal") {

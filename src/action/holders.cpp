@@ -1,0 +1,81 @@
+#include "action/holders.hpp"
+
+#include "journal/file.hpp"
+#include "journal/leftover.hpp"
+#include "journal/runs.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <optional>
+#include <string>
+
+namespace finally_run::action {
+
+namespace {
+
+// If the run with this journal lives and has the lock. `outer`: the journal of the run around it.
+std::optional<lock::Holder> as_holder(const std::filesystem::path& journal, dev_t device, ino_t inode,
+                                      std::string* outer = nullptr) {
+    const auto state = journal::read_state(journal);
+    if (!state) {
+        return std::nullopt;
+    }
+    const journal::Opened& opened = state->opened;
+    if (outer != nullptr) {
+        *outer = opened.outer;
+    }
+    const bool has_it = std::ranges::any_of(
+        opened.locks, [&](const auto& lock) { return lock.device == device && lock.inode == inode; });
+    if (!has_it || state->over || !journal::File::open(journal).is_locked_by_other()) {
+        return std::nullopt;
+    }
+    lock::Holder holder;
+    holder.pid = opened.supervisor.pid;
+    holder.command = opened.command;
+    holder.since = std::chrono::system_clock::from_time_t(opened.started);
+    holder.run_id = opened.run_id;
+    holder.job_url = opened.job_url;
+    return holder;
+}
+
+std::optional<lock::Holder> find(const std::filesystem::path& state_dir, dev_t device, ino_t inode) {
+    try {
+        if (journal::Runs::exist(state_dir)) {
+            for (const journal::Item& item : journal::Runs(state_dir).items()) {
+                if (auto holder = as_holder(item.path, device, inode)) {
+                    return holder;
+                }
+            }
+        }
+    } catch (const std::exception&) { // it has just ended, or the directory cannot be read
+    }
+    return lock::find_holder(device, inode);
+}
+
+std::optional<lock::Holder> find_outer(dev_t device, ino_t inode) {
+    try {
+        const char* const journal = std::getenv("FINALLY_RUN_JOURNAL");
+        std::string path = journal != nullptr ? journal : "";
+        // Nobody nests that deep; a circle would be a file that somebody has made up.
+        for (int depth = 0; depth < 100 && !path.empty(); ++depth) {
+            std::string outer;
+            if (auto holder = as_holder(path, device, inode, &outer)) {
+                return holder;
+            }
+            path = outer;
+        }
+    } catch (const std::exception&) { // it has just ended
+    }
+    return lock::find_outer_holder(device, inode);
+}
+
+} // namespace
+
+lock::Holders holders_by_journal(const std::filesystem::path& state_dir) {
+    return {.any = [state_dir](dev_t device, ino_t inode) { return find(state_dir, device, inode); },
+            .outer = find_outer};
+}
+
+} // namespace finally_run::action

@@ -1,0 +1,253 @@
+#include "action/recover.hpp"
+
+#include "action/holders.hpp"
+#include "journal/leftover.hpp"
+#include "journal/runs.hpp"
+#include "lock/lock.hpp"
+#include "os/boot.hpp"
+#include "os/error.hpp"
+#include "os/process.hpp"
+#include "os/state_dir.hpp"
+#include "report/messages.hpp"
+#include "rescue/leftovers.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <compare>
+#include <exception>
+#include <optional>
+#include <string>
+#include <sys/prctl.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace finally_run::action {
+
+namespace {
+
+// What a person asked for by id, and what is to be said about it.
+class Asker {
+public:
+    explicit Asker(plan::Verbosity verbosity) : m_messages(verbosity) {}
+
+    [[nodiscard]] report::Messages& messages() { return m_messages; }
+
+    // No run at all.
+    plan::ExitStatus nothing_there(const std::vector<std::string>& ids) {
+        for (const std::string& id : ids) {
+            m_messages.error("no such run", id);
+        }
+        if (ids.empty()) {
+            m_messages.note("nothing to recover");
+        }
+        return {ids.empty() ? 0 : plan::own_failure_status, 0};
+    }
+
+    // All if no id is given.
+    std::vector<journal::Item> asked_for(const std::vector<std::string>& ids, const journal::Runs& runs,
+                                         plan::ExitStatus& worst) {
+        std::vector<journal::Item> items = runs.items();
+        if (ids.empty()) {
+            return items;
+        }
+        std::vector<journal::Item> found;
+        for (const std::string& id : ids) {
+            const auto item = std::ranges::find(items, id, &journal::Item::id);
+            if (item != items.end()) {
+                found.push_back(*item);
+            } else {
+                m_messages.error("no such run", id);
+                worst = {plan::own_failure_status, 0};
+            }
+        }
+        return found;
+    }
+
+private:
+    report::Messages m_messages;
+};
+
+// Those that the run held, as the run took them: nobody else may be between its cleanups and the end of its lock.
+std::variant<lock::Held, plan::ExitStatus> take_locks_of(const journal::Opened& opened, const plan::Recover& request,
+                                                         os::Signals& signals, Asker& asker) {
+    const auto state_dir = os::state_dir_path(request.state_dir);
+    std::vector<plan::LockRequest> wanted;
+    for (const journal::LockId& lock : opened.locks) {
+        wanted.push_back({lock.path, lock.shared});
+    }
+    try {
+        os::Events events(signals, {});
+        const auto waiting = [&](const std::string& name, const std::optional<lock::Holder>& holder, text::Duration) {
+            asker.messages().note("waiting for lock", name, holder ? holder->command : "");
+            return false;
+        };
+        auto outcome = lock::acquire(wanted, {}, request.lock_wait, events, waiting, holders_by_journal(state_dir));
+        if (const auto* const interrupted = std::get_if<lock::Interrupted>(&outcome)) {
+            return plan::ExitStatus{128 + interrupted->signal, interrupted->signal};
+        }
+        if (const auto* const not_had = std::get_if<lock::NotHad>(&outcome)) {
+            asker.messages().error("run " + opened.run_id + " cannot be recovered", not_had->name,
+                                   "its lock is not free");
+            return plan::ExitStatus{plan::Plan{}.conflict_exit_code, 0};
+        }
+        return std::get<lock::Held>(std::move(outcome));
+    } catch (const std::system_error& error) {
+        const int code = error.code().value();
+        if (code == ENOENT || code == ENOTDIR) { // nobody can have it any more
+            asker.messages().note("recovering without a lock", {}, error.what());
+            return lock::Held{};
+        }
+        asker.messages().error("run " + opened.run_id + " cannot be recovered", {}, error.what());
+        return plan::ExitStatus{plan::own_failure_status, 0};
+    }
+}
+
+// False also if it cannot be seen from here.
+bool supervisor_is_gone(const journal::Opened& opened) {
+    if (opened.boot_id != os::boot_id() || opened.pid_namespace != os::pid_namespace()) {
+        return false;
+    }
+    const auto process = os::read_process(opened.supervisor.pid);
+    return !process || process->ended || std::is_gt(os::start_against(*process, opened.supervisor.boot_nanoseconds));
+}
+
+struct Taken {
+    lock::Held locks;
+    journal::Found found;
+};
+
+// Waits for a guardian that is at work on it, and for a child that is about to become a step. Finish: we are told to
+// stop, or the locks of the run cannot be had.
+std::variant<Taken, plan::ExitStatus> take(const journal::Item& item, const plan::Recover& request,
+                                           os::Signals& signals, Asker& asker) {
+    for (;;) {
+        const auto state = journal::read_state(item.path);
+        Taken taken{{}, journal::claim(item.path, journal::Patience::some)};
+        if (!state && std::holds_alternative<journal::Leftover>(taken.found)) {
+            continue; // it could be read a moment later, and its locks are to be taken
+        }
+        if (!state || (!std::holds_alternative<journal::Leftover>(taken.found) &&
+                       !std::holds_alternative<journal::Alive>(taken.found))) {
+            return taken;
+        }
+        if (std::holds_alternative<journal::Alive>(taken.found)) {
+            if (!supervisor_is_gone(state->opened)) {
+                return taken;
+            }
+            if (const int signal = rescue::wait_for_other(item.path, signals); signal != 0) {
+                return plan::ExitStatus{128 + signal, signal};
+            }
+            continue;
+        }
+        if (state->opened.locks.empty()) {
+            return taken;
+        }
+        taken.found = journal::Gone{}; // its lock comes after those of the run
+        auto locks = take_locks_of(state->opened, request, signals, asker);
+        if (const auto* const refused = std::get_if<plan::ExitStatus>(&locks)) {
+            return *refused;
+        }
+        taken.locks = std::get<lock::Held>(std::move(locks));
+        taken.found = journal::claim(item.path, journal::Patience::some);
+        if (!std::holds_alternative<journal::Alive>(taken.found)) {
+            return taken;
+        }
+    }
+}
+
+// Finishes one run, or says why not.
+plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& request, const journal::Runs& runs,
+                             os::Signals& signals, Asker& asker, bool& any) {
+    auto taken = take(item, request, signals, asker);
+    if (const auto* const refused = std::get_if<plan::ExitStatus>(&taken)) {
+        return *refused;
+    }
+    journal::Found& found = std::get<Taken>(taken).found;
+    if (auto* const leftover = std::get_if<journal::Leftover>(&found)) {
+        any = true;
+        const rescue::Recovered recovered =
+            rescue::finish_leftover(std::move(*leftover), runs, request.verbosity, signals);
+        runs.forget_mark(item.id);
+        if (recovered.stop != 0) {
+            return {128 + recovered.stop, recovered.stop};
+        }
+        return {recovered.failed > 0 ? plan::failed_cleanup_status : 0, 0};
+    }
+    if (const auto* const unreadable = std::get_if<journal::Unreadable>(&found)) {
+        asker.messages().error("run " + item.id + " cannot be recovered", {}, unreadable->reason);
+        return {plan::own_failure_status, 0};
+    }
+    if (std::holds_alternative<journal::Alive>(found) && !request.runs.empty()) {
+        asker.messages().error("run " + item.id + " is alive", {}, "finally-run --status shows it");
+        return {plan::own_failure_status, 0};
+    }
+    return {};
+}
+
+} // namespace
+
+plan::ExitStatus recover(const plan::Recover& request, os::Signals& signals) {
+    Asker asker(request.verbosity);
+    const auto state_dir = os::state_dir_path(request.state_dir);
+    if (!journal::Runs::exist(state_dir)) {
+        return asker.nothing_there(request.runs);
+    }
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); // the orphans of a cleanup are ours to find and reap
+    const journal::Runs runs(state_dir);
+    plan::ExitStatus worst;
+    bool any = false;
+    for (const journal::Item& item : asker.asked_for(request.runs, runs, worst)) {
+        try {
+            const plan::ExitStatus status = recover_one(item, request, runs, signals, asker, any);
+            if (status.signal != 0) {
+                return status;
+            }
+            worst = status.code != 0 ? status : worst;
+        } catch (const std::exception& error) { // the others are not to blame
+            asker.messages().error("run " + item.id + " cannot be recovered", {}, error.what());
+            worst = {plan::own_failure_status, 0};
+        }
+    }
+    if (!any && worst.code == 0 && request.runs.empty()) {
+        asker.messages().note("nothing to recover");
+    }
+    return worst;
+}
+
+plan::ExitStatus forget(const plan::Forget& request) {
+    Asker asker(request.verbosity);
+    const auto state_dir = os::state_dir_path(request.state_dir);
+    if (!journal::Runs::exist(state_dir)) {
+        return asker.nothing_there(request.runs);
+    }
+    const journal::Runs runs(state_dir);
+    plan::ExitStatus worst;
+    for (const journal::Item& item : asker.asked_for(request.runs, runs, worst)) {
+        const journal::Found found = journal::claim(item.path, journal::Patience::some);
+        if (std::holds_alternative<journal::Alive>(found)) {
+            asker.messages().error("run " + item.id + " is alive", {}, "only what is left over can be forgotten");
+            worst = {plan::own_failure_status, 0};
+            continue;
+        }
+        if (const auto* const leftover = std::get_if<journal::Leftover>(&found)) {
+            const auto& stack = leftover->state.stack;
+            std::for_each(stack.rbegin(), stack.rend(), [&](const plan::Cleanup& cleanup) {
+                asker.messages().note("forgotten", plan::name_of(cleanup.kind), cleanup.text);
+            });
+        } else if (const auto* const unreadable = std::get_if<journal::Unreadable>(&found)) {
+            asker.messages().note("forgotten", "run " + item.id, unreadable->reason);
+        }
+        if (::unlink(item.path.c_str()) < 0 && errno != ENOENT) {
+            asker.messages().error("run " + item.id + " cannot be forgotten", {}, os::error_text(errno));
+            worst = {plan::own_failure_status, 0};
+        }
+        ::unlink(runs.log_of(item.id).c_str());
+        runs.forget_mark(item.id);
+    }
+    return worst;
+}
+
+} // namespace finally_run::action

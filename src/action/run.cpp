@@ -1,0 +1,116 @@
+#include "action/run.hpp"
+
+#include "action/holders.hpp"
+#include "cleanup/remove_tree.hpp"
+#include "journal/run_id.hpp"
+#include "journal/runs.hpp"
+#include "lock/lock.hpp"
+#include "os/environment.hpp"
+#include "os/state_dir.hpp"
+#include "report/messages.hpp"
+#include "report/narrator.hpp"
+#include "rescue/leftovers.hpp"
+#include "run/caller.hpp"
+#include "run/supervisor.hpp"
+
+#include <cstdlib>
+#include <exception>
+#include <fcntl.h>
+#include <filesystem>
+#include <optional>
+#include <sys/prctl.h>
+#include <utility>
+#include <variant>
+
+namespace finally_run::action {
+
+namespace {
+
+// What must never be removed is refused before anything has happened.
+bool removals_allowed(const plan::Plan& plan, const std::filesystem::path& state_dir, report::Narrator& narrator) {
+    const char* const home = std::getenv("HOME");
+    for (const plan::Step& step : plan.steps) {
+        if (step.kind != plan::Step::Kind::remove) {
+            continue;
+        }
+        const auto reason =
+            cleanup::refuse_reason(AT_FDCWD, step.text, home != nullptr ? home : "", state_dir.native());
+        if (!reason) {
+            continue;
+        }
+        narrator.failed("--remove", step.text, *reason);
+        return false;
+    }
+    return true;
+}
+
+std::variant<lock::Held, plan::RunEnd> take_locks(const plan::Plan& plan, const std::filesystem::path& state_dir,
+                                                  os::Events& events, report::Narrator& narrator) {
+    if (plan.locks.empty()) {
+        return lock::Held{};
+    }
+    const auto start = os::Clock::now();
+    const auto while_waiting = [&](const std::string& name, const std::optional<lock::Holder>& holder, text::Duration) {
+        return narrator.lock_awaited(name, holder);
+    };
+    auto outcome =
+        lock::acquire(plan.locks, state_dir, plan.lock_wait, events, while_waiting, holders_by_journal(state_dir));
+    narrator.lock_wait_over(os::Clock::now() - start);
+    if (auto* const held = std::get_if<lock::Held>(&outcome)) {
+        return std::move(*held);
+    }
+    if (const auto* const interrupted = std::get_if<lock::Interrupted>(&outcome)) {
+        const int signal = interrupted->signal;
+        const auto result = interrupted->caller_gone ? plan::Result::caller_gone : plan::Result::stopped;
+        return plan::RunEnd{{result, 128 + signal, signal}, {128 + signal, signal}};
+    }
+    narrator.lock_not_had(std::get<lock::NotHad>(outcome));
+    const int status = plan.conflict_exit_code;
+    return plan::RunEnd{{plan::Result::not_started, status, 0}, {status, 0}};
+}
+
+plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main_args, os::Environment& environment,
+                                const std::string& run_id, const std::filesystem::path& state_dir, os::Events& events,
+                                report::Narrator& narrator) {
+    auto locks = take_locks(plan, state_dir, events, narrator);
+    if (const auto* const end = std::get_if<plan::RunEnd>(&locks)) {
+        narrator.write_report(end->ending);
+        return end->status;
+    }
+    const auto& held = std::get<lock::Held>(locks);
+    const journal::Runs runs(state_dir);
+    if (const int signal = rescue::finish_runs_of(held, runs, plan, events.signals(), narrator); signal != 0) {
+        const plan::RunEnd end = plan::stopped_by(signal);
+        narrator.write_report(end.ending);
+        return end.status;
+    }
+    return run::Supervisor(plan, main_args, run_id, runs, held, environment, events, narrator).run();
+}
+
+} // namespace
+
+plan::ExitStatus run(const plan::Plan& plan, const os::MainArgs& main_args, os::Signals& signals) {
+    const std::string run_id = journal::new_run_id();
+    os::Environment environment(main_args.envp);
+    report::Narrator narrator(plan, environment.block(), run_id);
+    try {
+        const std::filesystem::path state_dir = os::state_dir_path(plan.state_dir);
+        if (!removals_allowed(plan, state_dir, narrator)) {
+            narrator.write_report(plan::own_failure);
+            return {plan::own_failure_status, 0};
+        }
+        environment.set("FINALLY_RUN_ID", run_id);
+        // Orphans of the command become our children, so that we can find, wait for and reap them: prctl(2).
+        ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+        os::Events events(signals, run::what_to_watch(plan.stop_with_caller, signals));
+        return run_with_locks(plan, main_args, environment, run_id, state_dir, events, narrator);
+    } catch (const std::exception& error) {
+        narrator.failed(error);
+        narrator.write_report(plan::own_failure);
+        return {plan::own_failure_status, 0};
+    }
+}
+
+void say_error(std::string_view message) { report::Messages(plan::Verbosity::normal).error(message); }
+
+} // namespace finally_run::action

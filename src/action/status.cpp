@@ -1,0 +1,122 @@
+#include "action/status.hpp"
+
+#include "journal/file.hpp"
+#include "journal/leftover.hpp"
+#include "journal/runs.hpp"
+#include "journal/state.hpp"
+#include "os/state_dir.hpp"
+#include "report/status.hpp"
+#include "report/text.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+#include <vector>
+
+namespace finally_run::action {
+
+namespace {
+
+using report::RunStatus;
+
+RunStatus::State state_of(const journal::State& state, bool alive) {
+    if (!alive) {
+        return RunStatus::State::unfinished;
+    }
+    if (state.taken_over || state.handed_over) {
+        return RunStatus::State::finishing;
+    }
+    if (state.ending) {
+        return RunStatus::State::cleaning_up;
+    }
+    const bool setup = state.step && state.step->what == journal::Started::What::setup;
+    return setup ? RunStatus::State::setup : RunStatus::State::running;
+}
+
+// A lock of the state directory goes by its name, any other by its path.
+std::string name_of(const journal::LockId& lock, const std::filesystem::path& state_dir) {
+    const std::filesystem::path path(lock.path);
+    return path.parent_path() == state_dir ? path.filename().native() : lock.path;
+}
+
+RunStatus describe(const journal::State& state, bool alive, const std::filesystem::path& state_dir) {
+    RunStatus run;
+    run.id = state.opened.run_id;
+    run.state = state_of(state, alive);
+    if (alive) {
+        run.pid = state.taken_over ? state.taken_over->process.pid : state.opened.supervisor.pid;
+    }
+    run.started = std::chrono::system_clock::from_time_t(state.opened.started);
+    for (const journal::LockId& lock : state.opened.locks) {
+        run.locks.push_back({name_of(lock, state_dir), lock.shared});
+    }
+    for (auto cleanup = state.stack.rbegin(); cleanup != state.stack.rend(); ++cleanup) {
+        run.cleanups.push_back({std::string(plan::name_of(cleanup->kind)), cleanup->text});
+        if (alive && state.cleaning && state.cleaning->cleanup == cleanup->id) {
+            run.current = run.cleanups.back();
+        }
+    }
+    if (run.state == RunStatus::State::setup) {
+        run.current = RunStatus::Step{"setup", ""};
+    }
+    run.command = state.opened.command;
+    run.directory = state.opened.place.path;
+    run.job_url = state.opened.job_url;
+    return run;
+}
+
+// nullopt: it is over, or nobody is there to finish what never began.
+std::optional<RunStatus> look_up(const journal::Item& item, const std::filesystem::path& state_dir) {
+    std::string error;
+    bool alive = false;
+    try {
+        alive = journal::File::open(item.path).is_locked_by_other();
+    } catch (const std::system_error& failure) {
+        if (failure.code() == std::errc::no_such_file_or_directory) {
+            return std::nullopt;
+        }
+    }
+    // Read after the look at the lock: what is not alive then does not change any more.
+    const auto state = journal::read_state(item.path, &error);
+    if (!state && ::access(item.path.c_str(), F_OK) < 0) {
+        return std::nullopt; // it has ended meanwhile
+    }
+    if (!state) {
+        RunStatus damaged;
+        damaged.id = item.id;
+        damaged.state = RunStatus::State::damaged;
+        damaged.error = error;
+        return damaged;
+    }
+    if (state->over || (!alive && !state->begun)) {
+        return std::nullopt;
+    }
+    return describe(*state, alive, state_dir);
+}
+
+} // namespace
+
+std::string status(const plan::Status& request) {
+    const auto state_dir = os::state_dir_path(request.state_dir);
+    std::vector<RunStatus> found;
+    if (journal::Runs::exist(state_dir)) {
+        const journal::Runs runs(state_dir);
+        for (const journal::Item& item : runs.items()) {
+            if (auto run = look_up(item, state_dir)) {
+                if (const auto log = runs.log_of(item.id); ::access(log.c_str(), F_OK) == 0) {
+                    run->log = log.native();
+                }
+                found.push_back(std::move(*run));
+            }
+        }
+    }
+    if (request.json) {
+        return report::to_json(found);
+    }
+    return report::to_table(found, std::chrono::system_clock::now(), report::columns_of(STDOUT_FILENO, 100));
+}
+
+} // namespace finally_run::action

@@ -1,0 +1,72 @@
+#include "journal/leftover.hpp"
+
+#include "os/boot.hpp"
+#include "os/clock.hpp"
+#include "os/error.hpp"
+
+#include <cerrno>
+#include <poll.h>
+#include <system_error>
+#include <utility>
+
+namespace finally_run::journal {
+
+namespace {
+
+bool lock_unless_held(const File& file, Patience patience) {
+    const os::Deadline deadline = os::deadline_after(std::chrono::milliseconds(20));
+    while (!file.try_lock()) {
+        if (patience == Patience::none || os::has_passed(deadline)) {
+            return false;
+        }
+        ::poll(nullptr, 0, 1);
+    }
+    return true;
+}
+
+} // namespace
+
+Found claim(const std::filesystem::path& path, Patience patience) {
+    try {
+        File file = File::open(path);
+        if (!lock_unless_held(file, patience)) {
+            return Alive{};
+        }
+        if (!file.is_there()) {
+            return Gone{};
+        }
+        State state;
+        state.apply(file.read());
+        if (state.over || !state.begun) {
+            file.remove();
+            return Gone{};
+        }
+        if (state.opened.boot_id != os::boot_id()) {
+            file.drop_tail();
+        }
+        return Leftover{std::move(file), std::move(state)};
+    } catch (const Damaged& error) {
+        return Unreadable{error.what()};
+    } catch (const std::system_error& error) {
+        if (error.code().value() == ENOENT) {
+            return Gone{};
+        }
+        return Unreadable{error.what()};
+    }
+}
+
+std::optional<State> read_state(const std::filesystem::path& path, std::string* error) {
+    try {
+        File file = File::open(path);
+        State state;
+        state.apply(file.read());
+        return state;
+    } catch (const std::exception& failure) {
+        if (error != nullptr) {
+            *error = failure.what();
+        }
+        return std::nullopt;
+    }
+}
+
+} // namespace finally_run::journal

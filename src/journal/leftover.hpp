@@ -1,0 +1,43 @@
+// One journal that is there: does its run live, is it left over, can it be read?
+#pragma once
+
+#include "journal/file.hpp"
+#include "journal/state.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+
+namespace finally_run::journal {
+
+// Over by now, or nothing of it had begun.
+struct Gone {};
+
+// Somebody holds its lock: its supervisor, its guardian, or a recovery.
+struct Alive {};
+
+// Nothing of it may be executed.
+struct Unreadable {
+    std::string reason;
+};
+
+// Nobody will finish it but us: its lock is ours for as long as the file is open.
+struct Leftover {
+    File file;
+    State state;
+};
+
+using Found = std::variant<Gone, Alive, Unreadable, Leftover>;
+
+// Those who only look hold the lock for a moment too, so one refusal proves nothing. With patience it is asked for
+// again and again for a moment.
+enum class Patience { none, some };
+
+// Takes the lock of the journal if nobody has it. What is over or had not begun is removed on the way.
+[[nodiscard]] Found claim(const std::filesystem::path& path, Patience patience);
+
+// All that is in a journal at this moment, whoever has its lock. nullopt if it cannot be read.
+[[nodiscard]] std::optional<State> read_state(const std::filesystem::path& path, std::string* error = nullptr);
+
+} // namespace finally_run::journal

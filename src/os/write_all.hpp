@@ -1,0 +1,14 @@
+// Writes to a descriptor that may be slow, full, non-blocking or gone.
+#pragma once
+
+#include <chrono>
+#include <string_view>
+
+namespace finally_run::os {
+
+// Writes all of `bytes`, up to PIPE_BUF of them with one write(2). Gives up with ETIMEDOUT when the reader of a pipe,
+// socket or terminal has taken nothing for `patience`; O_NONBLOCK makes no difference. Returns 0 or an errno. SIGPIPE
+// must be blocked or ignored.
+[[nodiscard]] int write_all(int descriptor, std::string_view bytes, std::chrono::milliseconds patience) noexcept;
+
+} // namespace finally_run::os

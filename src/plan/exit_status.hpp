@@ -1,0 +1,37 @@
+// What the caller gets: an exit status, or the signal of which the command died.
+#pragma once
+
+#include "plan/result.hpp"
+
+namespace finally_run::plan {
+
+inline constexpr int time_limit_status = 124;
+inline constexpr int own_failure_status = 125;    // of finally-run itself, before the command
+inline constexpr int failed_cleanup_status = 120; // --strict
+
+struct ExitStatus {
+    int code = 0;
+    int signal = 0; // not 0: die of it rather than exit with the code
+
+    // --strict: a failed cleanup spoils a success, and nothing else.
+    [[nodiscard]] ExitStatus with_failed_cleanup() const {
+        return code == 0 && signal == 0 ? ExitStatus{failed_cleanup_status, 0} : *this;
+    }
+};
+
+// How the steps and the command went, and what comes of it.
+struct RunEnd {
+    Ending ending;
+    ExitStatus status;
+    bool begun = true; // false: nothing was started, so there is nothing to clean up
+};
+
+// Of finally-run itself, before the command.
+inline constexpr Ending own_failure{Result::not_started, own_failure_status, 0};
+
+// Told to end before it was over, so that nothing more began.
+[[nodiscard]] inline RunEnd stopped_by(int signal) {
+    return {{Result::stopped, 128 + signal, signal}, {128 + signal, signal}};
+}
+
+} // namespace finally_run::plan

@@ -1,0 +1,208 @@
+#include "report/narrator.hpp"
+
+#include "os/error.hpp"
+#include "report/report_file.hpp"
+#include "text/signal_name.hpp"
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <fcntl.h>
+#include <poll.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace finally_run::report {
+
+namespace {
+
+std::string local_time(std::chrono::system_clock::time_point time) {
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+    const bool recent = std::chrono::system_clock::now() - time < std::chrono::hours(12);
+    std::tm local = {};
+    ::localtime_r(&seconds, &local);
+    std::array<char, 32> text{};
+    std::strftime(text.data(), text.size(), recent ? "%H:%M:%S" : "%Y-%m-%d %H:%M", &local);
+    return text.data();
+}
+
+std::string describe(const std::optional<lock::Holder>& holder) {
+    if (!holder) {
+        return "held by a process that cannot be seen from here";
+    }
+    std::string text = "held by ";
+    if (!holder->run_id.empty()) {
+        text.append("run ").append(holder->run_id).append(", ");
+    }
+    text.append("pid ").append(std::to_string(holder->pid));
+    text.append(" since ").append(local_time(holder->since));
+    // The address stands before the command, which may be long and is what a message cuts first.
+    if (!holder->job_url.empty()) {
+        text.append(", ").append(holder->job_url);
+    }
+    return text.append(": ").append(holder->command);
+}
+
+} // namespace
+
+Narrator::Narrator(const plan::Plan& plan, const char* const* environment, std::string run_id)
+    : m_plan(plan), m_messages(plan.verbosity), m_ci_log(resolve_ci(plan.ci, environment), run_id, m_messages) {
+    m_report.version = FINALLY_RUN_VERSION;
+    m_report.id = std::move(run_id);
+    m_report.started = std::chrono::system_clock::now();
+    if (!plan.report.empty()) {
+        m_report.command.assign(plan.command.begin(), plan.command.end());
+    }
+}
+
+void Narrator::failed(std::string_view what, std::string_view object, std::string_view reason) {
+    m_messages.error(what, object, reason);
+}
+
+void Narrator::failed(const std::exception& error) {
+    const auto* const system = dynamic_cast<const std::system_error*>(&error);
+    if (system == nullptr) {
+        failed(error.what());
+        return;
+    }
+    // what() is "operation: object: reason". Apart, so that a long path does not push the reason out of the message.
+    const std::string_view reason = os::error_text(system->code().value());
+    std::string_view what = system->what();
+    if (what.ends_with(reason)) {
+        what.remove_suffix(std::min(what.size(), reason.size() + std::string_view(": ").size()));
+    }
+    failed(what, {}, reason);
+}
+
+bool Narrator::lock_awaited(const std::string& name, const std::optional<lock::Holder>& holder) {
+    m_messages.transient("waiting for lock", name, describe(holder));
+    return m_plan.verbosity != plan::Verbosity::quiet && ::isatty(STDERR_FILENO) == 1;
+}
+
+void Narrator::lock_wait_over(text::Duration waited) {
+    m_messages.finish_transient();
+    m_report.lock_wait = waited;
+}
+
+void Narrator::lock_not_had(const lock::NotHad& not_had) {
+    if (not_had.why == lock::NotHad::Why::outer_run) {
+        m_messages.error("lock", not_had.name,
+                         "an outer run holds it, pid " + std::to_string(not_had.holder->pid) +
+                             ": this run would wait for itself");
+    } else {
+        m_messages.note("lock", not_had.name, describe(not_had.holder)); // the status tells it too
+    }
+}
+
+void Narrator::setup_begins(const std::string& cmd) { m_ci_log.open_section("setup", cmd); }
+
+void Narrator::setup_ends(const std::string& cmd, const cleanup::Outcome& outcome, text::Duration took) {
+    step_ended("setup", cmd, outcome, took, m_report.setups);
+}
+
+void Narrator::noticed(supervise::Notice notice) {
+    const std::string signal = text::signal_name(m_plan.stop_signal);
+    switch (notice) {
+    case supervise::Notice::time_limit:
+        m_messages.note("time limit", duration_text(*m_plan.timeout), "sent " + signal);
+        break;
+    case supervise::Notice::caller_gone:
+        m_messages.note("caller has gone", {}, "sent " + signal);
+        break;
+    case supervise::Notice::killed:
+        m_messages.note("grace period", duration_text(*m_plan.grace), "over, sent KILL");
+        break;
+    }
+}
+
+void Narrator::command_ended(text::Duration took) {
+    m_report.command_duration = took;
+    m_messages.detail("command ended after", duration_text(took));
+}
+
+void Narrator::step_ended(std::string_view kind, const std::string& text, const cleanup::Outcome& outcome,
+                          text::Duration took, std::vector<StepReport>& list) {
+    const bool success = outcome.error.empty();
+    m_ci_log.close_section(success ? "done" : "failed", took);
+    if (success) {
+        m_messages.detail(kind, text, "done after " + duration_text(took));
+    } else {
+        m_ci_log.failure(kind, text, outcome.error);
+    }
+    if (m_plan.report.empty()) {
+        return;
+    }
+    list.push_back({.kind = std::string(kind),
+                    .text = text,
+                    .exit_code = outcome.exit_code,
+                    .signal = outcome.signal,
+                    .attempts = outcome.attempts,
+                    .duration = took,
+                    .error = outcome.error});
+}
+
+void Narrator::begin(const cleanup::Cleanup& cleanup) {
+    m_ci_log.open_section(plan::name_of(cleanup.kind), cleanup.text);
+}
+
+void Narrator::end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration took) {
+    step_ended(plan::name_of(cleanup.kind), cleanup.text, outcome, took, m_report.cleanups);
+}
+
+void Narrator::on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal) {
+    const int number = signal.number;
+    if (os::default_action(number) == os::DefaultAction::ignore || std::exchange(m_signal_told, true)) {
+        return;
+    }
+    m_messages.note("still cleaning up after " + text::signal_name(number), cleanup.text);
+}
+
+void Narrator::moved(const cleanup::Cleanup& cleanup, std::string_view reason) {
+    m_messages.note(plan::name_of(cleanup.kind), cleanup.text,
+                    "runs in an empty directory: " + (cleanup.place ? cleanup.place->path + ": " : "") +
+                        std::string(reason));
+}
+
+void Narrator::journal_trouble(std::string_view what, std::string_view reason) {
+    if (std::ranges::find(m_troubles, what) == m_troubles.end()) {
+        m_troubles.emplace_back(what);
+        m_messages.error("journal", what, reason);
+    }
+}
+
+void Narrator::taken_over(plan::Actor by, const journal::State& state) {
+    const std::size_t cleanups = state.stack.size();
+    const std::string left = std::to_string(cleanups) + (cleanups == 1 ? " cleanup left" : " cleanups left");
+    if (by == plan::Actor::recovery) {
+        m_messages.note("recovering run " + state.opened.run_id, state.opened.command, left);
+    } else if (!state.handed_over) {
+        m_messages.note(state.ending ? "was killed; its guardian goes on cleaning up"
+                                     : "was killed; its guardian ends the command and cleans up",
+                        {}, left);
+    }
+}
+
+bool Narrator::is_heard() {
+    pollfd state{STDERR_FILENO, 0, 0};
+    return ::poll(&state, 1, 0) == 0 || (state.revents & (POLLERR | POLLHUP | POLLNVAL)) == 0;
+}
+
+void Narrator::noted(std::string_view what, std::string_view object, std::string_view reason) {
+    m_messages.note(what, object, reason);
+}
+
+void Narrator::write_report(const plan::Ending& ending) {
+    if (m_plan.report.empty()) {
+        return;
+    }
+    m_report.ending = ending;
+    m_report.duration = os::Clock::now() - m_start;
+    try {
+        write_atomically(AT_FDCWD, m_plan.report, to_json(m_report));
+    } catch (const std::system_error& error) {
+        m_messages.error("report", m_plan.report, os::error_text(error.code().value()));
+    }
+}
+
+} // namespace finally_run::report

@@ -1,0 +1,70 @@
+// Tells people and programs what happens: messages, CI sections, and the values of the report.
+#pragma once
+
+#include "cleanup/executor.hpp"
+#include "journal/state.hpp"
+#include "lock/lock.hpp"
+#include "plan/plan.hpp"
+#include "report/ci_log.hpp"
+#include "report/json_report.hpp"
+#include "report/messages.hpp"
+#include "supervise/supervise.hpp"
+
+#include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace finally_run::report {
+
+class Narrator : public cleanup::Observer {
+public:
+    // `plan` and `environment` outlive this.
+    Narrator(const plan::Plan& plan, const char* const* environment, std::string run_id);
+
+    // finally-run itself failed: what, on which object, and why.
+    void failed(std::string_view what, std::string_view object = {}, std::string_view reason = {});
+
+    // The same, from an exception.
+    void failed(const std::exception& error);
+
+    bool lock_awaited(const std::string& name, const std::optional<lock::Holder>& holder);
+    void lock_wait_over(text::Duration waited);
+    void lock_not_had(const lock::NotHad& not_had);
+
+    void setup_begins(const std::string& cmd);
+    // An empty error: it succeeded.
+    void setup_ends(const std::string& cmd, const cleanup::Outcome& outcome, text::Duration took);
+    void noticed(supervise::Notice notice);
+    void command_ended(text::Duration took);
+
+    void begin(const cleanup::Cleanup& cleanup) override;
+    void end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration took) override;
+    void on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal) override;
+    void moved(const cleanup::Cleanup& cleanup, std::string_view reason) override;
+
+    // Something about the journal: each of these once.
+    void journal_trouble(std::string_view what, std::string_view reason);
+    // Somebody other than its supervisor finishes a run.
+    void taken_over(plan::Actor by, const journal::State& state);
+    // Whether anybody can read what is said.
+    [[nodiscard]] static bool is_heard();
+    void noted(std::string_view what, std::string_view object = {}, std::string_view reason = {});
+
+    // Writes the report if the plan asks for one.
+    void write_report(const plan::Ending& ending);
+
+private:
+    void step_ended(std::string_view kind, const std::string& text, const cleanup::Outcome& outcome,
+                    text::Duration took, std::vector<StepReport>& list);
+
+    const plan::Plan& m_plan;
+    Messages m_messages;
+    CiLog m_ci_log;
+    Report m_report;
+    os::Clock::time_point m_start = os::Clock::now();
+    bool m_signal_told = false;
+    std::vector<std::string> m_troubles; // told
+};
+
+} // namespace finally_run::report

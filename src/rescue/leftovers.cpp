@@ -1,0 +1,191 @@
+#include "rescue/leftovers.hpp"
+
+#include "cleanup/fresh_directory.hpp"
+#include "journal/file.hpp"
+#include "lock/waiter.hpp"
+#include "os/boot.hpp"
+#include "os/error.hpp"
+#include "os/place.hpp"
+#include "rescue/take_over.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <optional>
+#include <sys/file.h>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace finally_run::rescue {
+
+namespace {
+
+bool is_same(const journal::LockId& theirs, const lock::LockFile& ours) {
+    return theirs.device == ours.device && theirs.inode == ours.inode;
+}
+
+// Those that need something of ours: the file, or, after a reboot or when it was made anew, what is at its path now.
+bool concerns(const journal::Opened& opened, const lock::Held& held) {
+    return std::ranges::any_of(opened.locks, [&](const journal::LockId& theirs) {
+        return std::ranges::any_of(held, [&](const lock::LockFile& ours) {
+            return is_same(theirs, ours) || theirs.path == lock::absolute_path_of(ours);
+        });
+    });
+}
+
+// We hold the lock that it held, so it cannot be running: whoever has its journal is finishing it.
+bool must_be_dead(const journal::Opened& opened, const lock::Held& held) {
+    return std::ranges::any_of(opened.locks, [&](const journal::LockId& theirs) {
+        return std::ranges::any_of(
+            held, [&](const lock::LockFile& ours) { return is_same(theirs, ours) && !(theirs.shared && ours.shared); });
+    });
+}
+
+// The locks of a leftover that we do not hold anyway. Nobody waits here: in this order two could wait for each other,
+// and whoever has one of them must finish the same leftover first, so waits for us.
+lock::Held take_others(const journal::Opened& opened, const lock::Held& held) {
+    lock::Held others;
+    for (const journal::LockId& theirs : opened.locks) {
+        if (std::ranges::any_of(held, [&](const lock::LockFile& ours) { return is_same(theirs, ours); })) {
+            continue;
+        }
+        try {
+            lock::LockFile file = lock::open_lock_file({theirs.path, theirs.shared}, {});
+            if (::flock(file.fd.get(), (theirs.shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0) {
+                others.push_back(std::move(file));
+            }
+        } catch (const std::system_error&) { // its directory is gone: then nobody has it
+        }
+    }
+    return others;
+}
+
+void tell(const journal::Item& item, const journal::Runs& runs, const plan::Plan& plan, report::Narrator& narrator) {
+    // Whoever lives is passed over at the first look, and so is whoever is looked at by somebody else just now: the
+    // next start tells.
+    const journal::Found found = journal::claim(item.path, journal::Patience::none);
+    const auto* const leftover = std::get_if<journal::Leftover>(&found);
+    const auto* const unreadable = std::get_if<journal::Unreadable>(&found);
+    if ((leftover == nullptr && unreadable == nullptr) || !runs.mark_told(item.id)) {
+        return;
+    }
+    if (leftover != nullptr) {
+        const std::string place = plan.state_dir.empty() ? "" : " --state-dir " + plan.state_dir;
+        narrator.noted("run " + item.id + " was left unfinished", leftover->state.opened.command,
+                       "finally-run" + place + " --recover finishes it");
+    } else {
+        narrator.failed("run " + item.id + " was left unfinished and cannot be recovered", {}, unreadable->reason);
+    }
+}
+
+} // namespace
+
+plan::Plan plan_of(const journal::Opened& opened, plan::Verbosity verbosity) {
+    plan::Plan plan;
+    plan.stop_signal = opened.stop_signal;
+    plan.grace = opened.grace;
+    plan.cleanup_timeout = opened.cleanup_timeout;
+    plan.cleanup_retries = opened.cleanup_retries;
+    plan.verbosity = verbosity;
+    return plan;
+}
+
+Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs, plan::Verbosity verbosity,
+                          os::Signals& signals) {
+    const journal::Opened opened = leftover.state.opened;
+    const plan::Plan plan = plan_of(opened, verbosity);
+    const bool same_boot = opened.boot_id == os::boot_id();
+    const bool same_pids = same_boot && opened.pid_namespace == os::pid_namespace();
+    std::vector<std::string> kept = opened.environment;
+    std::vector<char*> entries;
+    entries.reserve(kept.size() + 1);
+    for (std::string& entry : kept) {
+        entries.push_back(entry.data());
+    }
+    entries.push_back(nullptr);
+    os::Environment environment(entries.data());
+    environment.set("FINALLY_RUN_ID", opened.run_id);
+    environment.set("FINALLY_RUN_JOURNAL", leftover.file.path().native());
+    report::Narrator narrator(plan, environment.block(), opened.run_id);
+    cleanup::Output output(runs.log_of(opened.run_id));
+    os::Events events(signals, {});
+
+    cleanup::Stack stack(
+        std::move(leftover.file), std::move(leftover.state),
+        [&](std::string_view what, std::string_view reason) { narrator.journal_trouble(what, reason); });
+    const os::Fd directory = os::open_place(opened.place, same_boot);
+    std::optional<cleanup::FreshDirectory> fresh;
+    if (!directory) {
+        narrator.noted(opened.place.path.empty() ? "directory of run " + opened.run_id : opened.place.path,
+                       os::error_text(errno), "its cleanups run in an empty directory");
+        fresh.emplace();
+    }
+    const DeadRun dead_run{.stack = stack,
+                           .plan = plan,
+                           .environment = environment,
+                           .output = output,
+                           .same_boot = same_boot,
+                           .same_pids = same_pids,
+                           .directory = fresh ? fresh->fd() : directory.get(),
+                           .mask = opened.mask};
+    const Rescued end = take_over(plan::Actor::recovery, dead_run, events, narrator);
+    if (const auto log = output.finish(end.failed > 0); !log.empty()) {
+        narrator.failed("output of the cleanups", log.native());
+    }
+    return {end.failed, end.stop};
+}
+
+int wait_for_other(const std::filesystem::path& path, os::Signals& signals) {
+    std::optional<journal::File> file;
+    try {
+        file = journal::File::open(path);
+    } catch (const std::system_error&) { // it has just been finished
+        return 0;
+    }
+    os::Events events(signals, {});
+    lock::Waiter waiter(file->fd(), LOCK_EX);
+    for (;;) {
+        const os::Event event = events.wait(std::nullopt, waiter.ready_fd());
+        if (std::holds_alternative<os::Readable>(event)) {
+            static_cast<void>(waiter.result()); // joins its thread: we may fork soon
+            return 0;
+        }
+        const auto* const signal = std::get_if<os::Signal>(&event);
+        if (signal != nullptr && os::default_action(signal->number) == os::DefaultAction::end) {
+            return signal->number;
+        }
+    }
+}
+
+int finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const plan::Plan& plan, os::Signals& signals,
+                   report::Narrator& narrator) {
+    const bool silent = plan.verbosity == plan::Verbosity::quiet || !narrator.is_heard();
+    for (const journal::Item& item : runs.items()) {
+        const auto state = locks.empty() ? std::nullopt : journal::read_state(item.path);
+        if (!state || !concerns(state->opened, locks)) {
+            if (!item.told && !silent) {
+                tell(item, runs, plan, narrator);
+            }
+            continue;
+        }
+        journal::Found found = journal::claim(item.path, journal::Patience::some);
+        while (std::holds_alternative<journal::Alive>(found) && must_be_dead(state->opened, locks)) {
+            if (const int signal = wait_for_other(item.path, signals); signal != 0) {
+                return signal;
+            }
+            found = journal::claim(item.path, journal::Patience::some);
+        }
+        if (auto* const leftover = std::get_if<journal::Leftover>(&found)) {
+            const lock::Held others = take_others(state->opened, locks);
+            if (const int signal = finish_leftover(std::move(*leftover), runs, plan.verbosity, signals).stop;
+                signal != 0) {
+                return signal;
+            }
+            runs.forget_mark(item.id);
+        }
+    }
+    return 0;
+}
+
+} // namespace finally_run::rescue

@@ -1,0 +1,164 @@
+#include "rescue/take_over.hpp"
+
+#include "os/boot.hpp"
+#include "supervise/aftermath.hpp"
+#include "supervise/survivors.hpp"
+
+#include <csignal>
+#include <string>
+#include <unistd.h>
+
+namespace finally_run::rescue {
+
+namespace {
+
+// Nobody saw how the command ended. A shell shows 137 for what was killed by SIGKILL, as the supervisor most likely
+// was.
+constexpr plan::Ending lost{plan::Result::lost, 128 + SIGKILL, SIGKILL};
+
+// What ends the wait of a recovery that is told to stop.
+struct GivenUp {};
+
+// The narrator's ears, and a memory for the first request to stop: it aborts no cleanup, but what was to follow.
+class Listener : public cleanup::Observer {
+public:
+    explicit Listener(report::Narrator& narrator) : m_narrator(narrator) {}
+
+    void hear(const os::Signal& signal) {
+        if (m_stop == 0 && os::default_action(signal.number) == os::DefaultAction::end) {
+            m_stop = signal.number;
+        }
+    }
+
+    void begin(const cleanup::Cleanup& cleanup) override { m_narrator.begin(cleanup); }
+    void end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration took) override {
+        m_narrator.end(cleanup, outcome, took);
+    }
+    void on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal) override {
+        m_narrator.on_signal(cleanup, signal);
+        hear(signal);
+    }
+    void moved(const cleanup::Cleanup& cleanup, std::string_view reason) override { m_narrator.moved(cleanup, reason); }
+    [[nodiscard]] int stop() const { return m_stop; }
+
+private:
+    report::Narrator& m_narrator;
+    int m_stop = 0;
+};
+
+class Successor {
+public:
+    Successor(plan::Actor by, const DeadRun& dead_run, os::Events& events, Listener& listener)
+        : m_by(by), m_dead_run(dead_run), m_events(events), m_listener(listener),
+          m_opened(dead_run.stack.state().opened) {}
+
+    void stop_step(const journal::Started& step);
+    void let_end(const journal::Started& cleaning);
+    std::size_t run_cleanups(const plan::Ending& ending);
+
+private:
+    [[nodiscard]] supervise::Aftermath aftermath(const journal::Started& started, pid_t session, bool own_group) const;
+
+    plan::Actor m_by;
+    const DeadRun& m_dead_run;
+    os::Events& m_events;
+    Listener& m_listener;
+    const journal::Opened m_opened;
+};
+
+supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t session, bool own_group) const {
+    const supervise::Survivors survivors{
+        .pid = started.process.pid,
+        .boot_nanoseconds = started.process.boot_nanoseconds,
+        .session = session,
+        .mark = "FINALLY_RUN_ID=" + m_opened.run_id,
+        // Long after, a session or a group of that number may be somebody else's.
+        .alone_in_group = own_group && m_by == plan::Actor::guardian,
+    };
+    return {.members = [survivors] { return survivors.members(); },
+            .events = m_events,
+            .stop_signal = m_opened.stop_signal,
+            .told_group = 0,
+            .told_signal = 0,
+            .on_signal = [this](const os::Signal& signal) { m_listener.hear(signal); }};
+}
+
+void Successor::stop_step(const journal::Started& step) {
+    if (m_dead_run.same_pids) {
+        aftermath(step, m_opened.session, m_opened.own_group).stop(os::deadline_after(m_opened.grace));
+    }
+}
+
+// A cleanup that still runs is not cut off: it may be in the middle of what must not be done by two at once.
+void Successor::let_end(const journal::Started& cleaning) {
+    if (!m_dead_run.same_pids) {
+        return;
+    }
+    auto rest = aftermath(cleaning, cleaning.process.pid, true);
+    if (m_by == plan::Actor::recovery) {
+        rest.on_signal = [this](const os::Signal& signal) {
+            m_listener.hear(signal);
+            if (m_listener.stop() != 0) {
+                throw GivenUp{};
+            }
+        };
+    }
+    if (!rest.wait_until(os::deadline_after(m_opened.cleanup_timeout))) {
+        rest.stop(os::deadline_after(m_opened.grace));
+    }
+}
+
+std::size_t Successor::run_cleanups(const plan::Ending& ending) {
+    for (const auto& [name, path] : m_dead_run.stack.state().variables()) {
+        m_dead_run.environment.set(name, path);
+    }
+    cleanup::tell_ending(m_dead_run.environment, ending, m_by);
+    const plan::Plan& plan = m_dead_run.plan;
+    const cleanup::Settings settings{.limits = {plan.cleanup_timeout, plan.grace},
+                                     .retries = plan.cleanup_retries,
+                                     .env = m_dead_run.environment.block(),
+                                     .directory = m_dead_run.directory,
+                                     .mask = m_dead_run.mask,
+                                     .same_boot = m_dead_run.same_boot};
+    std::size_t failed = 0;
+    do {
+        failed += cleanup::run_all(m_dead_run.stack, ending.result, settings, m_dead_run.output, m_events, m_listener);
+    } while (!m_dead_run.stack.close());
+    return failed;
+}
+
+} // namespace
+
+Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events, report::Narrator& narrator) {
+    cleanup::Stack& stack = dead_run.stack;
+    const journal::State found = stack.state();
+    if (found.over || !found.begun) {
+        static_cast<void>(stack.close(true));
+        return {found.ending.value_or(plan::Ending{})};
+    }
+    Listener listener(narrator);
+    Successor successor(by, dead_run, events, listener);
+    stack.record(journal::TakenOver{by, {::getpid(), os::boot_nanoseconds()}});
+    narrator.taken_over(by, found);
+    if (found.step) {
+        successor.stop_step(*found.step);
+    }
+    const plan::Ending ending = found.ending.value_or(lost);
+    if (!found.ending) {
+        stack.record(journal::Ended{ending});
+    }
+    if (found.cleaning) {
+        try {
+            successor.let_end(*found.cleaning);
+        } catch (const GivenUp&) {
+            return {ending, 0, listener.stop()};
+        }
+        if (found.handed_over) {
+            stack.record(journal::CleanupEnded{found.cleaning->cleanup, {}});
+        }
+    }
+    const std::size_t failed = successor.run_cleanups(ending);
+    return {ending, failed, listener.stop()};
+}
+
+} // namespace finally_run::rescue

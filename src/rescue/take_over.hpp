@@ -1,0 +1,43 @@
+// Finishes a run whose supervisor is gone: stops what still lives, runs what is left of the stack, ends the journal.
+#pragma once
+
+#include "cleanup/executor.hpp"
+#include "cleanup/output.hpp"
+#include "cleanup/stack.hpp"
+#include "os/environment.hpp"
+#include "os/events.hpp"
+#include "plan/plan.hpp"
+#include "plan/result.hpp"
+#include "report/narrator.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <sys/types.h>
+
+namespace finally_run::rescue {
+
+// A run as its successor finds it. All is borrowed; the journal is locked.
+struct DeadRun {
+    cleanup::Stack& stack;
+    const plan::Plan& plan; // its limits
+    os::Environment& environment;
+    cleanup::Output& output;
+    // Pids mean something only where and when they were written down: to a guardian they always do.
+    bool same_boot = true;
+    bool same_pids = true;    // the boot and the pid namespace
+    int directory = AT_FDCWD; // where its cleanups run; AT_FDCWD: where we are
+    std::optional<mode_t> mask = {};
+};
+
+struct Rescued {
+    plan::Ending ending;
+    std::size_t failed = 0; // cleanups
+    int stop = 0;           // the first signal that told us to stop meanwhile; 0: none
+};
+
+// Signals abort no cleanup. Only a recovery that still waits for a cleanup of the dead run gives up, so that a person
+// can end that wait: then the journal stays.
+[[nodiscard]] Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events,
+                                report::Narrator& narrator);
+
+} // namespace finally_run::rescue

@@ -1,0 +1,45 @@
+#include "run/caller.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <string_view>
+
+namespace finally_run::run {
+
+namespace {
+
+std::string_view variable(const char* name) {
+    const char* const value = std::getenv(name);
+    return value != nullptr ? value : "";
+}
+
+} // namespace
+
+os::Watched what_to_watch(plan::StopWithCaller wish, const CallerContext& context) {
+    switch (wish) {
+    case plan::StopWithCaller::never:
+        return {};
+    case plan::StopWithCaller::always:
+        break;
+    case plan::StopWithCaller::automatic:
+        if (context.hangup_ignored || (!context.ci && !context.ssh_no_terminal)) {
+            return {};
+        }
+        break;
+    }
+    // When the ssh client goes away, nobody is told: a shell in between lives on, and only the end of its reader shows.
+    return {.caller = true, .stdout_reader = context.ssh_no_terminal};
+}
+
+os::Watched what_to_watch(plan::StopWithCaller wish, const os::Signals& signals) {
+    if (wish == plan::StopWithCaller::never) {
+        return {};
+    }
+    const std::string_view ci = variable("CI");
+    return what_to_watch(wish,
+                         {.ci = !ci.empty() && ci != "false" && ci != "0",
+                          .ssh_no_terminal = !variable("SSH_CONNECTION").empty() && !os::has_controlling_terminal(),
+                          .hangup_ignored = signals.ignored_at_entry(SIGHUP)});
+}
+
+} // namespace finally_run::run

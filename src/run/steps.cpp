@@ -1,0 +1,161 @@
+#include "run/steps.hpp"
+
+#include "cleanup/command.hpp"
+#include "cleanup/fresh_directory.hpp"
+#include "os/error.hpp"
+#include "os/random.hpp"
+
+#include <cerrno>
+#include <sys/stat.h>
+#include <utility>
+
+namespace finally_run::run {
+
+namespace {
+
+using plan::Result;
+using Kind = cleanup::Cleanup::Kind;
+
+// 126 and 127 are about the program; that no process could be made is our own failure.
+int status_of(const os::SpawnResult& result) {
+    return result.exec_failed ? result.shell_code() : plan::own_failure_status;
+}
+
+} // namespace
+
+Steps::Steps(const plan::Plan& plan, bool shares_group, cleanup::Stack& stack, cleanup::Output& output,
+             os::Environment& environment, os::Events& events, report::Narrator& narrator)
+    : m_plan(plan), m_placement(shares_group ? os::Placement::shared_group : os::Placement::own_group), m_stack(stack),
+      m_output(output), m_environment(environment), m_events(events), m_narrator(narrator) {}
+
+plan::RunEnd Steps::run() {
+    plan::RunEnd end = run_steps();
+    end.begun = m_begun;
+    return end;
+}
+
+plan::RunEnd Steps::run_steps() {
+    for (const plan::Step& step : m_plan.steps) {
+        if (const int signal = m_events.signals().pending_stop(); signal != 0) {
+            return plan::stopped_by(signal);
+        }
+        if (auto end = take(step)) {
+            return *end;
+        }
+    }
+    if (const int signal = m_events.signals().pending_stop(); signal != 0) {
+        return plan::stopped_by(signal);
+    }
+    return run_command();
+}
+
+std::optional<plan::RunEnd> Steps::take(const plan::Step& step) {
+    switch (step.kind) {
+    case plan::Step::Kind::cleanup:
+        m_stack.push({.kind = Kind::command, .text = step.text});
+        break;
+    case plan::Step::Kind::on_success:
+        m_stack.push({.kind = Kind::on_success, .text = step.text});
+        break;
+    case plan::Step::Kind::on_failure:
+        m_stack.push({.kind = Kind::on_failure, .text = step.text});
+        break;
+    case plan::Step::Kind::remove:
+        m_stack.push({.kind = Kind::remove, .text = step.text});
+        break;
+    case plan::Step::Kind::temp_dir:
+        make_temp_dir(step.text);
+        break;
+    case plan::Step::Kind::setup:
+        return run_setup(step.text);
+    }
+    return std::nullopt;
+}
+
+void Steps::make_temp_dir(const std::string& variable) {
+    // Registered before it exists. Nobody can have guessed the name; if it is there all the same it is not ours.
+    const std::string path = cleanup::temp_parent() + "/finally-run." + os::random_name();
+    m_stack.push({.kind = Kind::temp_dir, .text = path, .variable = variable});
+    m_begun = true;
+    if (::mkdir(path.c_str(), S_IRWXU) < 0) {
+        const int error = errno;
+        m_stack.withdraw(path);
+        os::throw_error(error, "temporary directory", path);
+    }
+    ::chmod(path.c_str(), S_IRWXU); // whatever the umask took away
+    m_environment.set(variable, path);
+}
+
+std::variant<supervise::Completion, supervise::NotStarted>
+Steps::supervise(journal::Started::What what, os::SpawnRequest request, text::Limit timeout, plan::Orphans orphans) {
+    request.in_child = m_stack.in_child(what);
+    request.env = m_environment.block();
+    request.signals = m_events.signals().inherited();
+    request.ignored_here = m_events.signals().ignored_here();
+    request.placement = m_placement;
+    const supervise::Limits limits{timeout, m_plan.grace, m_plan.stop_signal, orphans};
+    auto result =
+        supervise::supervise(request, limits, m_events, [&](supervise::Notice notice) { m_narrator.noticed(notice); });
+    m_stack.check_child();
+    // Without a process, memory or descriptor to be had nothing has happened; a missing program is a step that failed.
+    const auto* const not_started = std::get_if<supervise::NotStarted>(&result);
+    m_begun = m_begun || not_started == nullptr || not_started->result.exec_failed;
+    return result;
+}
+
+std::optional<plan::RunEnd> Steps::run_setup(const std::string& cmd) {
+    m_narrator.setup_begins(cmd);
+    const auto start = os::Clock::now();
+    const cleanup::CommandLine line(cmd);
+    const int out = m_output.writable();
+    os::SpawnRequest request{};
+    request.argv = line.argv();
+    request.stdio = os::Stdio{m_output.null(), out, out};
+    const auto result = supervise(journal::Started::What::setup, request, std::nullopt, plan::Orphans::leave);
+
+    cleanup::Outcome outcome;
+    outcome.attempts = 1;
+    std::optional<plan::RunEnd> end;
+    if (const auto* const not_started = std::get_if<supervise::NotStarted>(&result)) {
+        outcome.exit_code = status_of(not_started->result);
+        outcome.error = cleanup::failure_of(not_started->result);
+        end = {{Result::setup_failed, *outcome.exit_code, 0}, {*outcome.exit_code, 0}};
+    } else {
+        const auto& ended = std::get<supervise::Completion>(result);
+        outcome.exit_code = ended.status.shell_code();
+        outcome.signal = ended.status.signal();
+        outcome.error = cleanup::failure_of(ended.status);
+        if (!outcome.error.empty()) {
+            end = {ended.ending, {*outcome.exit_code, outcome.signal}};
+            end->ending.result = ended.stopped ? ended.ending.result : Result::setup_failed;
+        } else if (const int told = ended.stop_request; told != 0) {
+            // The setup has ended well all the same; what it was to be the setup of must not begin any more.
+            end = plan::stopped_by(told);
+            end->ending.result = ended.stopped ? ended.ending.result : Result::stopped;
+        }
+    }
+    m_stack.record(journal::SetupEnded{});
+    m_narrator.setup_ends(cmd, outcome, os::Clock::now() - start);
+    return end;
+}
+
+plan::RunEnd Steps::run_command() {
+    const auto start = os::Clock::now();
+    os::SpawnRequest request{};
+    request.argv = m_plan.command.data();
+    const auto result = supervise(journal::Started::What::command, request, m_plan.timeout, m_plan.orphans);
+    if (const auto* const not_started = std::get_if<supervise::NotStarted>(&result)) {
+        const std::string_view name = m_plan.command.front();
+        m_narrator.failed("cannot run", name.empty() ? "''" : name, os::error_text(not_started->result.error));
+        const int status = status_of(not_started->result);
+        return {{Result::not_started, status, 0}, {status, 0}};
+    }
+    const auto& ended = std::get<supervise::Completion>(result);
+    m_narrator.command_ended(os::Clock::now() - start);
+    if (ended.ending.result == Result::timeout) {
+        return {ended.ending, {plan::time_limit_status, 0}};
+    }
+    return {ended.ending, {ended.status.shell_code(), ended.status.signal()}};
+}
+
+} // namespace finally_run::run

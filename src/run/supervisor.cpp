@@ -1,0 +1,162 @@
+#include "run/supervisor.hpp"
+
+#include "cleanup/executor.hpp"
+#include "journal/file.hpp"
+#include "os/error.hpp"
+#include "os/process.hpp"
+#include "rescue/take_over.hpp"
+#include "run/first_record.hpp"
+#include "run/steps.hpp"
+#include "run/third_interrupt.hpp"
+
+#include <compare>
+#include <csignal>
+#include <exception>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include <utility>
+
+namespace finally_run::run {
+
+namespace {
+
+plan::RunEnd run_program(Steps& program, cleanup::Stack& stack, report::Narrator& narrator) {
+    try {
+        return program.run();
+    } catch (const std::exception& error) {
+        if (stack.state().step) {
+            throw; // it may be running, out of our control: the guardian ends it before it cleans up
+        }
+        narrator.failed(error);
+        plan::RunEnd end{plan::own_failure, {plan::own_failure_status, 0}};
+        end.begun = stack.state().begun;
+        return end;
+    }
+}
+
+bool still_runs(const journal::Started& started) {
+    const auto process = os::read_process(started.process.pid);
+    return process && !process->ended && std::is_lteq(os::start_against(*process, started.process.boot_nanoseconds));
+}
+
+} // namespace
+
+Supervisor::Supervisor(const plan::Plan& plan, const os::MainArgs& main_args, const std::string& run_id,
+                       const journal::Runs& runs, const lock::Held& locks, os::Environment& environment,
+                       os::Events& events, report::Narrator& narrator)
+    : m_plan(plan), m_locks(locks), m_environment(environment), m_events(events), m_narrator(narrator),
+      m_shares_group(os::has_controlling_terminal()), m_output(runs.log_of(run_id)),
+      m_stack(start_journal(run_id, runs, main_args)),
+      m_guardian(
+          run_id, main_args, events, [this] { return settle_guardian(); }, [this] { finish_as_guardian(); }) {
+    environment.set("FINALLY_RUN_JOURNAL", m_stack.file().path().native());
+}
+
+cleanup::Stack Supervisor::start_journal(const std::string& run_id, const journal::Runs& runs,
+                                         const os::MainArgs& main_args) const {
+    journal::State state;
+    state.opened = first_record(m_plan, run_id, m_locks, !m_shares_group, main_args.envp);
+    auto file = journal::File::create(runs, state.opened, m_plan.durable);
+    return {std::move(file), std::move(state),
+            [&narrator = m_narrator](std::string_view what, std::string_view reason) {
+                narrator.journal_trouble(what, reason);
+            }};
+}
+
+// In the guardian, right after the fork: what was in argv and envp of main is copied, and what CI systems look for when
+// they hunt leftovers is taken out, for the guardian and for the cleanups that it may run.
+std::vector<int> Supervisor::settle_guardian() {
+    m_environment.detach();
+    for (const char* const marker :
+         {"RUNNER_TRACKING_ID", "VSTS_PROCESS_LOOKUP_ID", "JENKINS_NODE_COOKIE", "JENKINS_SERVER_COOKIE"}) {
+        m_environment.remove(marker);
+    }
+    for (const char* const* entry = m_environment.block(); *entry != nullptr; ++entry) {
+        m_guardian_variables.emplace_back(*entry);
+    }
+    for (std::string& entry : m_guardian_variables) {
+        m_guardian_environ.push_back(entry.data());
+    }
+    m_guardian_environ.push_back(nullptr);
+    environ = m_guardian_environ.data(); // for getenv(3): the old one is about to be blanked
+
+    ::dup2(m_output.null(), STDIN_FILENO);
+    ::dup2(m_output.null(), STDOUT_FILENO);
+    std::vector<int> needed{STDIN_FILENO,        STDOUT_FILENO,   m_events.signals().fd(),
+                            m_stack.file().fd(), m_output.null(), m_output.log()};
+    for (const lock::LockFile& lock : m_locks) {
+        needed.push_back(lock.fd.get());
+    }
+    return needed;
+}
+
+void Supervisor::finish_as_guardian() {
+    // A cleanup's own orphans are ours to find and reap.
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    os::Events events(m_events.signals(), {});
+    const rescue::DeadRun dead_run{m_stack, m_plan, m_environment, m_output};
+    const rescue::Rescued end = rescue::take_over(plan::Actor::guardian, dead_run, events, m_narrator);
+    keep_log(end.failed);
+    m_narrator.write_report(end.ending);
+}
+
+void Supervisor::keep_log(std::size_t failed) {
+    if (const auto log = m_output.finish(failed > 0); !log.empty()) {
+        m_narrator.failed("output of the cleanups", log.native());
+    }
+}
+
+void Supervisor::hand_over(const cleanup::Cleanup& cleanup) {
+    if (!m_guardian.is_there()) {
+        m_narrator.noted("still cleaning up", cleanup.text, "there is no guardian to leave it to");
+        return;
+    }
+    // Between two attempts there is nothing to let end: then the guardian makes the next one.
+    if (const auto& cleaning = m_stack.state().cleaning; cleaning && still_runs(*cleaning)) {
+        m_stack.record(journal::HandedOver{});
+    }
+    m_narrator.noted("left to the guardian", cleanup.text, "finally-run --status shows it");
+    os::die_of(SIGINT);
+}
+
+std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {
+    if (!end.begun) {
+        static_cast<void>(m_stack.close(true));
+        return 0;
+    }
+    m_stack.record(journal::Ended{end.ending});
+    cleanup::tell_ending(m_environment, end.ending, plan::Actor::supervisor);
+    const cleanup::Settings settings{
+        {m_plan.cleanup_timeout, m_plan.grace}, m_plan.cleanup_retries, m_environment.block()};
+    ThirdInterrupt observer(m_narrator, [this](const cleanup::Cleanup& cleanup) { hand_over(cleanup); });
+    std::size_t failed = 0;
+    do {
+        failed += cleanup::run_all(m_stack, end.ending.result, settings, m_output, m_events, observer);
+    } while (!m_stack.close());
+    return failed;
+}
+
+plan::ExitStatus Supervisor::run() {
+    m_guardian.start([this](std::string_view reason) {
+        m_narrator.failed("guardian cannot be replaced", "after a kill -9 the next run or --recover cleans up", reason);
+    });
+    try {
+        m_stack.file().publish();
+    } catch (...) {
+        m_guardian.dismiss();
+        throw;
+    }
+    Steps program(m_plan, m_shares_group, m_stack, m_output, m_environment, m_events, m_narrator);
+    const plan::RunEnd end = run_program(program, m_stack, m_narrator);
+    const std::size_t failed = run_cleanups(end);
+    // From here on there is nothing to take over. The guardian's end takes 0.1 ms and more, for which neither the rest
+    // nor the next holder of the locks has to wait.
+    m_guardian.kill();
+    keep_log(failed);
+    m_narrator.write_report(end.ending);
+    lock::release(m_locks);
+    m_guardian.dismiss();
+    return m_plan.strict && failed > 0 ? end.status.with_failed_cleanup() : end.status;
+}
+
+} // namespace finally_run::run

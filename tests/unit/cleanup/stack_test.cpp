@@ -1,0 +1,126 @@
+#include "cleanup/stack.hpp"
+
+#include "../hardship.hpp"
+#include "../sample_stack.hpp"
+#include "../temp_dir.hpp"
+
+#include <doctest/doctest.h>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <vector>
+
+using namespace finally_run;
+using cleanup::Cleanup;
+using Kind = Cleanup::Kind;
+
+namespace {
+
+Cleanup command(std::string text) { return {.kind = Kind::command, .text = std::move(text)}; }
+
+// What --defer does: another process, another open file.
+void defer(cleanup::Stack& stack, std::string text) {
+    auto file = journal::File::open(stack.file().path());
+    file.append(journal::Registered{command(std::move(text))});
+}
+
+// Less is left than a record needs.
+test::FileSizeLimit full_disk(const std::filesystem::path& file) {
+    return test::FileSizeLimit(std::filesystem::file_size(file) + 10);
+}
+
+} // namespace
+
+TEST_CASE("the last cleanup that was registered is the first, and stays until it has finished") {
+    const test::TempDir dir;
+    auto stack = test::sample_stack(dir.path());
+    CHECK_FALSE(stack.top().has_value());
+    stack.push(command("first"));
+    stack.push({.kind = Kind::remove, .text = "second"});
+    const auto top = stack.top();
+    REQUIRE(top.has_value());
+    CHECK(top->text == "second");
+    CHECK(stack.top()->text == "second");
+    stack.finished(*top, {});
+    CHECK(stack.top()->text == "first");
+}
+
+TEST_CASE("a cleanup that another process registers while one runs is next") {
+    const test::TempDir dir;
+    auto stack = test::sample_stack(dir.path());
+    stack.push(command("running"));
+    const auto running = stack.top();
+    REQUIRE(running.has_value());
+    defer(stack, "late");
+    stack.finished(*running, {});
+    CHECK(stack.top()->text == "late");
+    stack.finished(*stack.top(), {});
+    CHECK_FALSE(stack.top().has_value());
+}
+
+TEST_CASE("an empty stack is closed, and its journal is gone") {
+    const test::TempDir dir;
+    auto stack = test::sample_stack(dir.path());
+    stack.push(command("only"));
+    stack.finished(*stack.top(), {});
+    CHECK(stack.close());
+    CHECK_FALSE(std::filesystem::exists(stack.file().path()));
+}
+
+TEST_CASE("what is registered at the last moment keeps the run open and its journal unsealed") {
+    const test::TempDir dir;
+    auto stack = test::sample_stack(dir.path());
+    REQUIRE_FALSE(stack.top().has_value());
+    defer(stack, "at the last moment");
+    CHECK_FALSE(stack.close());
+    CHECK_FALSE(stack.file().is_sealed_or_removed());
+    CHECK(stack.top()->text == "at the last moment");
+    stack.finished(*stack.top(), {});
+    CHECK(stack.close());
+}
+
+TEST_CASE("a run that is dropped ends with cleanups on its stack") {
+    const test::TempDir dir;
+    auto stack = test::sample_stack(dir.path());
+    stack.push(command("never"));
+    CHECK(stack.close(true));
+    CHECK_FALSE(std::filesystem::exists(stack.file().path()));
+}
+
+TEST_CASE("on a full disk nothing is registered before the first step") {
+    const test::TempDir dir;
+    auto stack = test::sample_stack(dir.path());
+    const auto full = full_disk(stack.file().path());
+    CHECK_THROWS_AS(stack.push(command("refused")), std::system_error);
+    CHECK_FALSE(stack.top().has_value());
+}
+
+TEST_CASE("on a disk that fills up later a cleanup is registered all the same, runs once, and the trouble is told") {
+    const test::TempDir dir;
+    std::vector<std::string> troubles;
+    auto stack = test::sample_stack(dir.path(), &troubles);
+    stack.push(command("recorded"));
+    stack.record(journal::Started{journal::Started::What::setup, {1, 1}, 0});
+    const auto full = full_disk(stack.file().path());
+    stack.push(command("not recorded"));
+    CHECK(stack.top()->text == "not recorded");
+    stack.finished(*stack.top(), {});
+    CHECK(stack.top()->text == "recorded");
+    stack.finished(*stack.top(), {});
+    CHECK_FALSE(stack.top().has_value());
+    CHECK(stack.close());
+    REQUIRE_FALSE(troubles.empty());
+    CHECK(troubles.front() == "cannot be recorded: No space left on device");
+}
+
+TEST_CASE("the child of a spawn records itself") {
+    const test::TempDir dir;
+    auto stack = test::sample_stack(dir.path());
+    CHECK_FALSE(stack.state().begun);
+    stack.in_child(journal::Started::What::command)();
+    CHECK(stack.state().begun);
+    REQUIRE(stack.state().step.has_value());
+    CHECK(stack.state().step->process.pid == ::getpid());
+    stack.record(journal::Ended{{plan::Result::failure, 3, 0}});
+    CHECK_FALSE(stack.state().step.has_value());
+}
