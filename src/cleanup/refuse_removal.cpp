@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <utility>
 #include <vector>

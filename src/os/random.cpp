@@ -1,7 +1,7 @@
 #include "os/random.hpp"
 
 #include <ctime>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/random.h>
 
 namespace finally_run::os {

@@ -1,7 +1,7 @@
 #include "report/ci_log.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace finally_run::report {
 

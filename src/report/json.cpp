@@ -5,7 +5,7 @@
 #include "text/signal_name.hpp"
 
 #include <cmath>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace finally_run::report {

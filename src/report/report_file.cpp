@@ -9,7 +9,7 @@
 #include <charconv>
 #include <climits>
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <optional>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -4,7 +4,7 @@
 #include "report/text.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace finally_run::report {
 
@@ -29,7 +29,13 @@ std::vector<std::string> names_of(const std::vector<RunStatus::Lock>& locks) {
     return names;
 }
 
-std::string joined(const std::vector<std::string>& names) { return fmt::format("{}", fmt::join(names, ", ")); }
+std::string joined(const std::vector<std::string>& names) {
+    std::string all;
+    for (const auto& name : names) {
+        all += all.empty() ? name : ", " + name;
+    }
+    return all;
+}
 
 // What is below the row of a run.
 class Details {

@@ -5,7 +5,7 @@
 #include "parts.hpp"
 #include "processes.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <csignal>

@@ -3,7 +3,7 @@
 #include "os/error.hpp"
 #include "os/process.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <chrono>
 #include <filesystem>

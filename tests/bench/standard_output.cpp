@@ -1,7 +1,7 @@
 // What it costs a command to write a lot while it is wrapped: nothing, since its stdout is handed to it as it is.
 #include "parts.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

@@ -3,7 +3,7 @@
 #include "held.hpp"
 #include "parts.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
