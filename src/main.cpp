@@ -5,8 +5,8 @@
 #include "action/run.hpp"
 #include "action/status.hpp"
 #include "cli/parse.hpp"
-#include "cli/version.hpp"
 #include "os/signals.hpp"
+#include "text/version.hpp"
 
 #include <cstdio>
 #include <exception>
@@ -38,7 +38,9 @@ struct Answer {
     plan::ExitStatus operator()(const plan::Recover& request) const { return action::recover(request, signals); }
     plan::ExitStatus operator()(const plan::Forget& request) const { return action::forget(request); }
     plan::ExitStatus operator()(const cli::ShowHelp& help) const { return print(help.text); }
-    plan::ExitStatus operator()(const cli::ShowVersion&) const { return print(cli::version_line); }
+    plan::ExitStatus operator()(const cli::ShowVersion&) const {
+        return print(std::string("finally-run ") + text::version + '\n');
+    }
 };
 
 } // namespace

@@ -3,6 +3,7 @@
 #include "os/error.hpp"
 #include "report/report_file.hpp"
 #include "text/signal_name.hpp"
+#include "text/version.hpp"
 
 #include <algorithm>
 #include <array>
@@ -48,7 +49,7 @@ std::string describe(const std::optional<lock::Holder>& holder) {
 
 Narrator::Narrator(const plan::Plan& plan, const char* const* environment, std::string run_id)
     : m_plan(plan), m_messages(plan.verbosity), m_ci_log(resolve_ci(plan.ci, environment), run_id, m_messages) {
-    m_report.version = FINALLY_RUN_VERSION;
+    m_report.version = text::version;
     m_report.id = std::move(run_id);
     m_report.started = std::chrono::system_clock::now();
     if (!plan.report.empty()) {

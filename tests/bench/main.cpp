@@ -2,6 +2,7 @@
 #include "keeper.hpp"
 #include "os/fd.hpp"
 #include "parts.hpp"
+#include "text/version.hpp"
 
 #include <fmt/core.h>
 
@@ -88,7 +89,7 @@ std::string this_machine() {
             model = line.substr(line.find(':') + 2);
         }
     }
-    return fmt::format("finally-run {} on {}, Linux {}, {} processors {} {}", FINALLY_RUN_VERSION, date.data(),
+    return fmt::format("finally-run {} on {}, Linux {}, {} processors {} {}", text::version, date.data(),
                        system.release, std::thread::hardware_concurrency(), system.machine, model);
 }
 

@@ -20,7 +20,6 @@ TEST_CASE("the report tells how the run and each of its steps went") {
     CHECK(report.at("exit_code") == 3);
     CHECK(report.at("signal").is_null());
     CHECK(report.at("command") == Json({"helper", "exit", "3"}));
-    CHECK(report.at("version").is_string());
     CHECK(report.at("id").get<std::string>().size() > 2);
     CHECK(report.at("command_seconds").is_number());
     CHECK(report.at("lock_wait_seconds").is_number());
@@ -31,6 +30,12 @@ TEST_CASE("the report tells how the run and each of its steps went") {
     CHECK(report.at("cleanups").at(0).at("kind") == "remove");
     CHECK(report.at("cleanups").at(1).at("exit_code") == 4);
     CHECK(report.at("cleanups").at(1).at("error").is_string());
+}
+
+TEST_CASE("the report and --version name the same version, with the commit") {
+    const auto shown = Run({"--version"}).run();
+    REQUIRE(Run({"--report", "r", "--", "true"}).run().status == 0);
+    CHECK("finally-run " + Json::parse(read_file(work("r"))).at("version").get<std::string>() + '\n' == shown.out);
 }
 
 TEST_CASE("the report knows every kind of end") {

@@ -27,7 +27,7 @@ std::string folder_of(std::string_view path) {
 
 bool knows(const std::string& includer, const std::string& included) {
     static const std::map<std::string, std::set<std::string>> below{
-        {"main", {"cli", "action", "plan", "os"}},
+        {"main", {"cli", "action", "os", "plan", "text"}},
         {"cli", {"plan", "os", "text"}},
         {"action", {"run", "rescue", "report", "cleanup", "lock", "journal", "os", "plan", "text"}},
         {"run", {"rescue", "report", "cleanup", "supervise", "lock", "journal", "os", "plan", "text"}},
