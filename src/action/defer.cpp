@@ -4,11 +4,11 @@
 #include "journal/state.hpp"
 #include "os/error.hpp"
 #include "os/place.hpp"
+#include "os/variables.hpp"
 #include "report/messages.hpp"
 
 #include <cerrno>
 #include <cstdint>
-#include <cstdlib>
 #include <system_error>
 
 namespace finally_run::action {
@@ -37,8 +37,8 @@ plan::ExitStatus refuse(const plan::Defer& request, std::string_view reason) {
 } // namespace
 
 plan::ExitStatus defer(const plan::Defer& request) {
-    const char* const path = std::getenv("FINALLY_RUN_JOURNAL");
-    if (path == nullptr || path[0] == '\0') {
+    const std::string_view path = os::variable("FINALLY_RUN_JOURNAL");
+    if (path.empty()) {
         return refuse(request, "not inside a run: FINALLY_RUN_JOURNAL is not set");
     }
     constexpr std::string_view over = "the run is already over";

@@ -3,10 +3,10 @@
 #include "journal/file.hpp"
 #include "journal/leftover.hpp"
 #include "journal/runs.hpp"
+#include "os/variables.hpp"
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <exception>
 #include <optional>
 #include <string>
@@ -56,8 +56,7 @@ std::optional<lock::Holder> find(const std::filesystem::path& state_dir, dev_t d
 
 std::optional<lock::Holder> find_outer(dev_t device, ino_t inode) {
     try {
-        const char* const journal = std::getenv("FINALLY_RUN_JOURNAL");
-        std::string path = journal != nullptr ? journal : "";
+        std::string path(os::variable("FINALLY_RUN_JOURNAL"));
         // Nobody nests that deep; a circle would be a file that somebody has made up.
         for (int depth = 0; depth < 100 && !path.empty(); ++depth) {
             std::string outer;

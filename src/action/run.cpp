@@ -7,13 +7,13 @@
 #include "lock/lock.hpp"
 #include "os/environment.hpp"
 #include "os/state_dir.hpp"
+#include "os/variables.hpp"
 #include "report/messages.hpp"
 #include "report/narrator.hpp"
 #include "rescue/leftovers.hpp"
 #include "run/caller.hpp"
 #include "run/supervisor.hpp"
 
-#include <cstdlib>
 #include <exception>
 #include <fcntl.h>
 #include <filesystem>
@@ -28,13 +28,12 @@ namespace {
 
 // What must never be removed is refused before anything has happened.
 bool removals_allowed(const plan::Plan& plan, const std::filesystem::path& state_dir, report::Narrator& narrator) {
-    const char* const home = std::getenv("HOME");
+    const std::string_view home = os::variable("HOME");
     for (const plan::Step& step : plan.steps) {
         if (step.kind != plan::Step::Kind::remove) {
             continue;
         }
-        const auto reason =
-            cleanup::refuse_reason(AT_FDCWD, step.text, home != nullptr ? home : "", state_dir.native());
+        const auto reason = cleanup::refuse_reason(AT_FDCWD, step.text, home, state_dir.native());
         if (!reason) {
             continue;
         }

@@ -2,8 +2,8 @@
 
 #include "cleanup/remove_tree.hpp"
 #include "os/error.hpp"
+#include "os/variables.hpp"
 
-#include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
 #include <unistd.h>
@@ -32,9 +32,8 @@ FreshDirectory::~FreshDirectory() {
 }
 
 std::string temp_parent() {
-    const char* const parent = std::getenv("TMPDIR");
-    const bool usable = parent != nullptr && parent[0] != '\0';
-    return std::filesystem::absolute(usable ? parent : "/tmp").native();
+    const std::string_view parent = os::variable("TMPDIR");
+    return std::filesystem::absolute(parent.empty() ? "/tmp" : parent).native();
 }
 
 } // namespace finally_run::cleanup

@@ -1,9 +1,9 @@
 #include "cleanup/output.hpp"
 
 #include "os/error.hpp"
+#include "os/write_all.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -31,13 +31,7 @@ Output::Output(std::filesystem::path log)
     m_null = os::moved_high(os::Fd(null));
 }
 
-bool Output::stderr_dead() const {
-    if (m_stderr_unusable) {
-        return true;
-    }
-    pollfd stderr_state{STDERR_FILENO, 0, 0}; // see os::Events for what poll says of a reader that has gone
-    return ::poll(&stderr_state, 1, 0) > 0 && (stderr_state.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
-}
+bool Output::stderr_dead() const { return m_stderr_unusable || os::has_lost_reader(STDERR_FILENO); }
 
 int Output::writable() {
     if (!stderr_dead()) {

@@ -1,5 +1,6 @@
 #include "lock/holder.hpp"
 
+#include "os/ci.hpp"
 #include "os/process.hpp"
 
 #include <algorithm>
@@ -47,17 +48,6 @@ pid_t search_holder(dev_t device, ino_t inode) {
     return 0;
 }
 
-std::string variable(std::string_view environment, std::string_view name) {
-    while (!environment.empty()) {
-        const std::string_view entry = environment.substr(0, environment.find('\0'));
-        if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
-            return std::string(entry.substr(name.size() + 1));
-        }
-        environment.remove_prefix(std::min(entry.size() + 1, environment.size()));
-    }
-    return {};
-}
-
 std::chrono::system_clock::time_point wall_time(unsigned long long start_ticks) {
     timespec boot = {};
     ::clock_gettime(CLOCK_BOOTTIME, &boot);
@@ -78,7 +68,7 @@ Holder describe(const os::ProcessInfo& process) {
     if (holder.command.empty()) {
         holder.command = process.name;
     }
-    holder.job_url = job_url(os::read_proc_file(os::proc_path(process.pid, "environ")));
+    holder.job_url = os::job_url(os::read_proc_file(os::proc_path(process.pid, "environ")));
     return holder;
 }
 
@@ -102,24 +92,6 @@ pid_t owner_in_locks(std::string_view locks, dev_t device, ino_t inode) {
         }
     }
     return 0;
-}
-
-std::string job_url(const std::function<std::string(const char* name)>& variable_of) {
-    for (const char* const name : {"CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL"}) {
-        if (std::string url = variable_of(name); !url.empty()) {
-            return url;
-        }
-    }
-    const std::string server = variable_of("GITHUB_SERVER_URL");
-    const std::string run = variable_of("GITHUB_RUN_ID");
-    if (server.empty() || run.empty()) {
-        return {};
-    }
-    return server + "/" + variable_of("GITHUB_REPOSITORY") + "/actions/runs/" + run;
-}
-
-std::string job_url(std::string_view environment) {
-    return job_url([&](const char* name) { return variable(environment, name); });
 }
 
 std::optional<Holder> find_holder(dev_t device, ino_t inode) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,10 +26,5 @@ struct Holder {
 
 // The pid that /proc/locks (proc(5)) names for the file, from its text; 0 if none.
 [[nodiscard]] pid_t owner_in_locks(std::string_view locks, dev_t device, ino_t inode);
-
-// The address of the CI job in an environment block ("A=1\0B=2\0"); empty if there is none.
-[[nodiscard]] std::string job_url(std::string_view environment);
-// The same, wherever the variables are; one that is missing is empty.
-[[nodiscard]] std::string job_url(const std::function<std::string(const char* name)>& variable_of);
 
 } // namespace finally_run::lock

@@ -1,5 +1,7 @@
 #include "os/spawn.hpp"
 
+#include "os/variables.hpp"
+
 #include <boost/process/v2/posix/default_launcher.hpp>
 #include <boost/process/v2/stdio.hpp>
 
@@ -123,16 +125,6 @@ struct DispositionsInit {
     }
 };
 
-const char* value_in(const char* const* env, std::string_view name) {
-    for (; *env != nullptr; ++env) {
-        const std::string_view entry = *env;
-        if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
-            return *env + name.size() + 1;
-        }
-    }
-    return nullptr;
-}
-
 // The files that execvp(3) would try, in its order, with the PATH that the program will have.
 std::vector<std::string> candidates(std::string_view program, const char* const* env) {
     if (program.empty()) {
@@ -141,7 +133,7 @@ std::vector<std::string> candidates(std::string_view program, const char* const*
     if (program.find('/') != std::string_view::npos) {
         return {std::string(program)};
     }
-    const char* const path = value_in(env, "PATH");
+    const char* const path = variable_in(env, "PATH");
     std::string_view rest = path != nullptr ? path : "/bin:/usr/bin";
     std::vector<std::string> found;
     for (;;) {

@@ -1,9 +1,9 @@
 #include "os/state_dir.hpp"
 
 #include "os/error.hpp"
+#include "os/variables.hpp"
 
 #include <cerrno>
-#include <cstdlib>
 #include <fcntl.h>
 #include <string>
 #include <sys/stat.h>
@@ -17,9 +17,9 @@ namespace {
 constexpr mode_t private_mode = 0700;
 
 // Set, not empty and absolute: the XDG base directory specification ignores relative paths.
-const char* absolute_path_in(const char* variable) {
-    const char* const value = std::getenv(variable);
-    return value != nullptr && value[0] == '/' ? value : nullptr;
+const char* absolute_path_in(const char* name) {
+    const std::string_view value = variable(name);
+    return value.starts_with('/') ? value.data() : nullptr; // as getenv(3) has it: it ends with a NUL
 }
 
 void create_with_parents(const std::filesystem::path& path) {
@@ -41,7 +41,7 @@ std::filesystem::path state_dir_path(std::string_view option) {
     std::filesystem::path path;
     if (!option.empty()) {
         path = option;
-    } else if (const char* const own = std::getenv("FINALLY_RUN_STATE_DIR"); own != nullptr && own[0] != '\0') {
+    } else if (const auto own = variable("FINALLY_RUN_STATE_DIR"); !own.empty()) {
         path = own;
     } else if (const char* const state = absolute_path_in("XDG_STATE_HOME")) {
         path = std::filesystem::path(state) / "finally-run";

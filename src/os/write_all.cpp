@@ -53,4 +53,9 @@ int write_all(int descriptor, std::string_view bytes, std::chrono::milliseconds 
     return 0;
 }
 
+bool has_lost_reader(int descriptor) noexcept {
+    pollfd state{descriptor, 0, 0};
+    return poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+}
+
 } // namespace finally_run::os

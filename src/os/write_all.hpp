@@ -11,4 +11,8 @@ namespace finally_run::os {
 // must be blocked or ignored.
 [[nodiscard]] int write_all(int descriptor, std::string_view bytes, std::chrono::milliseconds patience) noexcept;
 
+// Whether nobody can read any more what is written to it, or it is not open: a pipe, socket or terminal that has lost
+// its other end, as poll(2) tells without a write.
+[[nodiscard]] bool has_lost_reader(int descriptor) noexcept;
+
 } // namespace finally_run::os

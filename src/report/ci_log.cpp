@@ -1,5 +1,7 @@
 #include "report/ci_log.hpp"
 
+#include "os/variables.hpp"
+
 #include <algorithm>
 #include <fmt/core.h>
 
@@ -8,13 +10,8 @@ namespace finally_run::report {
 namespace {
 
 std::string_view value_of(const char* const* environment, std::string_view name) {
-    for (; environment != nullptr && *environment != nullptr; ++environment) {
-        const std::string_view entry(*environment);
-        if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
-            return entry.substr(name.size() + 1);
-        }
-    }
-    return {};
+    const char* const value = os::variable_in(environment, name);
+    return value != nullptr ? value : "";
 }
 
 std::string escaped(std::string_view text, std::string_view special) {

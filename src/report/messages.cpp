@@ -1,5 +1,6 @@
 #include "report/messages.hpp"
 
+#include "os/variables.hpp"
 #include "os/write_all.hpp"
 #include "report/text.hpp"
 #include "text/visible.hpp"
@@ -7,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <cstdlib>
 
 namespace finally_run::report {
 
@@ -20,10 +20,7 @@ constexpr std::size_t part_limit = 200;
 constexpr std::size_t reason_limit = 1000; // names a holder: run, pid, command, since when, job URL
 
 // NO_COLOR is set (no-color.org: to anything but nothing).
-bool colour_forbidden() {
-    const char* no_colour = std::getenv("NO_COLOR");
-    return no_colour != nullptr && *no_colour != '\0';
-}
+bool colour_forbidden() { return !os::variable("NO_COLOR").empty(); }
 
 // A line that wraps cannot be taken back with \r. Without a locale the width of a character is a guess: two columns for
 // all that takes three bytes or more, which is never too little.
@@ -62,8 +59,8 @@ std::string text_of(const Line& line) {
 }
 
 Messages::Messages(plan::Verbosity verbosity, int descriptor) : m_verbosity(verbosity), m_descriptor(descriptor) {
-    const char* terminal = std::getenv("TERM");
-    m_terminal = isatty(descriptor) == 1 && terminal != nullptr && std::string_view(terminal) != "dumb";
+    const std::string_view terminal = os::variable("TERM");
+    m_terminal = isatty(descriptor) == 1 && !terminal.empty() && terminal != "dumb";
     m_colour = m_terminal && !colour_forbidden();
 }
 

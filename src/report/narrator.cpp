@@ -1,6 +1,7 @@
 #include "report/narrator.hpp"
 
 #include "os/error.hpp"
+#include "os/write_all.hpp"
 #include "report/report_file.hpp"
 #include "text/signal_name.hpp"
 #include "text/version.hpp"
@@ -9,7 +10,6 @@
 #include <array>
 #include <ctime>
 #include <fcntl.h>
-#include <poll.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -184,10 +184,7 @@ void Narrator::taken_over(plan::Actor by, const journal::State& state) {
     }
 }
 
-bool Narrator::is_heard() {
-    pollfd state{STDERR_FILENO, 0, 0};
-    return ::poll(&state, 1, 0) == 0 || (state.revents & (POLLERR | POLLHUP | POLLNVAL)) == 0;
-}
+bool Narrator::is_heard() { return !os::has_lost_reader(STDERR_FILENO); }
 
 void Narrator::noted(std::string_view what, std::string_view object, std::string_view reason) {
     m_messages.note(what, object, reason);

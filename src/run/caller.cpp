@@ -1,19 +1,11 @@
 #include "run/caller.hpp"
 
+#include "os/ci.hpp"
+#include "os/variables.hpp"
+
 #include <csignal>
-#include <cstdlib>
-#include <string_view>
 
 namespace finally_run::run {
-
-namespace {
-
-std::string_view variable(const char* name) {
-    const char* const value = std::getenv(name);
-    return value != nullptr ? value : "";
-}
-
-} // namespace
 
 os::Watched what_to_watch(plan::StopWithCaller wish, const CallerContext& context) {
     switch (wish) {
@@ -35,10 +27,9 @@ os::Watched what_to_watch(plan::StopWithCaller wish, const os::Signals& signals)
     if (wish == plan::StopWithCaller::never) {
         return {};
     }
-    const std::string_view ci = variable("CI");
     return what_to_watch(wish,
-                         {.ci = !ci.empty() && ci != "false" && ci != "0",
-                          .ssh_no_terminal = !variable("SSH_CONNECTION").empty() && !os::has_controlling_terminal(),
+                         {.ci = os::in_ci(),
+                          .ssh_no_terminal = !os::variable("SSH_CONNECTION").empty() && !os::has_controlling_terminal(),
                           .hangup_ignored = signals.ignored_at_entry(SIGHUP)});
 }
 

@@ -1,12 +1,13 @@
 #include "run/first_record.hpp"
 
 #include "os/boot.hpp"
+#include "os/ci.hpp"
 #include "os/place.hpp"
+#include "os/variables.hpp"
 
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <fnmatch.h>
 #include <string_view>
 #include <sys/stat.h>
@@ -54,11 +55,6 @@ std::string summary_of(std::span<char* const> command) {
     return text;
 }
 
-std::string variable(const char* name) {
-    const char* const value = std::getenv(name);
-    return value != nullptr ? value : "";
-}
-
 // A start in a directory that has been deleted works; only recovery will have to do without it.
 plan::Place place_of_start() {
     try {
@@ -91,8 +87,8 @@ journal::Opened first_record(const plan::Plan& plan, const std::string& run_id, 
     opened.cleanup_timeout = plan.cleanup_timeout;
     opened.cleanup_retries = plan.cleanup_retries;
     opened.command = summary_of(plan.command);
-    opened.job_url = lock::job_url(variable);
-    opened.outer = variable("FINALLY_RUN_JOURNAL");
+    opened.job_url = os::job_url(os::variable);
+    opened.outer = os::variable("FINALLY_RUN_JOURNAL");
     opened.environment = kept_environment(environment, plan.keep_env);
     return opened;
 }

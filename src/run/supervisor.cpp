@@ -2,6 +2,7 @@
 
 #include "cleanup/executor.hpp"
 #include "journal/file.hpp"
+#include "os/ci.hpp"
 #include "os/error.hpp"
 #include "os/process.hpp"
 #include "rescue/take_over.hpp"
@@ -67,8 +68,7 @@ cleanup::Stack Supervisor::start_journal(const std::string& run_id, const journa
 // they hunt leftovers is taken out, for the guardian and for the cleanups that it may run.
 std::vector<int> Supervisor::settle_guardian() {
     m_environment.detach();
-    for (const char* const marker :
-         {"RUNNER_TRACKING_ID", "VSTS_PROCESS_LOOKUP_ID", "JENKINS_NODE_COOKIE", "JENKINS_SERVER_COOKIE"}) {
+    for (const char* const marker : os::leftover_markers) {
         m_environment.remove(marker);
     }
     for (const char* const* entry = m_environment.block(); *entry != nullptr; ++entry) {

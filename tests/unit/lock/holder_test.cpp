@@ -26,15 +26,6 @@ TEST_CASE("the owner of a lock is the pid that /proc/locks has for its device an
     CHECK(lock::owner_in_locks("", ::makedev(8, 1), 77) == 0);
 }
 
-TEST_CASE("the job's address is found in the variables of each CI system") {
-    CHECK(lock::job_url("A=1\0CI_JOB_URL=https://gitlab/j/1\0"s) == "https://gitlab/j/1");
-    CHECK(lock::job_url("BUILD_URL=https://jenkins/1/\0"s) == "https://jenkins/1/");
-    CHECK(lock::job_url("GITHUB_SERVER_URL=https://h\0GITHUB_REPOSITORY=o/r\0GITHUB_RUN_ID=5\0"s) ==
-          "https://h/o/r/actions/runs/5");
-    CHECK(lock::job_url("GITHUB_SERVER_URL=https://h\0CI_JOB_URLX=a\0"s).empty());
-    CHECK(lock::job_url("").empty());
-}
-
 TEST_CASE("the holder of a lock is named, also when whoever took it has ended") {
     const test::TempDir dir;
     const int fd = ::open((dir / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
