@@ -1,7 +1,7 @@
 // Starts the real binary in a directory of its own, waits for events under one deadline, and leaves nothing behind.
 #pragma once
 
-#include "../sanitized.hpp"
+#include "support/sanitized.hpp"
 
 #include <sys/types.h>
 

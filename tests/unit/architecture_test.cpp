@@ -1,5 +1,5 @@
 // The folders of src/ are the architecture: nothing includes what it should not know.
-#include "temp_dir.hpp"
+#include "support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,10 +1,10 @@
 // action/defer beside Stack::close: who comes at the last moment is told the truth.
 #include "action/defer.hpp"
 
-#include "../forked.hpp"
-#include "../hardship.hpp"
 #include "../sample_stack.hpp"
-#include "../temp_dir.hpp"
+#include "support/forked.hpp"
+#include "support/hardship.hpp"
+#include "support/temp_dir.hpp"
 
 #include <algorithm>
 #include <array>

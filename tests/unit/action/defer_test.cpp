@@ -1,11 +1,11 @@
 #include "action/defer.hpp"
 
-#include "../forked.hpp"
-#include "../hardship.hpp"
 #include "../sample_stack.hpp"
-#include "../temp_dir.hpp"
-#include "../traced.hpp"
 #include "os/place.hpp"
+#include "support/forked.hpp"
+#include "support/hardship.hpp"
+#include "support/temp_dir.hpp"
+#include "support/traced.hpp"
 
 #include <cstdlib>
 #include <doctest/doctest.h>

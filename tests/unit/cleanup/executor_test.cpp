@@ -2,8 +2,8 @@
 
 #include "../os/child.hpp"
 #include "../sample_stack.hpp"
-#include "../temp_dir.hpp"
 #include "os/process.hpp"
+#include "support/temp_dir.hpp"
 
 #include <chrono>
 #include <csignal>

@@ -1,6 +1,6 @@
-#include "../temp_dir.hpp"
 #include "cleanup/remove_tree.hpp"
 #include "os/fd.hpp"
+#include "support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 #include "cleanup/remove_tree.hpp"
 
-#include "../temp_dir.hpp"
 #include "os/fd.hpp"
+#include "support/temp_dir.hpp"
 
 #include <array>
 #include <atomic>

@@ -1,8 +1,8 @@
 #include "cleanup/stack.hpp"
 
-#include "../hardship.hpp"
 #include "../sample_stack.hpp"
-#include "../temp_dir.hpp"
+#include "support/hardship.hpp"
+#include "support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
 #include <filesystem>

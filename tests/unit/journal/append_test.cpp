@@ -1,10 +1,10 @@
 // journal/file: how a journal grows, by many at once, and how it is read meanwhile.
 #include "journal/file.hpp"
 
-#include "../forked.hpp"
-#include "../hardship.hpp"
 #include "os/boot.hpp"
 #include "scene.hpp"
+#include "support/forked.hpp"
+#include "support/hardship.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,9 +1,9 @@
 // journal/file: how a journal comes to be, who may read it, whose it is and how it ends.
 #include "journal/file.hpp"
 
-#include "../forked.hpp"
-#include "../hardship.hpp"
 #include "scene.hpp"
+#include "support/forked.hpp"
+#include "support/hardship.hpp"
 
 #include <cerrno>
 #include <doctest/doctest.h>

@@ -1,9 +1,9 @@
 #include "journal/leftover.hpp"
 
-#include "../forked.hpp"
-#include "../opening.hpp"
 #include "../sample_stack.hpp"
-#include "../temp_dir.hpp"
+#include "support/forked.hpp"
+#include "support/opening.hpp"
+#include "support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
 #include <filesystem>

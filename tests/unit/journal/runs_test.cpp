@@ -1,7 +1,7 @@
 #include "journal/runs.hpp"
 
-#include "../temp_dir.hpp"
 #include "scene.hpp"
+#include "support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 // A state directory with the journal of one run.
 #pragma once
 
-#include "../temp_dir.hpp"
 #include "journal/file.hpp"
 #include "samples.hpp"
+#include "support/temp_dir.hpp"
 
 #include <cstddef>
 #include <filesystem>

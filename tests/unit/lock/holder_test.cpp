@@ -1,6 +1,6 @@
 #include "lock/holder.hpp"
 
-#include "../temp_dir.hpp"
+#include "support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

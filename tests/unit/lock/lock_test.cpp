@@ -1,7 +1,7 @@
 #include "lock/lock.hpp"
 
 #include "../os/child.hpp"
-#include "../temp_dir.hpp"
+#include "support/temp_dir.hpp"
 
 #include <chrono>
 #include <csignal>

@@ -1,8 +1,8 @@
 #include "os/boot.hpp"
 
-#include "../forked.hpp"
-#include "../hardship.hpp"
-#include "../temp_dir.hpp"
+#include "support/forked.hpp"
+#include "support/hardship.hpp"
+#include "support/temp_dir.hpp"
 
 #include <cerrno>
 #include <cstdint>

@@ -1,8 +1,8 @@
 // os/events: the companion, a pipe that loses its reader. What else is waited for is in signals_test.cpp.
 #include "os/events.hpp"
 
-#include "../forked.hpp"
 #include "child.hpp"
+#include "support/forked.hpp"
 
 #include <chrono>
 #include <csignal>

@@ -1,10 +1,10 @@
 #include "os/process.hpp"
 
-#include "../forked.hpp"
-#include "../hardship.hpp"
-#include "../temp_dir.hpp"
 #include "child.hpp"
 #include "os/boot.hpp"
+#include "support/forked.hpp"
+#include "support/hardship.hpp"
+#include "support/temp_dir.hpp"
 
 #include <algorithm>
 #include <csignal>

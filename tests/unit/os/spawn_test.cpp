@@ -1,8 +1,8 @@
 // The cases that Boost.Process gets wrong by itself are here by name, since it may change under us.
 #include "os/spawn.hpp"
 
-#include "../temp_dir.hpp"
 #include "child.hpp"
+#include "support/temp_dir.hpp"
 
 #include <cerrno>
 #include <cstdio>

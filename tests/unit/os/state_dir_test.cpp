@@ -1,6 +1,6 @@
 #include "os/state_dir.hpp"
 
-#include "../temp_dir.hpp"
+#include "support/temp_dir.hpp"
 
 #include <cstdlib>
 #include <doctest/doctest.h>

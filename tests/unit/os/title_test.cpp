@@ -1,8 +1,8 @@
 #include "os/title.hpp"
 
-#include "../forked.hpp"
 #include "../main_args.hpp"
-#include "../temp_dir.hpp"
+#include "support/forked.hpp"
+#include "support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
 #include <string>

@@ -1,8 +1,8 @@
 #include "report/report_file.hpp"
 
-#include "../temp_dir.hpp"
 #include "channel.hpp"
 #include "os/fd.hpp"
+#include "support/temp_dir.hpp"
 
 #include <array>
 #include <csignal>

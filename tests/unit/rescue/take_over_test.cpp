@@ -1,11 +1,11 @@
 #include "rescue/take_over.hpp"
 
-#include "../forked.hpp"
 #include "../os/child.hpp"
 #include "../sample_stack.hpp"
-#include "../temp_dir.hpp"
 #include "os/boot.hpp"
 #include "os/process.hpp"
+#include "support/forked.hpp"
+#include "support/temp_dir.hpp"
 
 #include <chrono>
 #include <csignal>

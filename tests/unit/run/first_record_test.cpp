@@ -1,9 +1,9 @@
 #include "run/first_record.hpp"
 
-#include "../temp_dir.hpp"
 #include "os/boot.hpp"
 #include "os/place.hpp"
 #include "rescue/leftovers.hpp"
+#include "support/temp_dir.hpp"
 
 #include <chrono>
 #include <csignal>

@@ -1,12 +1,12 @@
 #include "run/guardian.hpp"
 
-#include "../../sanitized.hpp"
-#include "../forked.hpp"
-#include "../hardship.hpp"
 #include "../main_args.hpp"
 #include "../os/child.hpp"
-#include "../temp_dir.hpp"
 #include "os/process.hpp"
+#include "support/forked.hpp"
+#include "support/hardship.hpp"
+#include "support/sanitized.hpp"
+#include "support/temp_dir.hpp"
 
 #include <algorithm>
 #include <cerrno>

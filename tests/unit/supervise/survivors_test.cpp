@@ -1,8 +1,8 @@
 #include "supervise/survivors.hpp"
 
-#include "../forked.hpp"
 #include "../os/child.hpp"
 #include "os/boot.hpp"
+#include "support/forked.hpp"
 
 #include <algorithm>
 #include <csignal>

@@ -1,7 +1,7 @@
 // A forked process that is held at the system calls of the test's choice: ptrace(2).
 #pragma once
 
-#include "forked.hpp"
+#include "support/forked.hpp"
 
 #include <sys/ptrace.h>
 #include <sys/wait.h>
