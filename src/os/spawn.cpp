@@ -157,8 +157,8 @@ void unpoison(std::span<const std::byte> memory) {
 }
 
 // Boost's launchers close descriptors that must be inherited, call exit(3) in the child and report nothing that tells a
-// failed set-up from a failed exec. This one keeps their initializers and starts the child on its own: clone(2) with
-// CLONE_VM and CLONE_VFORK shares our memory, so the child's errors need no pipe, and our stack frame holds its stack.
+// failed set-up from a failed exec. This one takes their initializers, its documented way to be extended, and starts
+// the child on its own: clone(2) with CLONE_VM and CLONE_VFORK shares our memory, and our stack frame holds its stack.
 class CloneLauncher : public bp::posix::default_launcher {
 public:
     explicit CloneLauncher(const sigset_t& mask) : m_mask(mask) {}
@@ -174,7 +174,12 @@ public:
         }
         m_shell_argv.push_back(nullptr);
 
-        auto prepare = [&] { return bp::posix::detail::on_exec_setup(*this, m_executable, m_argv, inits...); };
+        auto prepare = [&] {
+            bp::error_code error;
+            // In their order, up to the first that fails.
+            static_cast<void>(((error = inits.on_exec_setup(*this, m_executable, m_argv), !error) && ...));
+            return error;
+        };
         using Prepare = decltype(prepare);
         struct Child {
             CloneLauncher& launcher;
@@ -186,6 +191,7 @@ public:
             ::_exit(127);
         };
 
+        open_report();
         // Grows down on all that Debian runs on. Initializers and execve(2) need little of it.
         alignas(16) std::array<std::byte, 32768> stack;
         const int child_pid = ::clone(run, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
@@ -194,19 +200,57 @@ public:
         if (child_pid < 0) {
             return {.error = error};
         }
-        if (m_error == 0) {
+        const Failure failure = m_memory_shared ? m_failure : read_report();
+        if (failure.error == 0) {
             return {.pid = child_pid};
         }
         while (::waitpid(child_pid, nullptr, 0) < 0 && errno == EINTR) {
         }
-        return {.error = m_error, .exec_failed = m_exec_failed};
+        return {.error = failure.error, .exec_failed = failure.exec_failed};
     }
 
 private:
+    struct Failure {
+        int error = 0; // errno
+        bool exec_failed = false;
+    };
+
+    // Valgrind and user-mode emulators make a fork of our clone(2): what the child writes to memory then stays its own,
+    // and we go on at once. For them there is a pipe, whose other end execve(2) closes. Without descriptors for it the
+    // shared memory has to do.
+    void open_report() {
+        std::array<int, 2> ends{};
+        if (::pipe2(ends.data(), O_CLOEXEC) < 0) {
+            return;
+        }
+        m_report_reader = Fd(ends[0]);
+        m_report_writer = Fd(ends[1]);
+        if (ends[1] > STDERR_FILENO) { // else it is in the way of what the child makes of its stdio
+            return;
+        }
+        m_report_writer = Fd(::fcntl(ends[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    }
+
+    Failure read_report() {
+        m_report_writer.reset();
+        Failure failure;
+        ssize_t got = -1;
+        do {
+            got = ::read(m_report_reader.get(), &failure, sizeof failure);
+        } while (got < 0 && errno == EINTR);
+        return got == sizeof failure ? failure : Failure{};
+    }
+
+    void report(Failure failure) {
+        m_failure = failure;
+        static_cast<void>(::write(m_report_writer.get(), &failure, sizeof failure));
+    }
+
     // In the child: only async-signal-safe calls, on data prepared above.
     template <class Prepare> void run_child(Prepare& prepare) {
+        m_memory_shared = true;
         if (const bp::error_code error = prepare()) {
-            m_error = error.value() != 0 ? error.value() : EINVAL;
+            report({error.value() != 0 ? error.value() : EINVAL, false});
             return;
         }
         bool denied = false;
@@ -220,15 +264,15 @@ private:
                 break;
             }
         }
-        m_exec_failed = true;
-        m_error = denied && error == ENOENT ? EACCES : error;
+        report({denied && error == ENOENT ? EACCES : error, true});
     }
 
     // Returns only with an errno. Our parent does nothing before execve(2) has succeeded: with its signals unblocked,
     // the child could be stopped meanwhile, by Ctrl+Z, and the parent with it. So they are for no longer than that call
     // takes.
     int try_candidate(const char* candidate) {
-        if (::faccessat(AT_FDCWD, candidate, X_OK, AT_EACCESS) < 0) {
+        // Only a shortcut: whether a file that is there can be run, execve(2) alone decides.
+        if (::access(candidate, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR)) {
             return errno;
         }
         sigset_t blocked;
@@ -250,8 +294,10 @@ private:
     std::vector<std::string> m_candidates;
     std::vector<const char*> m_shell_argv;
     // Written by the child, in our memory; still 0 if it got to its program, or was killed on the way.
-    volatile int m_error = 0;
-    volatile bool m_exec_failed = false;
+    Failure m_failure;
+    volatile bool m_memory_shared = false;
+    Fd m_report_reader;
+    Fd m_report_writer;
 };
 
 } // namespace

@@ -1,4 +1,8 @@
 // Starting a program. A plain fork(2) would cost about 150 us more and grow with our heap.
+//
+// One launcher serves all children. It is our own, and takes initializers as Boost.Process v2 documents them (objects
+// with on_exec_setup): its process_stdio for stdin, stdout and stderr, and ours for the process group or session, the
+// directory, the umask, the signals and the journal's record. The child is reaped by us: there is no process handle.
 #pragma once
 
 #include "os/signals.hpp"

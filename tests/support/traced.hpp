@@ -3,7 +3,10 @@
 
 #include "support/forked.hpp"
 
+#include <sched.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 
 namespace finally_run::test {
@@ -40,6 +43,24 @@ public:
             }
         }
     }
+#if defined(__x86_64__)
+    // Lets it go on to its next clone(2), and makes a fork of that, as emulators do. False if it ended before.
+    bool fork_instead_of_clone() {
+        for (;;) {
+            int status = 0;
+            if (::ptrace(PTRACE_SYSCALL, m_process.pid(), 0, 0) < 0 || ::waitpid(m_process.pid(), &status, 0) < 0 ||
+                !WIFSTOPPED(status)) {
+                return false;
+            }
+            user_regs_struct registers{};
+            ::ptrace(PTRACE_GETREGS, m_process.pid(), 0, &registers);
+            if (registers.orig_rax == SYS_clone && (registers.rdi & CLONE_VFORK) != 0) {
+                registers.rdi &= ~static_cast<unsigned long long>(CLONE_VM | CLONE_VFORK);
+                return ::ptrace(PTRACE_SETREGS, m_process.pid(), 0, &registers) == 0;
+            }
+        }
+    }
+#endif
     // Lets it go on to its end.
     bool succeeded() {
         ::ptrace(PTRACE_DETACH, m_process.pid(), 0, 0);

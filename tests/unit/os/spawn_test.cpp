@@ -3,6 +3,7 @@
 
 #include "child.hpp"
 #include "support/temp_dir.hpp"
+#include "support/traced.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -65,6 +66,25 @@ TEST_CASE("a missing program is 127, one that cannot be executed is 126") {
     const os::SpawnResult empty = os::spawn(test::request({"", nullptr}));
     CHECK(empty.shell_code() == 127);
 }
+
+#if defined(__x86_64__)
+TEST_CASE("a failed exec is told where clone becomes a fork, as below an emulator") {
+    const test::TempDir dir;
+    const std::string plain = dir / "plain";
+    test::write_file(plain, "text");
+    test::Traced process([&] {
+        const os::SpawnResult missing = os::spawn(test::request({"/nonexistent/program", nullptr}));
+        test::expect(missing.exec_failed && missing.shell_code() == 127, "a missing program");
+        const os::SpawnResult denied = os::spawn(test::request({plain.c_str(), nullptr}));
+        test::expect(denied.exec_failed && denied.shell_code() == 126, "a program that cannot be executed");
+        test::expect(test::run({"/bin/true", nullptr}).success(), "a program that is there");
+    });
+    for (int spawned = 0; spawned < 3; ++spawned) {
+        REQUIRE(process.fork_instead_of_clone());
+    }
+    CHECK(process.succeeded());
+}
+#endif
 
 TEST_CASE("a set-up that fails is told from a failed exec") {
     const std::vector<const char*> argv{"true", nullptr};
