@@ -48,7 +48,7 @@ struct Answer {
 int main(int argc, char* argv[]) {
     try {
         os::Signals signals; // first of all: also a message to a broken pipe must not end us
-        const auto request = cli::parse(std::span(argv, static_cast<std::size_t>(argc)), environ);
+        const auto request = cli::parse(std::span(argv, static_cast<std::size_t>(argc)));
         const plan::ExitStatus status = std::visit(Answer{argv, signals}, request);
         if (status.signal != 0) {
             os::die_of(status.signal);

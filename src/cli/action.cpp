@@ -1,10 +1,7 @@
 // What may be asked for in place of a run: --defer, --status, --recover and --forget.
 #include "cli/action.hpp"
 
-#include "cli/environment.hpp"
 #include "cli/usage_error.hpp"
-#include "cli/values.hpp"
-#include "plan/plan.hpp"
 #include "text/visible.hpp"
 
 #include <algorithm>
@@ -53,7 +50,7 @@ std::string list_of(std::span<const Id> options) {
 
 void refuse_other_options(const Option& action, const Scan& scan) {
     bool seen = false;
-    for (const auto& [option, value] : scan.options) {
+    for (const Option* const option : scan.options) {
         if (option->id == action.id) {
             // With a value the last one would count, and a cleanup be lost without a word.
             if (seen && !action.value.empty()) {
@@ -87,8 +84,8 @@ std::vector<std::string> runs_of(const Option& action, const Scan& scan) {
 } // namespace
 
 const Option* action_in(const Scan& scan) {
-    const auto found = std::ranges::find_if(scan.options, [](const Given& given) { return is_action(*given.option); });
-    return found == scan.options.end() ? nullptr : found->option;
+    const auto found = std::ranges::find_if(scan.options, [](const Option* option) { return is_action(*option); });
+    return found == scan.options.end() ? nullptr : *found;
 }
 
 bool goes_with(const Option& option, const Option& action) {
@@ -96,25 +93,20 @@ bool goes_with(const Option& option, const Option& action) {
     return std::ranges::find(companions, option.id) != companions.end();
 }
 
-Action read_action(const Option& action, const Scan& scan, std::span<char* const> words, char* const* environment) {
+void refuse_what_does_not_go_with(const Option& action, const Scan& scan, std::span<char* const> words) {
     refuse_other_words(action, words.subspan(scan.command));
     refuse_other_options(action, scan);
+}
 
+Action action_of(const Option& action, const Scan& scan, Values values) {
+    plan::Plan& plan = values.plan;
     if (action.id == Id::defer) {
-        // A run may do this thousands of times, and no default changes what it does.
-        const auto given = std::ranges::find(scan.options, &action, &Given::option);
-        return plan::Defer{deferred_cmd(given->value)};
-    }
-
-    auto runs = runs_of(action, scan);
-    plan::Plan plan; // for the values that the action has in common with a run
-    enter_defaults(plan, scan, environment);
-    for (const auto& [option, value] : scan.options) {
-        enter(plan, *option, value, long_form(*option));
+        return plan::Defer{std::move(values.deferred)};
     }
     if (action.id == Id::status) {
         return plan::Status{contains(scan, Id::json), std::move(plan.state_dir)};
     }
+    auto runs = runs_of(action, scan);
     if (action.id == Id::recover) {
         return plan::Recover{std::move(runs), std::move(plan.state_dir), plan.lock_wait, plan.verbosity};
     }

@@ -3,6 +3,7 @@
 
 #include "cli/options.hpp"
 #include "cli/scan.hpp"
+#include "cli/values.hpp"
 #include "plan/request.hpp"
 
 #include <span>
@@ -18,9 +19,10 @@ using Action = std::variant<plan::Defer, plan::Status, plan::Recover, plan::Forg
 // Does the option mean something to this action?
 [[nodiscard]] bool goes_with(const Option& option, const Option& action);
 
-// `scan` is of `words` and contains `action`. Throws UsageError for what the action does not take, on the command line
-// or as a default in `environment`.
-[[nodiscard]] Action read_action(const Option& action, const Scan& scan, std::span<char* const> words,
-                                 char* const* environment);
+// `scan` is of `words` and contains `action`. Throws UsageError for what the action does not take.
+void refuse_what_does_not_go_with(const Option& action, const Scan& scan, std::span<char* const> words);
+
+// `values` are those of the options that go with it. Throws UsageError for what is no RUN.
+[[nodiscard]] Action action_of(const Option& action, const Scan& scan, Values values);
 
 } // namespace finally_run::cli

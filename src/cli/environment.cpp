@@ -3,12 +3,13 @@
 
 #include "cli/action.hpp"
 #include "cli/usage_error.hpp"
-#include "cli/values.hpp"
 #include "text/visible.hpp"
 
 #include <algorithm>
 #include <array>
-#include <optional>
+#include <string>
+#include <string_view>
+#include <unistd.h>
 
 namespace finally_run::cli {
 
@@ -22,10 +23,10 @@ struct Variable {
 };
 
 // One pass over the environment costs less than a search of it for each option.
-std::vector<Variable> our_variables(char* const* environment) {
+std::vector<Variable> our_variables() {
     std::vector<Variable> variables;
-    for (; environment != nullptr && *environment != nullptr; ++environment) {
-        const std::string_view entry = *environment;
+    for (char** next = environ; next != nullptr && *next != nullptr; ++next) {
+        const std::string_view entry = *next;
         const auto equals = entry.find('=');
         if (entry.starts_with(prefix) && equals != entry.npos) {
             variables.push_back({entry.substr(prefix.size(), equals - prefix.size()), entry.substr(equals + 1)});
@@ -56,14 +57,16 @@ bool is_true(std::string_view value, const std::string& origin) {
 
 } // namespace
 
-void enter_defaults(plan::Plan& plan, const Scan& command_line, char* const* environment) {
-    const auto variables = our_variables(environment);
+std::vector<const Option*> defaults_for(const Scan& command_line) {
+    const Option* const action = action_in(command_line);
+    if (action != nullptr && action->id == Id::defer) {
+        return {}; // a run may do this thousands of times, and no default changes what it does
+    }
+    const auto variables = our_variables();
     // A cleanup is told the run's signal in FINALLY_RUN_SIGNAL. For a run inside a cleanup that is news, not a default.
     const bool in_cleanup = std::ranges::find(variables, "RESULT", &Variable::name) != variables.end();
 
-    const Option* const action = action_in(command_line);
-
-    std::vector<Id> entered;
+    std::vector<const Option*> defaults;
     for (const Option& option : all_options()) {
         const bool overruled =
             contains(command_line, option.id) || (option.rival && contains(command_line, *option.rival));
@@ -75,17 +78,16 @@ void enter_defaults(plan::Plan& plan, const Scan& command_line, char* const* env
         if (found == variables.end() || found->value.empty()) {
             continue;
         }
-        const auto origin = variable_of(option);
-        if (option.value.empty() && !is_true(found->value, origin)) {
+        if (option.value.empty() && !is_true(found->value, variable_of(option))) {
             continue;
         }
-        if (option.rival && std::ranges::find(entered, *option.rival) != entered.end()) {
-            throw UsageError(origin + ": contradicts " + variable_of(option_of(*option.rival)) +
+        if (option.rival && std::ranges::find(defaults, &option_of(*option.rival)) != defaults.end()) {
+            throw UsageError(variable_of(option) + ": contradicts " + variable_of(option_of(*option.rival)) +
                              ": set only one of them");
         }
-        enter(plan, option, found->value, origin);
-        entered.push_back(option.id);
+        defaults.push_back(&option);
     }
+    return defaults;
 }
 
 } // namespace finally_run::cli

@@ -2,13 +2,14 @@
 #pragma once
 
 #include "cli/scan.hpp"
-#include "plan/plan.hpp"
+
+#include <vector>
 
 namespace finally_run::cli {
 
-// Enters the defaults of all options that the command line neither gives nor contradicts and that mean something to
-// what it asks for. An empty variable counts as unset. `environment` ends with a null, like environ. Throws UsageError,
-// which names the variable, for a bad value.
-void enter_defaults(plan::Plan& plan, const Scan& command_line, char* const* environment);
+// The options whose variable counts: it is set, means something to what the command line asks for, and that neither
+// gives nor contradicts the option. An empty variable counts as unset, and so does a flag's with "no" in it. Throws
+// UsageError, which names the variables, for a flag's that says neither, and for two that contradict each other.
+[[nodiscard]] std::vector<const Option*> defaults_for(const Scan& command_line);
 
 } // namespace finally_run::cli

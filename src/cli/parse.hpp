@@ -20,7 +20,7 @@ struct ShowVersion {};
 using Request = std::variant<plan::Plan, ShowHelp, ShowVersion, plan::Defer, plan::Status, plan::Recover, plan::Forget>;
 
 // `argv` has the program's name first and is followed by a null, as main gets it; the plan's command points into it.
-// `environment` is main's third argument or environ. Throws UsageError.
-[[nodiscard]] Request parse(std::span<char* const> argv, char* const* environment);
+// The defaults are those of environ. Throws UsageError.
+[[nodiscard]] Request parse(std::span<char* const> argv);
 
 } // namespace finally_run::cli

@@ -1,6 +1,6 @@
-// Where does the command begin, and which options stand before it?
+// Where do the options end, and which ones stand there?
 //
-// CLI11 cannot be asked: a typo of an option would become the command, and `[a,b]` two words.
+// CLI11 cannot be asked: a typo of an option would become the command, and `[a,b]` in the command two words.
 #include "cli/scan.hpp"
 
 #include "cli/suggest.hpp"
@@ -8,7 +8,6 @@
 #include "text/visible.hpp"
 
 #include <algorithm>
-#include <string>
 
 namespace finally_run::cli {
 
@@ -20,62 +19,50 @@ namespace {
                      (nearest != nullptr ? "did you mean " + long_form(*nearest) + "?" : "see finally-run --help"));
 }
 
-// The words not yet scanned.
-class Words {
-public:
-    explicit Words(std::span<char* const> words) : m_words(words) {}
+bool overrules_all(const Option& option) { return option.id == Id::help || option.id == Id::version; }
 
-    bool at_end() const { return m_next == m_words.size(); }
-    std::size_t index() const { return m_next; }
-    std::string_view peek() const { return m_words[m_next]; }
-    std::string_view take() { return m_words[m_next++]; }
-
-    std::string_view take_value_of(const Option& option) {
-        if (at_end()) {
-            throw UsageError(long_form(option) + ": no value given: it takes " + std::string(option.value));
-        }
-        return take();
-    }
-
-private:
-    std::span<char* const> m_words;
-    std::size_t m_next = 0;
-};
-
-Given scan_long(std::string_view word, Words& rest) {
+// Both return whether the value of the last option is the next word.
+bool scan_long(std::string_view word, Scan& result) {
     const auto equals = word.find('=');
     const auto name = word.substr(2, equals == word.npos ? word.npos : equals - 2);
     const Option* const option = find_by_name(name);
     if (option == nullptr) {
         refuse_unknown("--" + text::visible(name, word_limit), name);
     }
-    if (option->value.empty()) {
-        if (equals != word.npos) {
-            throw UsageError(long_form(*option) + ": takes no value: " + text::visible(word, word_limit));
-        }
-        return {option, {}};
+    if (option->value.empty() && equals != word.npos) {
+        throw UsageError(long_form(*option) + ": takes no value: " + text::visible(word, word_limit));
     }
-    return {option, equals == word.npos ? rest.take_value_of(*option) : word.substr(equals + 1)};
+    result.options.push_back(option);
+    if (equals != word.npos && equals + 1 == word.size()) { // CLI11 would take the next word for its value
+        result.words.emplace_back(word.substr(0, equals));
+        result.words.emplace_back();
+        return false;
+    }
+    result.words.emplace_back(word);
+    return !option->value.empty() && equals == word.npos;
 }
 
 // `-q`, `-cCMD`, `-c CMD`, and any number of flags before it, as in `-qnc CMD`.
-void scan_short(std::string_view word, Words& rest, std::vector<Given>& options) {
+bool scan_short(std::string_view word, Scan& result) {
+    result.words.emplace_back(word);
     for (std::size_t i = 1; i < word.size(); ++i) {
         const Option* const option = find_by_letter(word[i]);
         if (option == nullptr) {
             refuse_unknown(text::visible(word, word_limit), word.substr(1));
         }
-        if (!option->value.empty()) {
-            const auto glued = word.substr(i + 1);
-            options.push_back({option, glued.empty() ? rest.take_value_of(*option) : glued});
-            return;
+        result.options.push_back(option);
+        if (overrules_all(*option)) {
+            return false;
         }
-        options.push_back({option, {}});
+        if (!option->value.empty()) {
+            return i + 1 == word.size();
+        }
     }
+    return false;
 }
 
 void refuse_contradictions(const Scan& scan) {
-    for (const auto& [option, value] : scan.options) {
+    for (const Option* const option : scan.options) {
         if (option->rival && contains(scan, *option->rival)) {
             throw UsageError(long_form(*option) + ": contradicts " + long_form(option_of(*option->rival)) +
                              ": give only one of them");
@@ -87,42 +74,40 @@ void refuse_contradictions(const Scan& scan) {
 
 Scan scan(std::span<char* const> argv) {
     Scan result;
-    Words words(argv);
+    std::size_t next = 0;
     bool takes_runs = false;
-    while (!words.at_end()) {
-        const auto word = words.peek();
+    while (next < argv.size()) {
+        const std::string_view word = argv[next];
         if (word.size() < 2 || word.front() != '-') {
             if (!takes_runs) {
                 break;
             }
-            result.runs.push_back(words.take());
+            result.runs.push_back(word);
+            ++next;
             continue;
         }
-        words.take();
+        ++next;
         if (word == "--") {
             break;
         }
-        if (!word.starts_with("--")) {
-            scan_short(word, words, result.options);
-            continue;
-        }
-        result.options.push_back(scan_long(word, words));
-        const Option& option = *result.options.back().option;
-        if (option.id == Id::help || option.id == Id::version) {
+        const bool value_follows = word.starts_with("--") ? scan_long(word, result) : scan_short(word, result);
+        const Option& last = *result.options.back();
+        if (overrules_all(last)) {
             return result;
         }
-        takes_runs = takes_runs || !option.words.empty();
+        if (value_follows && next < argv.size()) {
+            result.words.emplace_back(argv[next++]);
+        }
+        takes_runs = takes_runs || !last.words.empty();
     }
-    while (takes_runs && !words.at_end()) {
-        result.runs.push_back(words.take());
+    while (takes_runs && next < argv.size()) {
+        result.runs.emplace_back(argv[next++]);
     }
     refuse_contradictions(result);
-    result.command = words.index();
+    result.command = next;
     return result;
 }
 
-bool contains(const Scan& scan, Id id) {
-    return std::ranges::any_of(scan.options, [id](const Given& given) { return given.option->id == id; });
-}
+bool contains(const Scan& scan, Id id) { return std::ranges::find(scan.options, &option_of(id)) != scan.options.end(); }
 
 } // namespace finally_run::cli

@@ -118,8 +118,9 @@ template <typename Enumeration> Enumeration choice(const Value& value) {
 
 } // namespace
 
-void enter(plan::Plan& plan, const Option& option, std::string_view given, std::string_view origin) {
+void enter(Values& values, const Option& option, std::string_view given, std::string_view origin) {
     using Step = plan::Step::Kind;
+    plan::Plan& plan = values.plan;
     const Value value{option, given, origin};
     switch (option.id) {
     case Id::cleanup:
@@ -201,6 +202,8 @@ void enter(plan::Plan& plan, const Option& option, std::string_view given, std::
         plan.verbosity = plan::Verbosity::verbose;
         return;
     case Id::defer:
+        values.deferred = text(value);
+        return;
     case Id::status:
     case Id::json:
     case Id::recover:
@@ -209,11 +212,6 @@ void enter(plan::Plan& plan, const Option& option, std::string_view given, std::
     case Id::version:
         return; // no part of a plan
     }
-}
-
-std::string deferred_cmd(std::string_view given) {
-    const Option& option = option_of(Id::defer);
-    return text({option, given, long_form(option)});
 }
 
 std::string run_id(const Option& option, std::string_view given) {

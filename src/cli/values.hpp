@@ -9,12 +9,16 @@
 
 namespace finally_run::cli {
 
-// Enters one option and its value into the plan. `origin` is where the value stood, for the message: "--grace", or the
-// variable that held it. Throws UsageError for a value that the option cannot take.
-void enter(plan::Plan& plan, const Option& option, std::string_view value, std::string_view origin);
+struct Values {
+    plan::Plan plan;
+    std::string deferred; // the CMD of --defer
+};
 
-// What --defer takes, and one word of --recover or --forget. They throw as above.
-[[nodiscard]] std::string deferred_cmd(std::string_view given);
+// Enters one option and its value. `origin` is where the value stood, for the message: "--grace", or the variable that
+// held it. Throws UsageError for a value that the option cannot take.
+void enter(Values& values, const Option& option, std::string_view value, std::string_view origin);
+
+// One word of --recover or --forget. Throws as above.
 [[nodiscard]] std::string run_id(const Option& option, std::string_view given);
 
 } // namespace finally_run::cli

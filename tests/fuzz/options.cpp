@@ -8,6 +8,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unistd.h>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -60,9 +62,9 @@ void check(const plan::Plan& plan, std::span<char* const> argv) {
 }
 
 // Which alternative came of it; nullopt: wrong usage. Any other exception is a crash.
-std::optional<std::size_t> parse(std::span<char* const> argv, char* const* environment) {
+std::optional<std::size_t> parse(std::span<char* const> argv) {
     try {
-        const auto request = cli::parse(argv, environment);
+        const auto request = cli::parse(argv);
         if (const auto* const plan = std::get_if<plan::Plan>(&request)) {
             check(*plan, argv);
         } else if (const auto* const help = std::get_if<cli::ShowHelp>(&request)) {
@@ -88,9 +90,11 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     Input input = split(std::string(data, data + size));
     const auto words = input.words;
     const auto argv = pointers_to(input.words);
-    const auto environment = pointers_to(input.environment);
-    const auto first = parse(std::span(argv).first(argv.size() - 1), environment.data());
-    const auto second = parse(std::span(argv).first(argv.size() - 1), environment.data());
+    auto environment = pointers_to(input.environment);
+    char** const saved = std::exchange(environ, environment.data());
+    const auto first = parse(std::span(argv).first(argv.size() - 1));
+    const auto second = parse(std::span(argv).first(argv.size() - 1));
+    environ = saved;
     require(first == second, "the same words are taken alike twice");
     require(input.words == words, "the words are left as they were");
     return 0;

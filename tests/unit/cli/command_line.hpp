@@ -5,7 +5,10 @@
 
 #include <doctest/doctest.h>
 
+#include <span>
 #include <string>
+#include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace finally_run::cli {
@@ -21,7 +24,11 @@ public:
     CommandLine(const CommandLine&) = delete; // the pointers point into it
     CommandLine& operator=(const CommandLine&) = delete;
 
-    auto parse() { return cli::parse(std::span(m_argv).first(m_words.size()), m_envp.data()); }
+    // With its environment in place of the tester's.
+    auto parse() {
+        const Swapped swapped(m_envp.data());
+        return cli::parse(std::span(m_argv).first(m_words.size()));
+    }
 
     plan::Plan plan() { return std::get<plan::Plan>(parse()); }
 
@@ -44,6 +51,17 @@ public:
     }
 
 private:
+    class Swapped {
+    public:
+        explicit Swapped(char** environment) : m_saved(std::exchange(environ, environment)) {}
+        Swapped(const Swapped&) = delete;
+        Swapped& operator=(const Swapped&) = delete;
+        ~Swapped() { environ = m_saved; }
+
+    private:
+        char** m_saved;
+    };
+
     static std::vector<char*> pointers_to(std::vector<std::string>& strings) {
         std::vector<char*> pointers;
         for (auto& string : strings) {

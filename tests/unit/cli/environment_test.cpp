@@ -58,6 +58,13 @@ TEST_SUITE("cli/environment") {
         CHECK(CommandLine({"--keep-env", "A", "make"}, {"FINALLY_RUN_KEEP_ENV=B"}).plan().keep_env == Words{"A"});
     }
 
+    TEST_CASE("a value from a variable is taken byte for byte") {
+        for (const std::string value : {"[a,b]", "%%", "{}", "-x", "--", "a,b", "caf\xe9", "true"}) {
+            CAPTURE(value);
+            CHECK(CommandLine({"make"}, {"FINALLY_RUN_STATE_DIR=" + value}).plan().state_dir == value);
+        }
+    }
+
     TEST_CASE("an empty variable counts as unset") {
         const auto plan =
             CommandLine({"make"}, {"FINALLY_RUN_GRACE=", "FINALLY_RUN_STRICT=", "FINALLY_RUN_REPORT="}).plan();
