@@ -27,18 +27,26 @@ plan::ExitStatus print(const std::string& text) {
     return {printed ? 0 : plan::own_failure_status, 0};
 }
 
-// One for each thing that can be asked for.
+// One for each thing that can be asked for. What only prints dies of a signal like any program, also while nobody
+// reads.
 struct Answer {
     char** argv;
     os::Signals& signals;
 
     plan::ExitStatus operator()(const plan::Plan& plan) const { return action::run(plan, {argv, environ}, signals); }
     plan::ExitStatus operator()(const plan::Defer& request) const { return action::defer(request); }
-    plan::ExitStatus operator()(const plan::Status& request) const { return print(action::status(request)); }
+    plan::ExitStatus operator()(const plan::Status& request) const {
+        signals.give_back();
+        return print(action::status(request));
+    }
     plan::ExitStatus operator()(const plan::Recover& request) const { return action::recover(request, signals); }
     plan::ExitStatus operator()(const plan::Forget& request) const { return action::forget(request); }
-    plan::ExitStatus operator()(const cli::ShowHelp& help) const { return print(help.text); }
+    plan::ExitStatus operator()(const cli::ShowHelp& help) const {
+        signals.give_back();
+        return print(help.text);
+    }
     plan::ExitStatus operator()(const cli::ShowVersion&) const {
+        signals.give_back();
         return print(std::string("finally-run ") + text::version + '\n');
     }
 };

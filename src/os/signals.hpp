@@ -28,13 +28,16 @@ struct Signal {
 enum class DefaultAction { ignore, stop, end };
 [[nodiscard]] DefaultAction default_action(int signal);
 
-// Blocks every signal, for the rest of the process: one that comes after the last cleanup must not change the status
-// any more. One object a process, before any thread is started.
+// Blocks every signal, for the rest of the process unless given back: one that comes after the last cleanup must not
+// change the status any more. One object a process, before any thread is started.
 class Signals {
 public:
     Signals();
     Signals(const Signals&) = delete;
     Signals& operator=(const Signals&) = delete;
+
+    // Puts back the mask of the start, for what does not read signals from here. Those that have come take effect now.
+    void give_back() const { ::sigprocmask(SIG_SETMASK, &m_inherited.mask, nullptr); }
 
     [[nodiscard]] int fd() const { return m_fd.get(); } // readable when next() has something to say
     [[nodiscard]] const SignalState& inherited() const { return m_inherited; }

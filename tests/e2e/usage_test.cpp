@@ -1,6 +1,11 @@
 // Wrong usage, defaults from the environment, and how much is said.
 #include "harness.hpp"
 
+#include <csignal>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 namespace finally_run::e2e {
 namespace {
 
@@ -170,6 +175,39 @@ TEST_CASE("help and version go to stdout with status 0") {
     CHECK(version.status == 0);
     CHECK(version.out.rfind("finally-run ", 0) == 0);
     CHECK(lines(version.out).size() == 1);
+}
+
+TEST_CASE("what only prints dies of a signal like any program, also while nobody reads") {
+    for (const char* what : {"--help", "--version", "--status"}) {
+        for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+            CAPTURE(std::string(what));
+            CAPTURE(number);
+            // Its stdout is full, so it sleeps in write(2) until a signal comes.
+            int ends[2];
+            REQUIRE(::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+            while (::write(ends[1], "x", 1) == 1) {
+            }
+            REQUIRE(::fcntl(ends[1], F_SETFL, 0) == 0); // of the open file: for finally-run too
+            auto process = Run({what}).fd(STDOUT_FILENO, ends[1]).start();
+            const auto call = "/proc/" + std::to_string(process.pid()) + "/syscall";
+            wait_until("finally-run sleeps in write(2) to stdout",
+                       [&] { return read_file(call).rfind(std::to_string(SYS_write) + " 0x1 ", 0) == 0; });
+            process.signal(number);
+            CHECK(process.finish().signal == number);
+            ::close(ends[0]);
+            ::close(ends[1]);
+        }
+    }
+}
+
+TEST_CASE("wrong usage that nobody can be told of gives 125 all the same") {
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    ::close(ends[0]);
+    const auto outcome = Run({"--bogus"}).fd(STDERR_FILENO, ends[1]).run();
+    CHECK(outcome.status == 125);
+    CHECK(outcome.signal == 0);
+    ::close(ends[1]);
 }
 
 TEST_CASE("help that cannot be written is a failure") {
