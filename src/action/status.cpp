@@ -5,6 +5,7 @@
 #include "journal/runs.hpp"
 #include "journal/state.hpp"
 #include "os/state_dir.hpp"
+#include "report/call.hpp"
 #include "report/status.hpp"
 #include "report/text.hpp"
 
@@ -116,7 +117,8 @@ std::string status(const plan::Status& request) {
     if (request.json) {
         return report::to_json(found);
     }
-    return report::to_table(found, std::chrono::system_clock::now(), report::columns_of(STDOUT_FILENO, 100));
+    return report::to_table(found, std::chrono::system_clock::now(), report::columns_of(STDOUT_FILENO, 100),
+                            report::call_for(request.state_dir));
 }
 
 } // namespace finally_run::action

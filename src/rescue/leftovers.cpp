@@ -6,6 +6,7 @@
 #include "os/boot.hpp"
 #include "os/error.hpp"
 #include "os/place.hpp"
+#include "report/call.hpp"
 #include "rescue/take_over.hpp"
 
 #include <algorithm>
@@ -71,9 +72,8 @@ void tell(const journal::Item& item, const journal::Runs& runs, const plan::Plan
         return;
     }
     if (leftover != nullptr) {
-        const std::string place = plan.state_dir.empty() ? "" : " --state-dir " + plan.state_dir;
         narrator.noted("run " + item.id + " was left unfinished", leftover->state.opened.command,
-                       "finally-run" + place + " --recover finishes it");
+                       report::call_for(plan.state_dir) + " --recover finishes it");
     } else {
         narrator.failed("run " + item.id + " was left unfinished and cannot be recovered", {}, unreadable->reason);
     }

@@ -5,6 +5,7 @@
 #include "os/ci.hpp"
 #include "os/error.hpp"
 #include "os/process.hpp"
+#include "report/call.hpp"
 #include "rescue/take_over.hpp"
 #include "run/first_record.hpp"
 #include "run/steps.hpp"
@@ -115,7 +116,7 @@ void Supervisor::hand_over(const cleanup::Cleanup& cleanup) {
     if (const auto& cleaning = m_stack.state().cleaning; cleaning && still_runs(*cleaning)) {
         m_stack.record(journal::HandedOver{});
     }
-    m_narrator.noted("left to the guardian", cleanup.text, "finally-run --status shows it");
+    m_narrator.noted("left to the guardian", cleanup.text, report::call_for(m_plan.state_dir) + " --status shows it");
     os::die_of(SIGINT);
 }
 

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <csignal>
 
 namespace finally_run::e2e {
@@ -153,6 +154,30 @@ TEST_CASE("the status of another state directory is shown when asked for") {
     process.wait_for_line("READY");
     CHECK(runs().empty());
     CHECK(Run({"--status", "--state-dir", work("state")}).run().out.find("helper pause") != std::string::npos);
+}
+
+TEST_CASE("what the status advises works when it is pasted into sh, whatever the state directory is called") {
+    int number = 0;
+    for (const std::string& name : {std::string("plain"), std::string("with blanks"), std::string("it's \"$x\""),
+                                    std::string("two\nlines"), std::string("ends in \n")}) {
+        CAPTURE(name);
+        const std::string mark = "cleaned" + std::to_string(number++);
+        auto process = Run({"--state-dir", name, "-c", "touch " + mark, "--", "helper", "pause"}).start();
+        process.wait_for_line("READY");
+        kill_both(process);
+        const auto status = Run({"--status", "--state-dir", name}).run().out;
+        const auto at = status.find("To run what is left:");
+        REQUIRE_MESSAGE(at != std::string::npos, status);
+        const auto start = status.find("finally-run", at);
+        const auto command = status.substr(start, status.find('\n', start) - start);
+        // And what the next start says of it leads to the same.
+        const auto told = Run({"--state-dir", name, "--", "true"}).run().err;
+        CHECK_MESSAGE(told.find(": " + command + " finishes it\n") != std::string::npos, told);
+        const auto outcome = Run::of({"sh", "-c", command}).cwd("/").run();
+        CHECK_MESSAGE(outcome.status == 0, outcome.err);
+        CHECK(fs::exists(work(mark)));
+        CHECK(Run({"--status", "--state-dir", name}).run().out == "no runs\n");
+    }
 }
 
 TEST_CASE("the status of many runs that start and end meanwhile is never an error") {
