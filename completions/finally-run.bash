@@ -36,7 +36,7 @@ _finally_run() {
     take_a_value+=' -w --wait -E --conflict-exit-code -t --timeout --signal -k --grace --cleanup-timeout --cleanup-retries'
     take_a_value+=' --orphans --stop-with-caller --state-dir --keep-env --defer --report --ci '
     local take_none=' -n --no-wait --durable --strict --status --json --recover --forget -q --quiet -v --verbose'
-    take_none+=' --help --version '
+    take_none+=' -h --help --version '
 
     local cur=${COMP_WORDS[COMP_CWORD]} action='' option='' equals_seen='' state_dir='' word i j
     COMPREPLY=()

@@ -1,6 +1,7 @@
 // finally-run: runs a command, and its cleanups whatever becomes of it.
 
 #include "action/defer.hpp"
+#include "action/forget.hpp"
 #include "action/recover.hpp"
 #include "action/run.hpp"
 #include "action/status.hpp"

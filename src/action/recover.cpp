@@ -1,17 +1,17 @@
 #include "action/recover.hpp"
 
+#include "action/find_runs.hpp"
 #include "action/holders.hpp"
 #include "journal/leftover.hpp"
 #include "journal/runs.hpp"
 #include "lock/lock.hpp"
 #include "os/boot.hpp"
-#include "os/error.hpp"
 #include "os/process.hpp"
 #include "os/state_dir.hpp"
+#include "report/call.hpp"
 #include "report/messages.hpp"
 #include "rescue/leftovers.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <compare>
 #include <exception>
@@ -19,7 +19,6 @@
 #include <string>
 #include <sys/prctl.h>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -28,51 +27,9 @@ namespace finally_run::action {
 
 namespace {
 
-// What a person asked for by id, and what is to be said about it.
-class Asker {
-public:
-    explicit Asker(plan::Verbosity verbosity) : m_messages(verbosity) {}
-
-    [[nodiscard]] report::Messages& messages() { return m_messages; }
-
-    // No run at all.
-    plan::ExitStatus nothing_there(const std::vector<std::string>& ids) {
-        for (const std::string& id : ids) {
-            m_messages.error("no such run", id);
-        }
-        if (ids.empty()) {
-            m_messages.note("nothing to recover");
-        }
-        return {ids.empty() ? 0 : plan::own_failure_status, 0};
-    }
-
-    // All if no id is given.
-    std::vector<journal::Item> asked_for(const std::vector<std::string>& ids, const journal::Runs& runs,
-                                         plan::ExitStatus& worst) {
-        std::vector<journal::Item> items = runs.items();
-        if (ids.empty()) {
-            return items;
-        }
-        std::vector<journal::Item> found;
-        for (const std::string& id : ids) {
-            const auto item = std::ranges::find(items, id, &journal::Item::id);
-            if (item != items.end()) {
-                found.push_back(*item);
-            } else {
-                m_messages.error("no such run", id);
-                worst = {plan::own_failure_status, 0};
-            }
-        }
-        return found;
-    }
-
-private:
-    report::Messages m_messages;
-};
-
 // Those that the run held, as the run took them: nobody else may be between its cleanups and the end of its lock.
 std::variant<lock::Held, plan::ExitStatus> take_locks_of(const journal::Opened& opened, const plan::Recover& request,
-                                                         os::Signals& signals, Asker& asker) {
+                                                         os::Signals& signals, report::Messages& messages) {
     const auto state_dir = os::state_dir_path(request.state_dir);
     std::vector<plan::LockRequest> wanted;
     for (const journal::LockId& lock : opened.locks) {
@@ -81,7 +38,7 @@ std::variant<lock::Held, plan::ExitStatus> take_locks_of(const journal::Opened& 
     try {
         os::Events events(signals, {});
         const auto waiting = [&](const std::string& name, const std::optional<lock::Holder>& holder, text::Duration) {
-            asker.messages().note("waiting for lock", name, holder ? holder->command : "");
+            messages.note("waiting for lock", name, holder ? holder->command : "");
             return false;
         };
         auto outcome = lock::acquire(wanted, {}, request.lock_wait, events, waiting, holders_by_journal(state_dir));
@@ -89,18 +46,17 @@ std::variant<lock::Held, plan::ExitStatus> take_locks_of(const journal::Opened& 
             return plan::ExitStatus{128 + interrupted->signal, interrupted->signal};
         }
         if (const auto* const not_had = std::get_if<lock::NotHad>(&outcome)) {
-            asker.messages().error("run " + opened.run_id + " cannot be recovered", not_had->name,
-                                   "its lock is not free");
+            messages.error("run " + opened.run_id + " cannot be recovered", not_had->name, "its lock is not free");
             return plan::ExitStatus{plan::Plan{}.conflict_exit_code, 0};
         }
         return std::get<lock::Held>(std::move(outcome));
     } catch (const std::system_error& error) {
         const int code = error.code().value();
         if (code == ENOENT || code == ENOTDIR) { // nobody can have it any more
-            asker.messages().note("recovering without a lock", {}, error.what());
+            messages.note("recovering without a lock", {}, error.what());
             return lock::Held{};
         }
-        asker.messages().error("run " + opened.run_id + " cannot be recovered", {}, error.what());
+        messages.error("run " + opened.run_id + " cannot be recovered", {}, error.what());
         return plan::ExitStatus{plan::own_failure_status, 0};
     }
 }
@@ -122,7 +78,7 @@ struct Taken {
 // Waits for a guardian that is at work on it, and for a child that is about to become a step. Finish: we are told to
 // stop, or the locks of the run cannot be had.
 std::variant<Taken, plan::ExitStatus> take(const journal::Item& item, const plan::Recover& request,
-                                           os::Signals& signals, Asker& asker) {
+                                           os::Signals& signals, report::Messages& messages) {
     for (;;) {
         const auto state = journal::read_state(item.path);
         Taken taken{{}, journal::claim(item.path, journal::Patience::some)};
@@ -146,7 +102,7 @@ std::variant<Taken, plan::ExitStatus> take(const journal::Item& item, const plan
             return taken;
         }
         taken.found = journal::Gone{}; // its lock comes after those of the run
-        auto locks = take_locks_of(state->opened, request, signals, asker);
+        auto locks = take_locks_of(state->opened, request, signals, messages);
         if (const auto* const refused = std::get_if<plan::ExitStatus>(&locks)) {
             return *refused;
         }
@@ -160,8 +116,8 @@ std::variant<Taken, plan::ExitStatus> take(const journal::Item& item, const plan
 
 // Finishes one run, or says why not.
 plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& request, const journal::Runs& runs,
-                             os::Signals& signals, Asker& asker, bool& any) {
-    auto taken = take(item, request, signals, asker);
+                             os::Signals& signals, report::Messages& messages, bool& any) {
+    auto taken = take(item, request, signals, messages);
     if (const auto* const refused = std::get_if<plan::ExitStatus>(&taken)) {
         return *refused;
     }
@@ -177,11 +133,11 @@ plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& req
         return {recovered.failed > 0 ? plan::failed_cleanup_status : 0, 0};
     }
     if (const auto* const unreadable = std::get_if<journal::Unreadable>(&found)) {
-        asker.messages().error("run " + item.id + " cannot be recovered", {}, unreadable->reason);
+        messages.error("run " + item.id + " cannot be recovered", {}, unreadable->reason);
         return {plan::own_failure_status, 0};
     }
     if (std::holds_alternative<journal::Alive>(found) && !request.runs.empty()) {
-        asker.messages().error("run " + item.id + " is alive", {}, "finally-run --status shows it");
+        messages.error("run " + item.id + " is alive", {}, report::call_for(request.state_dir) + " --status shows it");
         return {plan::own_failure_status, 0};
     }
     return {};
@@ -190,62 +146,30 @@ plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& req
 } // namespace
 
 plan::ExitStatus recover(const plan::Recover& request, os::Signals& signals) {
-    Asker asker(request.verbosity);
+    report::Messages messages(request.verbosity);
     const auto state_dir = os::state_dir_path(request.state_dir);
-    if (!journal::Runs::exist(state_dir)) {
-        return asker.nothing_there(request.runs);
+    std::optional<journal::Runs> runs;
+    if (journal::Runs::exist(state_dir)) {
+        runs.emplace(state_dir);
     }
+    const FoundRuns found = find_runs(request.runs, runs ? runs->items() : std::vector<journal::Item>(), messages);
+    plan::ExitStatus worst{found.complete ? 0 : plan::own_failure_status, 0};
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); // the orphans of a cleanup are ours to find and reap
-    const journal::Runs runs(state_dir);
-    plan::ExitStatus worst;
     bool any = false;
-    for (const journal::Item& item : asker.asked_for(request.runs, runs, worst)) {
+    for (const journal::Item& item : found.runs) {
         try {
-            const plan::ExitStatus status = recover_one(item, request, runs, signals, asker, any);
+            const plan::ExitStatus status = recover_one(item, request, *runs, signals, messages, any);
             if (status.signal != 0) {
                 return status;
             }
             worst = status.code != 0 ? status : worst;
         } catch (const std::exception& error) { // the others are not to blame
-            asker.messages().error("run " + item.id + " cannot be recovered", {}, error.what());
+            messages.error("run " + item.id + " cannot be recovered", {}, error.what());
             worst = {plan::own_failure_status, 0};
         }
     }
     if (!any && worst.code == 0 && request.runs.empty()) {
-        asker.messages().note("nothing to recover");
-    }
-    return worst;
-}
-
-plan::ExitStatus forget(const plan::Forget& request) {
-    Asker asker(request.verbosity);
-    const auto state_dir = os::state_dir_path(request.state_dir);
-    if (!journal::Runs::exist(state_dir)) {
-        return asker.nothing_there(request.runs);
-    }
-    const journal::Runs runs(state_dir);
-    plan::ExitStatus worst;
-    for (const journal::Item& item : asker.asked_for(request.runs, runs, worst)) {
-        const journal::Found found = journal::claim(item.path, journal::Patience::some);
-        if (std::holds_alternative<journal::Alive>(found)) {
-            asker.messages().error("run " + item.id + " is alive", {}, "only what is left over can be forgotten");
-            worst = {plan::own_failure_status, 0};
-            continue;
-        }
-        if (const auto* const leftover = std::get_if<journal::Leftover>(&found)) {
-            const auto& stack = leftover->state.stack;
-            std::for_each(stack.rbegin(), stack.rend(), [&](const plan::Cleanup& cleanup) {
-                asker.messages().note("forgotten", plan::name_of(cleanup.kind), cleanup.text);
-            });
-        } else if (const auto* const unreadable = std::get_if<journal::Unreadable>(&found)) {
-            asker.messages().note("forgotten", "run " + item.id, unreadable->reason);
-        }
-        if (::unlink(item.path.c_str()) < 0 && errno != ENOENT) {
-            asker.messages().error("run " + item.id + " cannot be forgotten", {}, os::error_text(errno));
-            worst = {plan::own_failure_status, 0};
-        }
-        ::unlink(runs.log_of(item.id).c_str());
-        runs.forget_mark(item.id);
+        messages.note("nothing to recover");
     }
     return worst;
 }

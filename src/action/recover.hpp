@@ -1,4 +1,4 @@
-// --recover and --forget.
+// --recover: runs that were left unfinished are finished.
 #pragma once
 
 #include "os/signals.hpp"
@@ -10,8 +10,5 @@ namespace finally_run::action {
 // Status 0: nothing of what was asked for is left. Failed cleanups, runs that are alive or damaged, and locks that
 // cannot be had have been told of, and have the status that they have in a run.
 [[nodiscard]] plan::ExitStatus recover(const plan::Recover& request, os::Signals& signals);
-
-// Drops what is left over, and says what it was.
-[[nodiscard]] plan::ExitStatus forget(const plan::Forget& request);
 
 } // namespace finally_run::action

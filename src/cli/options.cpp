@@ -56,7 +56,7 @@ constexpr auto table = std::to_array<Option>({
     {Id::ci, output, '\0', "ci", "auto|github|gitlab|none", "whose log format to use [auto]"},
     {Id::quiet, output, 'q', "quiet", "", "say less", true, Id::verbose},
     {Id::verbose, output, 'v', "verbose", "", "say more", true, Id::quiet},
-    {Id::help, output, '\0', "help", "", "show this help", no_variable},
+    {Id::help, output, 'h', "help", "", "show this help", no_variable},
     {Id::version, output, '\0', "version", "", "show the version", no_variable},
 });
 // clang-format on

@@ -180,6 +180,26 @@ TEST_CASE("what the status advises works when it is pasted into sh, whatever the
     }
 }
 
+TEST_CASE("a run's id may be shortened where a run is asked for, as long as it is the only one that begins so") {
+    const auto first = leave_unfinished(Run({"-c", "echo first >>log", "--", "helper", "pause"}));
+    const auto second = leave_unfinished(Run({"-c", "echo second >>log", "--", "helper", "pause"}));
+    const auto common = static_cast<std::size_t>(
+        std::mismatch(first.id.begin(), first.id.end(), second.id.begin()).first - first.id.begin());
+    for (const char* action : {"--recover", "--forget"}) {
+        const auto refused = Run({action, first.id.substr(0, 2)}).run();
+        CHECK(refused.status == 125);
+        CHECK(refused.err.rfind("finally-run: ambiguous run: " + first.id.substr(0, 2) + ": ", 0) == 0);
+        CHECK(refused.err.find(first.id) != std::string::npos);
+        CHECK(refused.err.find(second.id) != std::string::npos);
+        CHECK(Run({action, "x"}).run().err == "finally-run: no such run: x\n");
+    }
+    CHECK(Run({"--recover", first.id.substr(0, common + 1)}).run().status == 0);
+    CHECK(log_text() == "first\n");
+    CHECK(Run({"--forget", second.id.substr(0, common)}).run().status == 0);
+    CHECK(log_text() == "first\n");
+    CHECK(table() == "no runs\n");
+}
+
 TEST_CASE("the status of many runs that start and end meanwhile is never an error") {
     auto process =
         Run::script("for i in $(seq 40); do finally-run -q -l l$((i % 3)) -c true -- true & done; wait; touch over")

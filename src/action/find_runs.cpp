@@ -1,0 +1,50 @@
+#include "action/find_runs.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace finally_run::action {
+
+std::variant<journal::Item, NoSuchRun, Ambiguous> find_run(std::string_view word,
+                                                           std::span<const journal::Item> items) {
+    const journal::Item* found = nullptr;
+    std::string ids;
+    for (const journal::Item& item : items) {
+        if (item.id == word) {
+            return item;
+        }
+        if (item.id.starts_with(word)) {
+            ids += (found != nullptr ? ", " : "") + item.id;
+            found = found != nullptr ? found : &item;
+        }
+    }
+    if (found == nullptr) {
+        return NoSuchRun{};
+    }
+    return ids == found->id ? std::variant<journal::Item, NoSuchRun, Ambiguous>(*found) : Ambiguous{std::move(ids)};
+}
+
+FoundRuns find_runs(std::span<const std::string> words, std::vector<journal::Item> items, report::Messages& messages) {
+    if (words.empty()) {
+        return {std::move(items)};
+    }
+    FoundRuns found;
+    for (const std::string& word : words) {
+        const auto match = find_run(word, items);
+        if (const auto* const run = std::get_if<journal::Item>(&match)) {
+            if (std::ranges::find(found.runs, run->id, &journal::Item::id) == found.runs.end()) {
+                found.runs.push_back(*run);
+            }
+            continue;
+        }
+        if (const auto* const ambiguous = std::get_if<Ambiguous>(&match)) {
+            messages.error("ambiguous run", word, ambiguous->ids);
+        } else {
+            messages.error("no such run", word);
+        }
+        found.complete = false;
+    }
+    return found;
+}
+
+} // namespace finally_run::action

@@ -1,0 +1,50 @@
+#include "action/forget.hpp"
+
+#include "action/find_runs.hpp"
+#include "journal/leftover.hpp"
+#include "os/error.hpp"
+#include "os/state_dir.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <unistd.h>
+#include <variant>
+
+namespace finally_run::action {
+
+plan::ExitStatus forget(const plan::Forget& request) {
+    report::Messages messages(request.verbosity);
+    const auto state_dir = os::state_dir_path(request.state_dir);
+    if (!journal::Runs::exist(state_dir)) {
+        return {find_runs(request.runs, {}, messages).complete ? 0 : plan::own_failure_status, 0};
+    }
+    const journal::Runs runs(state_dir);
+    const FoundRuns asked_for = find_runs(request.runs, runs.items(), messages);
+    plan::ExitStatus worst{asked_for.complete ? 0 : plan::own_failure_status, 0};
+    for (const journal::Item& item : asked_for.runs) {
+        const journal::Found found = journal::claim(item.path, journal::Patience::some);
+        if (std::holds_alternative<journal::Alive>(found)) {
+            messages.error("run " + item.id + " is alive", {}, "only what is left over can be forgotten");
+            worst = {plan::own_failure_status, 0};
+            continue;
+        }
+        if (const auto* const leftover = std::get_if<journal::Leftover>(&found)) {
+            const auto& stack = leftover->state.stack;
+            std::for_each(stack.rbegin(), stack.rend(), [&](const plan::Cleanup& cleanup) {
+                messages.note("forgotten", plan::name_of(cleanup.kind), cleanup.text);
+            });
+        } else if (const auto* const unreadable = std::get_if<journal::Unreadable>(&found)) {
+            messages.note("forgotten", "run " + item.id, unreadable->reason);
+        }
+        if (::unlink(item.path.c_str()) < 0 && errno != ENOENT) {
+            messages.error("run " + item.id + " cannot be forgotten", {}, os::error_text(errno));
+            worst = {plan::own_failure_status, 0};
+        }
+        ::unlink(runs.log_of(item.id).c_str());
+        runs.forget_mark(item.id);
+    }
+    return worst;
+}
+
+} // namespace finally_run::action
