@@ -31,14 +31,15 @@ Held open_in_order(std::span<const plan::LockRequest> requests, const std::files
     return files;
 }
 
-Taken wait_for(LockFile& file, const os::Deadline& deadline, os::Events& events, const WhileWaiting& while_waiting,
+Taken wait_for(LockFile& file, const os::BootDeadline& deadline, os::Events& events, const WhileWaiting& while_waiting,
                const Holders& holders) {
     const auto start = os::Clock::now();
     constexpr auto reminder = std::chrono::seconds(1);
     os::Deadline next_line = start + reminder;
+    const os::Fd alarm = os::alarm_at(deadline);
     Waiter waiter(file.fd.get(), file.shared ? LOCK_SH : LOCK_EX);
     for (;;) {
-        const os::Event event = events.wait(os::earliest({deadline, next_line}), waiter.ready_fd());
+        const os::Event event = events.wait(next_line, waiter.ready_fd(), alarm.get());
         if (std::holds_alternative<os::Readable>(event)) {
             if (const int error = waiter.result(); error != 0) {
                 os::throw_error(error, "lock", file.path.native());
@@ -67,7 +68,7 @@ Taken wait_for(LockFile& file, const os::Deadline& deadline, os::Events& events,
     }
 }
 
-Taken take(LockFile& file, bool may_wait, const os::Deadline& deadline, os::Events& events,
+Taken take(LockFile& file, bool may_wait, const os::BootDeadline& deadline, os::Events& events,
            const WhileWaiting& while_waiting, const Holders& holders) {
     if (::flock(file.fd.get(), (file.shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0) {
         return Got{};
@@ -90,7 +91,7 @@ std::variant<Held, NotHad, Interrupted> acquire(std::span<const plan::LockReques
                                                 const std::filesystem::path& state_dir, text::Limit wait,
                                                 os::Events& events, const WhileWaiting& while_waiting,
                                                 const Holders& holders) {
-    const os::Deadline deadline = os::deadline_after(wait);
+    const os::BootDeadline deadline = os::boot_deadline_after(wait);
     const bool may_wait = wait != text::Limit(text::Duration::zero());
     constexpr int most_rounds = 1000;
     for (int round = 0; round < most_rounds; ++round) {

@@ -27,7 +27,7 @@ Events::Events(Signals& signals, Watched watched) : m_signals(signals), m_watch_
     }
 }
 
-Event Events::wait(const Deadline& deadline, int extra_fd) {
+Event Events::wait(const Deadline& deadline, int extra_fd, int alarm_fd) {
     for (;;) {
         if (const auto signal = m_signals.next()) {
             return *signal;
@@ -37,11 +37,12 @@ Event Events::wait(const Deadline& deadline, int extra_fd) {
         }
         // poll(2) passes over negative descriptors. With no events asked for, stdout reports POLLERR (pipe) or POLLHUP
         // (socket, terminal) when its reader has gone.
-        std::array<pollfd, 5> fds{{{m_signals.fd(), POLLIN, 0},
+        std::array<pollfd, 6> fds{{{m_signals.fd(), POLLIN, 0},
                                    {m_caller.get(), POLLIN, 0},
                                    {m_watch_stdout ? STDOUT_FILENO : -1, 0, 0},
                                    {extra_fd, POLLIN, 0},
-                                   {m_companion, 0, 0}}};
+                                   {m_companion, 0, 0},
+                                   {alarm_fd, POLLIN, 0}}};
         const int ready = ::poll(fds.data(), fds.size(), poll_timeout(deadline));
         if (ready < 0 && errno != EINTR && errno != EAGAIN && errno != ENOMEM) {
             throw_errno("poll");
@@ -70,6 +71,9 @@ Event Events::wait(const Deadline& deadline, int extra_fd) {
         }
         if (fds[3].revents != 0) {
             return Readable{};
+        }
+        if (fds[5].revents != 0) {
+            return TimedOut{};
         }
     }
 }

@@ -27,7 +27,8 @@ public:
     Events(Signals& signals, Watched watched);
 
     // Waits for one event. Signals first, in the order in which the kernel hands them out; the others once each.
-    [[nodiscard]] Event wait(const Deadline& deadline, int extra_fd = -1);
+    // TimedOut also when `alarm_fd` is readable.
+    [[nodiscard]] Event wait(const Deadline& deadline, int extra_fd = -1, int alarm_fd = -1);
 
     // `gone` is called from within wait() when poll(2) reports an error of the descriptor, as for a pipe that lost its
     // reader; once, unless it watches anew. -1: watch no more.

@@ -44,6 +44,21 @@ TEST_CASE("a wait ends at its limit") {
     CHECK(took < std::chrono::milliseconds(1300)); // the limit and 50 ms, and room for a busy machine
 }
 
+TEST_CASE("the limit of a wait is on a clock that goes on while the machine is suspended") {
+    Holder holder;
+    auto waiter = Run({"--wait", "1h30m", "--lock", "l", "--", "true"}).start();
+    wait_for_lock_waiters(holder.lock, 1);
+    std::string timers;
+    for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(waiter.pid()) + "/fdinfo")) {
+        timers += read_file(entry.path());
+    }
+    CHECK_MESSAGE(timers.find("clockid: 7\n") != std::string::npos, timers); // CLOCK_BOOTTIME
+    const auto left = number_after(timers, "it_value: (");
+    CHECK((left > 5000 && left <= 5400));
+    waiter.signal(SIGTERM);
+    waiter.finish();
+}
+
 TEST_CASE("the limit counts for all the locks together") {
     Holder holder;
     auto other = Run({"--lock", "m", "--", "helper", "pause"}).start();
