@@ -33,12 +33,12 @@ _finally_run_command() {
 _finally_run() {
     # The blanks at both ends matter: names are found as " name ".
     local take_a_value=' -c --cleanup --on-success --on-failure -r --remove --temp-dir -s --setup -l --lock --lock-shared'
-    take_a_value+=' -w --wait -E --conflict-exit-code -t --timeout --signal -k --grace --cleanup-timeout --cleanup-retries'
-    take_a_value+=' --orphans --stop-with-caller --state-dir --keep-env --defer --report --ci '
-    local take_none=' -n --no-wait --durable --strict --status --json --recover --forget -q --quiet -v --verbose'
+    take_a_value+=' -w --wait -E --conflict-exit-code -t --timeout --signal --rewrite -k --grace --cleanup-timeout'
+    take_a_value+=' --cleanup-retries --orphans --stop-with-caller --state-dir --keep-env --defer --report --ci '
+    local take_none=' -n --no-wait --preserve-status --durable --strict --status --json --recover --forget -q --quiet -v --verbose'
     take_none+=' -h --help --version '
 
-    local cur=${COMP_WORDS[COMP_CWORD]} action='' option='' equals_seen='' state_dir='' word i j
+    local cur=${COMP_WORDS[COMP_CWORD]} action='' option='' last='' equals_seen='' state_dir='' word i j
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
@@ -49,7 +49,9 @@ _finally_run() {
                 continue
             fi
             [[ $option == --state-dir ]] && state_dir=${word/#~\//$HOME/}
-            option='' equals_seen=''
+            last=$option option='' equals_seen=''
+        elif [[ $last == --rewrite && $word == : ]]; then
+            option=$last # FROM:TO is three words too
         elif [[ $word == -- && -z $action ]]; then
             _finally_run_command $((i + 1))
             return
@@ -69,6 +71,9 @@ _finally_run() {
         fi
     done
 
+    if [[ -z $option && $last == --rewrite && $cur == : ]]; then
+        option=$last cur=''
+    fi
     if [[ -z $option ]]; then
         if [[ $cur == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "$take_a_value $take_none" -- "$cur")
@@ -100,7 +105,7 @@ _finally_run() {
             fi ;;
         --temp-dir | --keep-env)
             mapfile -t COMPREPLY < <(compgen -v -- "$cur") ;;
-        --signal)
+        --signal | --rewrite)
             local signals='HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP'
             signals+=' TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS RTMIN RTMAX'
             mapfile -t COMPREPLY < <(compgen -W "$signals" -- "$cur") ;;

@@ -4,7 +4,7 @@
 function __finally_run_command_words
     set -l short_with_value c r s l w E t k
     set -l long_with_value cleanup on-success on-failure remove temp-dir setup lock lock-shared wait conflict-exit-code \
-        timeout signal grace cleanup-timeout cleanup-retries orphans stop-with-caller state-dir keep-env defer report ci
+        timeout signal rewrite grace cleanup-timeout cleanup-retries orphans stop-with-caller state-dir keep-env defer report ci
     set -l words (commandline -opc) (commandline -ct)
     set -e words[1]
     while set -q words[1]
@@ -114,6 +114,8 @@ $option -s n -l no-wait -f -d 'Do not wait for a lock'
 $option -s E -l conflict-exit-code -x -d 'Status if a lock cannot be had'
 $option -s t -l timeout -x -d 'Stop the command after this'
 $option -l signal -x -a "$signals" -d 'What stops it first'
+$option -l rewrite -x -d 'Pass signal FROM on as TO (0: drop it)'
+$option -l preserve-status -f -d 'After a time limit, its own status'
 $option -s k -l grace -x -d 'From the stop signal to SIGKILL'
 $option -l cleanup-timeout -x -d 'Limit on each cleanup'
 $option -l cleanup-retries -x -d 'Try a failed cleanup again'

@@ -16,14 +16,12 @@ constexpr std::string_view introduction = "Usage: finally-run [OPTION...] [--] C
 
 constexpr std::string_view conclusion =
     "\n"
-    "CMD is a shell string. DURATION is a number with ms, s (the default), m, h or d.\n"
-    "FINALLY_RUN_GRACE=30s in the environment is a default for --grace, and so on for\n"
-    "all but steps, locks and what stands in for COMMAND above. More: man finally-run\n"
+    "CMD is a shell string. DURATION is like 10 (seconds), 250ms, 1.5m or 1h30m.\n"
+    "FINALLY_RUN_GRACE=30s is a default for --grace, and so on. More: man finally-run\n"
     "\n"
     "Examples:\n"
     "  finally-run -s 'docker compose up -d' -c 'docker compose down' -- make test\n"
-    "  finally-run --lock deploy --wait 5m --timeout 1h -- ./deploy.sh production\n"
-    "  finally-run --temp-dir WORK -- sh -c 'tar -C \"$WORK\" -xf src.tar && ./check'\n";
+    "  finally-run --lock deploy --wait 5m --timeout 1h -- ./deploy.sh production\n";
 
 std::string row(const Option& option) {
     std::string line = option.letter != '\0' ? std::string("  -") + option.letter + ", --" : std::string("      --");

@@ -34,6 +34,8 @@ constexpr auto table = std::to_array<Option>({
 
     {Id::timeout, limits, 't', "timeout", "DURATION", "stop the command after this [none]"},
     {Id::signal, limits, '\0', "signal", "SIG", "what stops it first [TERM]"},
+    {Id::rewrite, limits, '\0', "rewrite", "FROM:TO", "pass signal FROM on as TO (0: drop it)"},
+    {Id::preserve_status, limits, '\0', "preserve-status", "", "after a time limit, its own status [124]"},
     {Id::grace, limits, 'k', "grace", "DURATION", "from the stop signal to SIGKILL [10s]"},
     {Id::cleanup_timeout, limits, '\0', "cleanup-timeout", "DURATION", "limit on each cleanup [none]"},
     {Id::cleanup_retries, limits, '\0', "cleanup-retries", "N", "try a failed cleanup again [0]"},

@@ -22,6 +22,8 @@ enum class Id {
     conflict_exit_code,
     timeout,
     signal,
+    rewrite,
+    preserve_status,
     grace,
     cleanup_timeout,
     cleanup_retries,

@@ -6,6 +6,8 @@
 #include "text/visible.hpp"
 
 #include <charconv>
+#include <csignal>
+#include <optional>
 
 namespace finally_run::cli {
 
@@ -56,7 +58,7 @@ std::string lock_name(const Value& value) {
 text::Duration duration(const Value& value) {
     const auto parsed = text::parse_duration(value.text);
     if (!parsed) {
-        refuse(value, "a duration is a number with ms, s, m, h or d, such as 90s or 1.5m");
+        refuse(value, "a duration is a number with ms, s, m, h or d, such as 90s or 1h30m");
     }
     return *parsed;
 }
@@ -72,6 +74,28 @@ int signal(const Value& value) {
         refuse(value, "no such signal; it takes a name or a number, such as INT or 2");
     }
     return *parsed;
+}
+
+// "TERM:QUIT,HUP:0"
+void add_rewrites(std::vector<plan::Rewrite>& rewrites, const Value& value) {
+    std::string_view rest = value.text;
+    for (bool more = true; more;) {
+        const auto comma = rest.find(',');
+        const auto one = rest.substr(0, comma);
+        more = comma != rest.npos;
+        rest.remove_prefix(more ? comma + 1 : rest.size());
+        const auto colon = one.find(':');
+        const auto from = text::parse_signal(one.substr(0, colon));
+        const auto to_word = colon == one.npos ? std::string_view() : one.substr(colon + 1);
+        const auto to = to_word == "0" ? std::optional(0) : text::parse_signal(to_word);
+        if (!from || !to) {
+            refuse(value, "it takes two signals, as in TERM:QUIT, or TERM:0 to drop one");
+        }
+        if (*from == SIGKILL || *from == SIGSTOP) {
+            refuse(value, "KILL and STOP cannot be caught, so they cannot be passed on either");
+        }
+        rewrites.push_back({*from, *to});
+    }
 }
 
 int number(const Value& value, int highest) {
@@ -161,6 +185,12 @@ void enter(Values& values, const Option& option, std::string_view given, std::st
         return;
     case Id::signal:
         plan.stop_signal = signal(value);
+        return;
+    case Id::rewrite:
+        add_rewrites(plan.rewrites, value);
+        return;
+    case Id::preserve_status:
+        plan.preserve_status = true;
         return;
     case Id::grace:
         plan.grace = limit_unless_zero(value);

@@ -2,6 +2,8 @@
 
 #include "os/error.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -96,11 +98,13 @@ std::optional<Signal> Signals::next() {
     return std::nullopt;
 }
 
-int Signals::pending_stop() const {
+int Signals::pending_stop(std::span<const plan::Rewrite> rewrites) const {
     sigset_t pending;
     ::sigpending(&pending);
-    for (const int signal : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) {
-        if (::sigismember(&pending, signal) == 1 && !ignored_at_entry(signal)) {
+    constexpr std::array stops{SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+    for (const int signal : stops) {
+        const bool stays_stop = std::ranges::find(stops, plan::passed_on_as(rewrites, signal)) != stops.end();
+        if (stays_stop && ::sigismember(&pending, signal) == 1 && !ignored_at_entry(signal)) {
             return signal;
         }
     }

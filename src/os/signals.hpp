@@ -2,9 +2,11 @@
 #pragma once
 
 #include "os/fd.hpp"
+#include "plan/rewrite.hpp"
 
 #include <csignal>
 #include <optional>
+#include <span>
 #include <sys/types.h>
 
 namespace finally_run::os {
@@ -50,8 +52,8 @@ public:
     // own writes.
     [[nodiscard]] std::optional<Signal> next();
 
-    // A HUP, INT, QUIT or TERM that next() has yet to hand out; 0: none.
-    [[nodiscard]] int pending_stop() const;
+    // A HUP, INT, QUIT or TERM that next() has yet to hand out, and that is to be passed on as one of them; 0: none.
+    [[nodiscard]] int pending_stop(std::span<const plan::Rewrite> rewrites = {}) const;
 
 private:
     SignalState m_inherited{};

@@ -1,6 +1,7 @@
 // What the user asked for: the parsed command line as plain values.
 #pragma once
 
+#include "plan/rewrite.hpp"
 #include "text/duration.hpp"
 
 #include <csignal>
@@ -36,6 +37,8 @@ struct Plan {
     int conflict_exit_code = 75;                                  // EX_TEMPFAIL of sysexits.h
     text::Limit timeout;                                          // nullopt: none
     int stop_signal = SIGTERM;                                    // what a time limit or a vanished caller sends first
+    std::vector<Rewrite> rewrites;                                // of signals that reach the run from outside
+    bool preserve_status = false;                                 // after a time limit the command's own, not 124
     text::Limit grace = text::Duration(std::chrono::seconds(10)); // nullopt: never SIGKILL
     text::Limit cleanup_timeout;                                  // nullopt: none
     unsigned cleanup_retries = 0;

@@ -36,14 +36,14 @@ plan::RunEnd Steps::run() {
 
 plan::RunEnd Steps::run_steps() {
     for (const plan::Step& step : m_plan.steps) {
-        if (const int signal = m_events.signals().pending_stop(); signal != 0) {
+        if (const int signal = m_events.signals().pending_stop(m_plan.rewrites); signal != 0) {
             return plan::stopped_by(signal);
         }
         if (auto end = take(step)) {
             return *end;
         }
     }
-    if (const int signal = m_events.signals().pending_stop(); signal != 0) {
+    if (const int signal = m_events.signals().pending_stop(m_plan.rewrites); signal != 0) {
         return plan::stopped_by(signal);
     }
     return run_command();
@@ -93,7 +93,7 @@ Steps::supervise(journal::Started::What what, os::SpawnRequest request, text::Li
     request.signals = m_events.signals().inherited();
     request.ignored_here = m_events.signals().ignored_here();
     request.placement = m_placement;
-    const supervise::Limits limits{timeout, m_plan.grace, m_plan.stop_signal, orphans};
+    const supervise::Limits limits{timeout, m_plan.grace, m_plan.stop_signal, orphans, m_plan.rewrites};
     auto result =
         supervise::supervise(request, limits, m_events, [&](supervise::Notice notice) { m_narrator.noticed(notice); });
     m_stack.check_child();
@@ -153,7 +153,9 @@ plan::RunEnd Steps::run_command() {
     const auto& ended = std::get<supervise::Completion>(result);
     m_narrator.command_ended(os::Clock::now() - start);
     if (ended.ending.result == Result::timeout) {
-        return {ended.ending, {plan::time_limit_status, 0}};
+        plan::Ending ending = ended.ending;
+        ending.exit_code = m_plan.preserve_status ? ended.status.shell_code() : plan::time_limit_status;
+        return {ending, {ending.exit_code, 0}}; // like timeout(1), which does not die of what it has sent itself
     }
     return {ended.ending, {ended.status.shell_code(), ended.status.signal()}};
 }

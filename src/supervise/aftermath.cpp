@@ -43,8 +43,9 @@ Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, int* 
             if (os::default_action(number) == os::DefaultAction::stop) {
                 os::stop_self(number);
             }
-            if (number == SIGHUP || number == SIGINT || number == SIGQUIT || number == SIGTERM) {
-                request = number;
+            if (const int as = plan::passed_on_as(rewrites, number);
+                as == SIGHUP || as == SIGINT || as == SIGQUIT || as == SIGTERM) {
+                request = as;
             }
         }
         if (request != 0 && stop_request != nullptr) {

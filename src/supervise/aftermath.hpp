@@ -4,9 +4,11 @@
 #include "os/clock.hpp"
 #include "os/events.hpp"
 #include "os/process.hpp"
+#include "plan/rewrite.hpp"
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <sys/types.h>
 #include <vector>
 
@@ -23,6 +25,7 @@ struct Aftermath {
     // and abort, so whoever got the first is left to act on it.
     pid_t told_group;
     int told_signal;
+    std::span<const plan::Rewrite> rewrites = {};
     // Hears of the signals that reach us while we wait; it may throw to end that.
     std::function<void(const os::Signal&)> on_signal = {};
 

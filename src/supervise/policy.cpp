@@ -43,6 +43,27 @@ Reaction Policy::stop(StopCause cause, int signal) {
 }
 
 Reaction Policy::on_signal(const os::Signal& signal, bool in_our_group) {
+    // What is typed at the terminal has reached the command as it is.
+    const bool reached = in_our_group && came_from_terminal(signal);
+    const int number = reached ? signal.number : plan::passed_on_as(m_rewrites, signal.number);
+    if (number == signal.number) {
+        return react_to(signal, in_our_group);
+    }
+    if (number == 0) {
+        return {};
+    }
+    // From here on as if the other one had been sent. But a stop remains one: TERM:QUIT has its grace period.
+    const bool was_stop = signal.number == SIGTERM || signal.number == SIGHUP;
+    if (number == SIGKILL || (was_stop && (number == SIGINT || number == SIGQUIT))) {
+        return stop(StopCause::signal, number);
+    }
+    os::Signal rewritten = signal;
+    rewritten.number = number;
+    rewritten.from_kernel = false;
+    return react_to(rewritten, in_our_group);
+}
+
+Reaction Policy::react_to(const os::Signal& signal, bool in_our_group) {
     const bool from_terminal = in_our_group && came_from_terminal(signal);
     switch (signal.number) {
     case SIGHUP: {

@@ -4,6 +4,9 @@
 #include "os/signals.hpp"
 #include "os/wait_status.hpp"
 #include "plan/result.hpp"
+#include "plan/rewrite.hpp"
+
+#include <span>
 
 namespace finally_run::supervise {
 
@@ -23,8 +26,10 @@ class Policy {
 public:
     // `shares_group`: the command is in our process group and gets what the terminal sends without our help.
     // `leads_session`: we are the session leader of that terminal, as after `ssh -t host finally-run ...`.
-    Policy(bool shares_group, int stop_signal, bool leads_session = false)
-        : m_shares_group(shares_group), m_stop_signal(stop_signal), m_leads_session(leads_session) {}
+    // `rewrites` outlives this.
+    Policy(bool shares_group, int stop_signal, bool leads_session = false, std::span<const plan::Rewrite> rewrites = {})
+        : m_shares_group(shares_group), m_stop_signal(stop_signal), m_leads_session(leads_session),
+          m_rewrites(rewrites) {}
 
     // `in_our_group`: whether the command still is; some programs, like timeout(1), make a group of their own.
     [[nodiscard]] Reaction on_signal(const os::Signal& signal, bool in_our_group);
@@ -51,10 +56,12 @@ public:
 
 private:
     [[nodiscard]] Reaction stop(StopCause cause, int signal);
+    [[nodiscard]] Reaction react_to(const os::Signal& signal, bool in_our_group);
 
     bool m_shares_group;
     int m_stop_signal;
     bool m_leads_session;
+    std::span<const plan::Rewrite> m_rewrites;
     StopCause m_cause = StopCause::none;
     int m_cause_signal = 0;
     int m_interrupt = 0; // the last INT or QUIT

@@ -18,7 +18,8 @@ public:
     Supervision(pid_t command, bool shares_group, const Family& family, const Limits& limits, os::Events& events,
                 const std::function<void(Notice)>& notify)
         : m_target(shares_group ? command : -command), m_command(command), m_family(family), m_limits(limits),
-          m_events(events), m_notify(notify), m_policy(shares_group, limits.stop_signal, ::getsid(0) == ::getpid()),
+          m_events(events), m_notify(notify),
+          m_policy(shares_group, limits.stop_signal, ::getsid(0) == ::getpid(), limits.rewrites),
           m_time_limit(os::deadline_after(limits.timeout)) {}
 
     os::WaitStatus wait_for_end();
@@ -168,6 +169,7 @@ std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, 
         .stop_signal = policy.leftover_signal(),
         .told_group = shares_group ? ::getpgrp() : spawned.pid,
         .told_signal = policy.told(),
+        .rewrites = limits.rewrites,
     };
     Completion ended{status, policy.ending(status), policy.was_stopped(status), policy.stop_request()};
     if (!ended.stopped && limits.orphans == plan::Orphans::wait) {

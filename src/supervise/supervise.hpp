@@ -8,6 +8,7 @@
 #include "plan/result.hpp"
 
 #include <functional>
+#include <span>
 #include <variant>
 
 namespace finally_run::supervise {
@@ -17,6 +18,7 @@ struct Limits {
     text::Limit grace;
     int stop_signal;
     plan::Orphans orphans;
+    std::span<const plan::Rewrite> rewrites = {};
 };
 
 // What a person may want to be told.

@@ -1,4 +1,4 @@
-// DURATION words of the command line: `10`, `.5`, `2.25m`.
+// DURATION words of the command line: `10`, `.5`, `2.25m`, `1h30m`.
 #include "text/duration.hpp"
 
 #include <cstdint>
@@ -35,12 +35,8 @@ std::optional<std::int64_t> nanoseconds_per(std::string_view unit) {
     return std::nullopt;
 }
 
-} // namespace
-
-std::optional<Duration> parse_duration(std::string_view text) {
-    const auto unit_at = text.find_first_not_of("0123456789.");
-    const auto number = text.substr(0, unit_at);
-    const auto unit = nanoseconds_per(unit_at == text.npos ? std::string_view() : text.substr(unit_at));
+std::optional<std::int64_t> parse_part(std::string_view number, std::string_view unit_name) {
+    const auto unit = nanoseconds_per(unit_name);
     const auto point = number.find('.');
     const bool has_digit = number.find_first_of("0123456789") != number.npos;
     if (!unit || !has_digit || number.rfind('.') != point) {
@@ -63,7 +59,28 @@ std::optional<Duration> parse_duration(std::string_view text) {
             lost = lost || (number[i] != '0' && place == 0);
         }
     }
-    return Duration(total == 0 && lost ? 1 : total);
+    return total == 0 && lost ? 1 : total;
+}
+
+} // namespace
+
+std::optional<Duration> parse_duration(std::string_view text) {
+    constexpr std::string_view numeric = "0123456789.";
+    std::int64_t total = 0;
+    bool first = true;
+    do {
+        const auto number = text.substr(0, text.find_first_not_of(numeric));
+        text.remove_prefix(number.size());
+        const auto unit = text.substr(0, text.find_first_of(numeric));
+        text.remove_prefix(unit.size());
+        const auto part = parse_part(number, unit);
+        if (!part || (unit.empty() && !first)) {
+            return std::nullopt;
+        }
+        total = saturating_add(total, *part);
+        first = false;
+    } while (!text.empty());
+    return Duration(total);
 }
 
 } // namespace finally_run::text

@@ -54,6 +54,9 @@ ask 'auto always never' -q --stop-with-caller ''
 ask 'github gitlab' --ci = g
 ask 'auto github gitlab none' --ci =
 ask TERM --signal TE
+ask QUIT --rewrite TERM : QU
+ask '*TERM*' --rewrite TERM :
+ask frobnicate --rewrite TERM : QUIT frobn
 ask deploy --lock ''
 ask deploy -qnl ''
 ask elsewhere --state-dir ../other --lock-shared ''

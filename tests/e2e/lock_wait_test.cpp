@@ -46,7 +46,7 @@ TEST_CASE("a wait ends at its limit") {
 
 TEST_CASE("the limit of a wait is on a clock that goes on while the machine is suspended") {
     Holder holder;
-    auto waiter = Run({"--wait", "1h30m", "--lock", "l", "--", "true"}).start();
+    auto waiter = Run({"--wait", "90m", "--lock", "l", "--", "true"}).start();
     wait_for_lock_waiters(holder.lock, 1);
     std::string timers;
     for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(waiter.pid()) + "/fdinfo")) {

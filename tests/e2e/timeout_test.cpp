@@ -54,6 +54,42 @@ TEST_CASE("a command that outlives its time limit is killed after the grace, wha
     }
 }
 
+TEST_CASE("with --preserve-status the status after a time limit is the command's own") {
+    // Blocked from the start, the signal waits for the helper to wait for it.
+    const auto block_term = [] {
+        sigset_t term;
+        ::sigemptyset(&term);
+        ::sigaddset(&term, SIGTERM);
+        ::sigprocmask(SIG_BLOCK, &term, nullptr);
+    };
+    for (const int code : {3, 0}) {
+        Run run({"--preserve-status", "-t", ".1", "--", "helper", "exit-on", "TERM", std::to_string(code)});
+        CHECK(run.before_exec(block_term).run().status == code);
+    }
+    // Of a signal it does not die itself.
+    const auto signalled = Run({"--preserve-status", "-t", ".1", "-c",
+                                "echo $FINALLY_RUN_RESULT $FINALLY_RUN_EXIT_CODE", "--", "helper", "pause"})
+                               .run();
+    CHECK(signalled.status == 128 + SIGTERM);
+    CHECK(signalled.signal == 0);
+    CHECK(has_line(signalled.err, "timeout 143"));
+    const auto killed = Run({"--preserve-status", "-t", ".1", "-k", ".1", "--", "helper", "pause"})
+                            .before_exec([] { ::signal(SIGTERM, SIG_IGN); })
+                            .run();
+    CHECK(killed.status == 128 + SIGKILL);
+    CHECK(killed.signal == 0);
+}
+
+TEST_CASE("without a time limit that strikes --preserve-status changes nothing") {
+    for (const char* limit : {"0", "60", "1h30m"}) {
+        CAPTURE(std::string(limit));
+        CHECK(Run({"--preserve-status", "-t", limit, "--", "helper", "exit", "2"}).run().status == 2);
+        CHECK(Run({"--preserve-status", "-t", limit, "--", "no-such-program"}).run().status == 127);
+    }
+    CHECK(Run({"--preserve-status", "-t", "1", "--signal", "0", "--", "true"}).run().status == 125);
+    CHECK(Run({"--preserve-status", "-t", "42D", "--", "true"}).run().status == 125);
+}
+
 TEST_CASE("a stopped command is ended by its time limit") {
     CHECK(Run({"--timeout", ".2", "--grace", "0", "--", "helper", "stop-self"}).run().status == 124);
 }

@@ -9,12 +9,14 @@ using namespace std::chrono_literals;
 TEST_SUITE("cli/environment") {
     TEST_CASE("every option but steps and locks has a variable") {
         const auto plan =
-            CommandLine({"make"}, {"FINALLY_RUN_WAIT=1m", "FINALLY_RUN_CONFLICT_EXIT_CODE=9", "FINALLY_RUN_TIMEOUT=2h",
-                                   "FINALLY_RUN_SIGNAL=INT", "FINALLY_RUN_GRACE=3s", "FINALLY_RUN_CLEANUP_TIMEOUT=4s",
-                                   "FINALLY_RUN_CLEANUP_RETRIES=5", "FINALLY_RUN_ORPHANS=wait",
-                                   "FINALLY_RUN_STOP_WITH_CALLER=always", "FINALLY_RUN_STATE_DIR=/s",
-                                   "FINALLY_RUN_STRICT=1", "FINALLY_RUN_KEEP_ENV=A_*, B", "FINALLY_RUN_DURABLE=1",
-                                   "FINALLY_RUN_REPORT=r", "FINALLY_RUN_CI=none", "FINALLY_RUN_QUIET=yes"})
+            CommandLine({"make"},
+                        {"FINALLY_RUN_WAIT=1m", "FINALLY_RUN_CONFLICT_EXIT_CODE=9", "FINALLY_RUN_TIMEOUT=2h",
+                         "FINALLY_RUN_SIGNAL=INT", "FINALLY_RUN_GRACE=3s", "FINALLY_RUN_CLEANUP_TIMEOUT=4s",
+                         "FINALLY_RUN_CLEANUP_RETRIES=5", "FINALLY_RUN_ORPHANS=wait",
+                         "FINALLY_RUN_STOP_WITH_CALLER=always", "FINALLY_RUN_STATE_DIR=/s", "FINALLY_RUN_STRICT=1",
+                         "FINALLY_RUN_REWRITE=TERM:QUIT,HUP:0", "FINALLY_RUN_PRESERVE_STATUS=1",
+                         "FINALLY_RUN_KEEP_ENV=A_*, B", "FINALLY_RUN_DURABLE=1", "FINALLY_RUN_REPORT=r",
+                         "FINALLY_RUN_CI=none", "FINALLY_RUN_QUIET=yes"})
                 .plan();
         CHECK(plan.lock_wait == text::Limit(1min));
         CHECK(plan.conflict_exit_code == 9);
@@ -27,6 +29,8 @@ TEST_SUITE("cli/environment") {
         CHECK(plan.stop_with_caller == plan::StopWithCaller::always);
         CHECK(plan.state_dir == "/s");
         CHECK(plan.strict);
+        CHECK(plan.rewrites.size() == 2);
+        CHECK(plan.preserve_status);
         CHECK(plan.keep_env == Words{"A_*", "B"});
         CHECK(plan.durable);
         CHECK(plan.report == "r");
@@ -83,7 +87,7 @@ TEST_SUITE("cli/environment") {
 
     TEST_CASE("a bad value is blamed on its variable") {
         CHECK(CommandLine({"make"}, {"FINALLY_RUN_GRACE=soon"}).error() ==
-              "FINALLY_RUN_GRACE: soon: a duration is a number with ms, s, m, h or d, such as 90s or 1.5m");
+              "FINALLY_RUN_GRACE: soon: a duration is a number with ms, s, m, h or d, such as 90s or 1h30m");
         CHECK(CommandLine({"make"}, {"FINALLY_RUN_STRICT=maybe"}).error() ==
               "FINALLY_RUN_STRICT: maybe: it takes 1, true, yes, on, 0, false, no or off");
         CHECK(CommandLine({"make"}, {"FINALLY_RUN_WAIT=5", "FINALLY_RUN_NO_WAIT=1"}).error() ==

@@ -106,6 +106,8 @@ TEST_SUITE("cli/parse") {
         CHECK(plan.conflict_exit_code == 75);
         CHECK(plan.timeout == std::nullopt);
         CHECK(plan.stop_signal == SIGTERM);
+        CHECK(plan.rewrites.empty());
+        CHECK_FALSE(plan.preserve_status);
         CHECK(plan.grace == text::Limit(10s));
         CHECK(plan.cleanup_timeout == std::nullopt);
         CHECK(plan.cleanup_retries == 0);
@@ -239,7 +241,7 @@ TEST_SUITE("cli/parse") {
 
     TEST_CASE("a wrong value is named together with what is allowed") {
         CHECK(CommandLine({"-k", "soon", "x"}).error() ==
-              "--grace: soon: a duration is a number with ms, s, m, h or d, such as 90s or 1.5m");
+              "--grace: soon: a duration is a number with ms, s, m, h or d, such as 90s or 1h30m");
         CHECK(CommandLine({"--signal", "0", "x"}).error() ==
               "--signal: 0: no such signal; it takes a name or a number, such as INT or 2");
         for (const auto* status : {"256", "-1", "+1", "1.0", "x", "", " 1", "99999999999", "0x9"}) {
@@ -251,6 +253,27 @@ TEST_SUITE("cli/parse") {
         CHECK(CommandLine({"--cleanup-retries", "1000000", "x"}).plan().cleanup_retries == 1'000'000);
         CHECK(CommandLine({"--cleanup-retries", "1000001", "x"}).error() ==
               "--cleanup-retries: 1000001: it takes a number from 0 to 1000000");
+    }
+
+    TEST_CASE("rewritten signals are two of signal(7), or one and nothing") {
+        const auto rewrites =
+            CommandLine({"--rewrite", "TERM:QUIT", "--rewrite=hup:0,10:SIGUSR2", "--rewrite", "TERM:INT", "x"})
+                .plan()
+                .rewrites;
+        CHECK(rewrites.size() == 4);
+        CHECK(plan::passed_on_as(rewrites, SIGTERM) == SIGINT); // the last one counts
+        CHECK(plan::passed_on_as(rewrites, SIGHUP) == 0);
+        CHECK(plan::passed_on_as(rewrites, SIGUSR1) == SIGUSR2);
+        CHECK(plan::passed_on_as(rewrites, SIGUSR2) == SIGUSR2);
+        for (const auto* word : {"TERM", ":", "TERM:", ":TERM", "0:TERM", "TERM:NOPE", "15:15:15", "TERM:QUIT,",
+                                 ",TERM:QUIT", "TERM:00", "-15:1", "TERM:99"}) {
+            CAPTURE(word);
+            CHECK(CommandLine({"--rewrite", word, "x"}).error() ==
+                  "--rewrite: " + std::string(word) + ": it takes two signals, as in TERM:QUIT, or TERM:0 to drop one");
+        }
+        CHECK(CommandLine({"--rewrite", "KILL:TERM", "x"}).error().find("cannot be caught") != std::string::npos);
+        CHECK(CommandLine({"--rewrite", "STOP:0", "x"}).error().find("cannot be caught") != std::string::npos);
+        CHECK(CommandLine({"--rewrite", "TERM:KILL", "x"}).error().empty());
     }
 
     TEST_CASE("a variable has the name of a variable") {

@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <doctest/doctest.h>
+#include <vector>
 
 using namespace finally_run;
 using os::WaitStatus;
@@ -200,4 +201,63 @@ TEST_CASE("a command that stops instead of ending does not stop us too, so that 
     static_cast<void>(policy.on_signal(sent(SIGTERM), terminal));
     CHECK(policy.on_signal(typed(SIGTTIN), terminal).stop_self == 0);
     CHECK(policy.on_command_stopped(SIGTTIN).stop_self == 0);
+}
+
+TEST_CASE("a rewritten signal is passed on as the other one, and one without a rule as it is") {
+    const std::vector<plan::Rewrite> rewrites{{SIGUSR1, SIGUSR2}, {SIGINT, SIGWINCH}};
+    Policy policy(no_terminal, SIGTERM, false, rewrites);
+    CHECK(policy.on_signal(sent(SIGUSR1), no_terminal).send == SIGUSR2);
+    CHECK(policy.on_signal(sent(SIGUSR2), no_terminal).send == SIGUSR2);
+    CHECK(policy.on_signal(sent(SIGINT), no_terminal).send == SIGWINCH);
+    CHECK(policy.stop_request() == 0);
+    CHECK(policy.on_signal(sent(SIGTERM), no_terminal).send == SIGTERM);
+}
+
+TEST_CASE("a stop that is rewritten to INT or QUIT has its grace period, and to another signal stops nothing") {
+    const std::vector<plan::Rewrite> rewrites{{SIGTERM, SIGQUIT}, {SIGHUP, SIGUSR1}};
+    Policy policy(no_terminal, SIGTERM, false, rewrites);
+    const Reaction reload = policy.on_signal(sent(SIGHUP), no_terminal);
+    CHECK(reload.send == SIGUSR1);
+    CHECK_FALSE(reload.start_grace);
+    CHECK_FALSE(policy.stopping());
+    const Reaction stop = policy.on_signal(sent(SIGTERM), no_terminal);
+    CHECK(stop.send == SIGQUIT);
+    CHECK(stop.start_grace);
+    CHECK(policy.told() == SIGQUIT);
+    CHECK(policy.ending(WaitStatus::exited(0)) == plan::Ending{Result::stopped, 0, SIGQUIT});
+}
+
+TEST_CASE("what is rewritten to a stop is one, and to KILL kills at once") {
+    const std::vector<plan::Rewrite> rewrites{{SIGUSR1, SIGTERM}, {SIGUSR2, SIGKILL}, {SIGINT, SIGTERM}};
+    for (const int number : {SIGUSR1, SIGINT}) {
+        Policy policy(no_terminal, SIGTERM, false, rewrites);
+        const Reaction stop = policy.on_signal(sent(number), no_terminal);
+        CHECK(stop.send == SIGTERM);
+        CHECK(stop.start_grace);
+        CHECK(policy.stop_request() == SIGTERM);
+    }
+    CHECK(Policy(no_terminal, SIGTERM, false, rewrites).on_signal(sent(SIGUSR2), no_terminal).kill);
+}
+
+TEST_CASE("a signal that is rewritten to nothing does nothing at all") {
+    const std::vector<plan::Rewrite> rewrites{{SIGTERM, 0}, {SIGHUP, 0}, {SIGINT, 0}, {SIGTSTP, 0}};
+    Policy policy(no_terminal, SIGTERM, false, rewrites);
+    for (const int number : {SIGTERM, SIGHUP, SIGINT, SIGTSTP}) {
+        const Reaction reaction = policy.on_signal(sent(number), no_terminal);
+        CHECK(reaction.send == 0);
+        CHECK_FALSE(reaction.start_grace);
+        CHECK(reaction.stop_self == 0);
+    }
+    CHECK(policy.stop_request() == 0);
+    CHECK_FALSE(policy.was_stopped(WaitStatus::exited(1)));
+    CHECK(policy.on_time_limit().send == SIGTERM); // is not received, so not rewritten
+}
+
+TEST_CASE("what is typed at the terminal is not rewritten: the command has had it already") {
+    const std::vector<plan::Rewrite> rewrites{{SIGINT, SIGTERM}, {SIGQUIT, 0}};
+    Policy policy(terminal, SIGTERM, false, rewrites);
+    CHECK(policy.on_signal(typed(SIGINT), terminal).send == 0);
+    CHECK(policy.stop_request() == SIGINT);
+    CHECK(policy.on_signal(sent(SIGINT), terminal).send == SIGTERM);
+    CHECK(policy.on_signal(typed(SIGQUIT), terminal).send == 0);
 }

@@ -32,6 +32,19 @@ TEST_SUITE("text/duration") {
         CHECK(parse_duration("1.000000001") == 1s + 1ns);
     }
 
+    TEST_CASE("several with a unit each are added up") {
+        CHECK(parse_duration("1h30m") == 90min);
+        CHECK(parse_duration("1m30s") == 90s);
+        CHECK(parse_duration("1d2h3m4s5ms") == 26h + 3min + 4s + 5ms);
+        CHECK(parse_duration("1.5h.5s") == 90min + 500ms);
+        CHECK(parse_duration("106752d1s") == Duration::max());
+        CHECK(parse_duration("0h0.0000000001s") == 1ns);
+        for (const auto* text : {"1h30", "1s5", "1h 30m", "1h,30m", "1hm", "h30m", "1h-30m", "1h.m", "1m1.2.3s"}) {
+            CAPTURE(text);
+            CHECK_FALSE(parse_duration(text).has_value());
+        }
+    }
+
     TEST_CASE("a huge number saturates") {
         CHECK(parse_duration("9223372037") == Duration::max());
         CHECK(parse_duration("106752d") == Duration::max());
@@ -47,8 +60,8 @@ TEST_SUITE("text/duration") {
     }
 
     TEST_CASE("anything else is refused") {
-        for (const auto* text : {"",     ".",   "s",   ".s", "1.2.3", "-1",  "+1",    " 1",  "1 ",   "1 s", "1e3",
-                                 "0x10", "inf", "nan", "1S", "1sec",  "1us", "1m30s", "1,5", "10\n", "1..", "٣"}) {
+        for (const auto* text : {"",     ".",   "s",   ".s", "1.2.3", "-1",  "+1",   " 1",  "1 ",   "1 s", "1e3",
+                                 "0x10", "inf", "nan", "1S", "1sec",  "1us", "1m30", "1,5", "10\n", "1..", "٣"}) {
             CAPTURE(text);
             CHECK_FALSE(parse_duration(text).has_value());
         }
