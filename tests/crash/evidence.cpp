@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -23,7 +24,7 @@ bool lock_is_held(const fs::path& directory) {
     return held;
 }
 
-void look_around(const fs::path& directory, Seen& seen) {
+void look_around(const fs::path& directory, const Promise& promise, Seen& seen) {
     seen.left_lock = seen.left_lock || lock_is_held(directory);
     std::ifstream log(directory / "log");
     for (std::string line; std::getline(log, line);) {
@@ -37,7 +38,8 @@ void look_around(const fs::path& directory, Seen& seen) {
         seen.left_file = seen.left_file || (name != "L" && name != ".runs");
     }
     seen.left_temp_dir = !fs::is_empty(directory / "tmp");
-    seen.left_victim = fs::exists(directory / "victim");
+    seen.left_tree = std::any_of(promise.removed.begin(), promise.removed.end(),
+                                 [&](const std::string& file) { return fs::exists(directory / file); });
 }
 
 std::string to_text(const Seen& seen) {

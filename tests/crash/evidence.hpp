@@ -11,7 +11,7 @@ namespace finally_run::crash {
 [[nodiscard]] bool lock_is_held(const std::filesystem::path& directory);
 
 // Reads the log and stderr, and looks for files.
-void look_around(const std::filesystem::path& directory, Seen& seen);
+void look_around(const std::filesystem::path& directory, const Promise& promise, Seen& seen);
 
 [[nodiscard]] std::string to_text(const Seen& seen);
 

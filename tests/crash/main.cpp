@@ -6,13 +6,17 @@
 #include "shots.hpp"
 #include "table.hpp"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -24,38 +28,38 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view usage =
-    "usage: crash_tests kills|failures|baseline|rules [--every N] [--jobs N] [--row TEXT] [--point N] [--all 1]\n"
-    "  --every N   one trial of N\n"
-    "  --row TEXT  the rows with this in their name\n"
-    "  --point N   this point alone, and what came of it\n"
-    "  --all 1     what came of each trial that went wrong\n";
+constexpr std::string_view usage = "usage: crash_tests CAMPAIGN|rules [--row TEXT] [--point N] [--jobs N]\n"
+                                   "  --row TEXT  the rows with this in their name\n"
+                                   "  --point N   this point alone, and what came of it\n"
+                                   "  --jobs N    so many trials at once\n"
+                                   "campaigns:";
 
 struct Options {
-    std::string mode;
-    unsigned every = 1;
-    unsigned jobs = std::max(4U, 3 * static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN)));
+    std::string campaign;
     std::string row;
     unsigned point = no_shot.point;
-    bool all = false;
+    // Most of a trial is waiting.
+    unsigned jobs = 6 * static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
 };
 
-Options parse(int argc, char** argv) {
+// Nothing: it is no usage.
+std::optional<Options> parse(const std::vector<std::string>& words) {
+    if (words.size() % 2 == 0) {
+        return std::nullopt;
+    }
     Options options;
-    options.mode = argc > 1 ? argv[1] : "";
-    for (int at = 2; at + 1 < argc; at += 2) {
-        const std::string_view name = argv[at];
-        const auto number = static_cast<unsigned>(std::atoi(argv[at + 1]));
-        if (name == "--every") {
-            options.every = std::max(1U, number);
-        } else if (name == "--jobs") {
-            options.jobs = std::max(1U, number);
-        } else if (name == "--row") {
-            options.row = argv[at + 1];
-        } else if (name == "--point") {
+    options.campaign = words.front();
+    for (std::size_t at = 1; at < words.size(); at += 2) {
+        const std::string& value = words[at + 1];
+        const auto number = static_cast<unsigned>(std::atoi(value.c_str()));
+        if (words[at] == "--row") {
+            options.row = value;
+        } else if (words[at] == "--point") {
             options.point = number;
-        } else if (name == "--all") {
-            options.all = number != 0;
+        } else if (words[at] == "--jobs" && number > 0) {
+            options.jobs = number;
+        } else {
+            return std::nullopt;
         }
     }
     return options;
@@ -83,67 +87,84 @@ private:
 };
 
 // The run is not the same to the call each time: as many points as the longest of several had.
-constexpr unsigned explorations = 4;
+constexpr unsigned explorations = 8;
 
-int run(const Options& options, const Scenario& scenario, std::vector<Row> rows) {
-    std::erase_if(rows, [&](const Row& row) { return row.name.find(options.row) == std::string::npos; });
-    const Directory directory;
-    fs::create_symlink(FINALLY_RUN_CRASH_HELPER, directory.path() / "crash_helper");
+std::vector<Job> exploring(const std::vector<Row>& rows) {
     std::vector<Job> jobs;
     for (const Row& row : rows) {
         jobs.insert(jobs.end(), explorations, {&row, no_shot});
     }
-    Table table;
-    const auto explored = run_jobs(scenario, jobs, directory.path(), options.jobs);
-    jobs.clear();
+    return jobs;
+}
+
+// The points that the explorations have found.
+std::vector<Job> shooting(const std::vector<Row>& rows, const std::vector<Outcome>& explored, unsigned only,
+                          Table& table) {
+    std::vector<Job> jobs;
     for (std::size_t number = 0; number < rows.size(); ++number) {
-        const auto* const first = explored.data() + number * explorations;
-        const Outcome& longest = *std::max_element(
-            first, first + explorations, [](const Outcome& a, const Outcome& b) { return a.points < b.points; });
-        table.add_row(rows[number].name, longest);
-        for (unsigned again = 0; again < explorations; ++again) {
-            table.add_unbroken(number, first[again]);
+        const std::span all(explored.data() + number * explorations, explorations);
+        const auto longest = std::max_element(all.begin(), all.end(), [](const Outcome& a, const Outcome& b) {
+            return a.points.size() < b.points.size();
+        });
+        table.add_row(rows[number].name, *longest);
+        for (const Outcome& outcome : all) {
+            table.add_unbroken(number, outcome);
         }
-        const std::vector<Shot> shots = shots_of(rows[number], longest);
-        for (std::size_t shot = 0; shot < shots.size(); ++shot) {
-            const bool wanted =
-                options.point == no_shot.point ? shot % options.every == 0 : shots[shot].point == options.point;
-            if (wanted) {
-                jobs.push_back({&rows[number], shots[shot]});
+        for (const Shot& shot : shots_of(rows[number], *longest)) {
+            if (only == no_shot.point || only == shot.point) {
+                jobs.push_back({&rows[number], shot});
             }
         }
     }
-    const auto outcomes = run_jobs(scenario, jobs, directory.path(), options.jobs);
+    return jobs;
+}
+
+void tell_cost(std::chrono::steady_clock::duration wall) {
+    rusage used{};
+    ::getrusage(RUSAGE_CHILDREN, &used);
+    const auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
+    std::printf("%.0f s, %.0f s of CPU\n", std::chrono::duration<double>(wall).count(),
+                seconds(used.ru_utime) + seconds(used.ru_stime));
+}
+
+int run(const Options& options, const Campaign& campaign) {
+    const auto start = std::chrono::steady_clock::now();
+    std::vector<Row> rows = campaign.rows;
+    std::erase_if(rows, [&](const Row& row) { return row.name.find(options.row) == std::string::npos; });
+    const Directory directory;
+    Table table;
+    const auto explored = run_jobs(campaign.scenario, exploring(rows), directory.path(), options.jobs);
+    const auto jobs = shooting(rows, explored, options.point, table);
+    const auto outcomes = run_jobs(campaign.scenario, jobs, directory.path(), options.jobs);
     for (std::size_t number = 0; number < jobs.size(); ++number) {
-        const auto row = static_cast<std::size_t>(jobs[number].row - rows.data());
-        table.add(row, outcomes[number]);
-        if (options.point != no_shot.point || (options.all && outcomes[number].faults.any())) {
+        table.add(static_cast<std::size_t>(jobs[number].row - rows.data()), outcomes[number]);
+        if (options.point != no_shot.point) {
             std::printf("%s\n", outcomes[number].details.c_str());
         }
     }
-    table.print(options.mode != "baseline");
-    if (options.mode == "failures") {
-        std::printf("left out: calls of the C library before main\n");
-    }
-    return table.all_well() ? 0 : 1;
+    table.print(!campaign.finds_fault);
+    tell_cost(std::chrono::steady_clock::now() - start);
+    return table.all_well() != campaign.finds_fault ? 0 : 1;
 }
 
-int main_or_throw(const Options& options) {
+int main_or_throw(const std::vector<std::string>& words) {
     block_signals(); // in all workers, too
-    if (options.mode == "kills") {
-        return run(options, FinallyRun(), rows_of_kills());
-    }
-    if (options.mode == "failures") {
-        return run(options, FinallyRun(), rows_of_failures());
-    }
-    if (options.mode == "baseline") {
-        // These tests can fail: they find fault with what keeps no promise.
-        return run(options, FlockAndTrap(), rows_of_baseline()) == 1 ? 0 : 1;
-    }
-    if (options.mode == "rules") {
+    const auto options = parse(words);
+    if (options && options->campaign == "rules") {
         return check_rules() == 0 ? 0 : 1;
     }
+    for (const Campaign& campaign : campaigns()) {
+        if (options && options->campaign == campaign.name) {
+            return run(*options, campaign);
+        }
+    }
     std::fputs(usage.data(), stderr);
+    for (const Campaign& campaign : campaigns()) {
+        std::fprintf(stderr, " %s", campaign.name.c_str());
+    }
+    std::fputs("\n", stderr);
     return 2;
 }
 
@@ -153,7 +174,7 @@ int main_or_throw(const Options& options) {
 
 int main(int argc, char** argv) {
     try {
-        return finally_run::crash::main_or_throw(finally_run::crash::parse(argc, argv));
+        return finally_run::crash::main_or_throw({argv + 1, argv + argc});
     } catch (const std::exception& error) {
         std::fprintf(stderr, "crash_tests: %s\n", error.what());
         return 2;

@@ -1,8 +1,9 @@
-// Starting, waiting for and looking at processes; the registers of a system call.
+// Waiting for and looking at processes; the registers of a system call.
 #include "processes.hpp"
 
+#include "marks.hpp"
+
 #include <elf.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -14,15 +15,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <linux/close_range.h>
 #include <sstream>
-#include <system_error>
+#include <vector>
 
 namespace finally_run::crash {
 
@@ -30,46 +29,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
-
-std::vector<char*> pointers(const std::vector<std::string>& words) {
-    std::vector<char*> result;
-    for (const std::string& word : words) {
-        result.push_back(const_cast<char*>(word.c_str()));
-    }
-    result.push_back(nullptr);
-    return result;
-}
-
-[[noreturn]] void become(const Launch& launch, char* const* argv, char* const* environment, int go) {
-    char byte = 0;
-    if (::read(go, &byte, 1) != 1) {
-        ::_exit(99);
-    }
-    for (int signal = 1; signal < NSIG; ++signal) {
-        std::signal(signal, SIG_DFL);
-    }
-    ::setsid();
-    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    const int err = ::open(launch.stderr_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    ::dup2(null, STDIN_FILENO);
-    ::dup2(null, STDOUT_FILENO);
-    ::dup2(err, STDERR_FILENO);
-    ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    if (::chdir(launch.directory.c_str()) == 0) {
-        ::execve(argv[0], argv, environment);
-    }
-    ::_exit(99);
-}
-
 sigset_t awaited_signals() {
     sigset_t awaited;
     ::sigemptyset(&awaited);
     ::sigaddset(&awaited, SIGCHLD);
-    ::sigaddset(&awaited, SIGRTMIN);
+    ::sigaddset(&awaited, told_signal);
     return awaited;
 }
 
@@ -125,40 +89,14 @@ std::vector<Child> children_of_ours() {
 } // namespace
 
 void block_signals() {
+    for (int signal = 1; signal < NSIG; ++signal) {
+        std::signal(signal, SIG_DFL); // what is started inherits what is ignored
+    }
     const sigset_t awaited = awaited_signals();
     ::sigprocmask(SIG_BLOCK, &awaited, nullptr);
 }
 
-pid_t start_seized(const Launch& launch, long options) {
-    const auto argv = pointers(launch.argv);
-    const auto environment = pointers(launch.environment);
-    std::array<int, 2> go{};
-    if (::pipe2(go.data(), O_CLOEXEC) < 0) {
-        fail("pipe2");
-    }
-    const pid_t pid = ::fork();
-    if (pid < 0) {
-        fail("fork");
-    }
-    if (pid == 0) {
-        become(launch, argv.data(), environment.data(), go[0]);
-    }
-    if (::ptrace(PTRACE_SEIZE, pid, 0, options) < 0) {
-        const int error = errno;
-        ::kill(pid, SIGKILL);
-        errno = error;
-        fail("ptrace: nobody may be traced here");
-    }
-    const bool told = ::write(go[1], "", 1) == 1;
-    ::close(go[0]);
-    ::close(go[1]);
-    if (!told) {
-        fail("write");
-    }
-    return pid;
-}
-
-std::optional<Moment> wait_for_signal(Deadline deadline) {
+std::optional<Woken> wait_for_signal(Deadline deadline) {
     const sigset_t awaited = awaited_signals();
     for (;;) {
         const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(deadline - Deadline::clock::now());
@@ -169,10 +107,10 @@ std::optional<Moment> wait_for_signal(Deadline deadline) {
         siginfo_t info{};
         const int signal = ::sigtimedwait(&awaited, &info, &time);
         if (signal == SIGCHLD) {
-            return Moment::start;
+            return Woken{};
         }
-        if (signal == SIGRTMIN) {
-            return static_cast<Moment>(info.si_value.sival_int);
+        if (signal == told_signal) {
+            return Woken{reinterpret_cast<std::uintptr_t>(info.si_value.sival_ptr)};
         }
     }
 }

@@ -1,21 +1,27 @@
-// The kernel's side of the crash tests: starting, waiting for and looking at processes.
+// The kernel's side of the crash tests: waiting for and looking at processes.
 #pragma once
 
-#include "tracer.hpp"
+#include <sys/types.h>
 
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 
 namespace finally_run::crash {
 
-// Starts a program that is traced (PTRACE_SEIZE) from before its execve(2) on, in a session of its own.
-[[nodiscard]] pid_t start_seized(const Launch& launch, long options);
+using Deadline = std::chrono::steady_clock::time_point;
 
-// SIGCHLD and SIGRTMIN are waited for and never handled.
+// SIGCHLD and told_signal are waited for and never handled; no signal is ignored.
 void block_signals();
 
-// Sleeps until a child changes (Moment::start), a helper tells of a moment, or the deadline (nothing).
-[[nodiscard]] std::optional<Moment> wait_for_signal(Deadline deadline);
+// A child has changed, or else a step has begun.
+struct Woken {
+    std::uintptr_t mark = 0; // of that step
+};
+
+// Nothing: the deadline has come.
+[[nodiscard]] std::optional<Woken> wait_for_signal(Deadline deadline);
 
 // Whatever somebody who is gone by now has told.
 void forget_signals();

@@ -1,141 +1,174 @@
-// Command lines, and what is done to whom.
+// Command lines, what they promise, and what is done to whom. See README.md on how to add one.
 #include "scenarios.hpp"
 
-#include <unistd.h>
-
+#include <csignal>
+#include <string_view>
 #include <utility>
 
 namespace finally_run::crash {
 
 namespace {
 
-// By the link that stands beside the directories of the trials: the helper's own path may have blanks.
-std::string helper(const std::string& what, const std::string& directory) {
-    return std::string(directory)
-        .append("/../crash_helper ")
-        .append(what)
-        .append(" ")
-        .append(directory)
-        .append(" ")
-        .append(std::to_string(::getpid()));
-}
+// As a shell has it; what the names do is told in helper/main.cpp.
+std::string step(std::string_view name) { return std::string("{helper} ").append(name).append(" {dir} {harness}"); }
 
-const std::vector<std::pair<std::string, Blow>> blows_at_a_run{
-    {"KILL supervisor", Blow::kill_supervisor},
-    {"KILL guardian", Blow::kill_guardian},
-    {"TERM", Blow::term},
-    {"INT", Blow::interrupt},
-    {"HUP", Blow::hangup},
-};
+// Whose cleanups run last in, first out; a tree that the setup makes and a temporary directory go in between.
+const Promise promise{
+    .cleanups = {{.name = "shell", .due_after = {"command"}}, {.name = "plain", .due_after = {"setup", "command"}}},
+    .removed = {"victim"}};
 
-const std::vector<std::pair<std::string, Moment>> openings{
-    {"setup", Moment::setup}, {"command", Moment::command}, {"cleanup", Moment::first_cleanup}};
-
-} // namespace
-
-std::vector<std::string> FinallyRun::run(const std::string& directory) const {
-    return {FINALLY_RUN_BINARY,
+// finally-run with a lock, a setup, a command that has a child, a removal, a temporary directory and two cleanups.
+const Scenario finally_run{
+    .run = {"{finally-run}",
             "--state-dir",
-            directory + "/state",
+            "{dir}/state",
             "--lock",
-            "L",
+            "L", //
             "--cleanup",
-            helper("plain", directory),
+            step("plain") + " absent victim",
             "--remove",
-            directory + "/victim",
+            "{dir}/victim", //
             "--setup",
-            helper("setup", directory),
+            step("setup"),
             "--temp-dir",
             "SCRATCH",
             "--cleanup",
-            helper("shell", directory) + "; :",
+            step("shell") + "; :", //
             "--",
-            FINALLY_RUN_CRASH_HELPER,
+            "{helper}",
             "command",
-            directory,
-            std::to_string(::getpid())};
-}
+            "{dir}",
+            "{harness}"},
+    .recover = {"{finally-run}", "--state-dir", "{dir}/state", "--recover"},
+    .next_holder = {"{finally-run}", "--state-dir", "{dir}/state", "--lock", "L", //
+                    "--", "{helper}", "next", "{dir}", "{harness}"},
+    .copies = {{Role::supervisor, Role::guardian}, {Role::finisher, Role::guardian}},
+    .promise = promise,
+};
 
-std::vector<std::string> FinallyRun::finish(const std::string& directory, Finisher finisher) const {
-    std::vector<std::string> words{FINALLY_RUN_BINARY, "--state-dir", directory + "/state"};
-    if (finisher == Finisher::recover) {
-        words.emplace_back("--recover");
-        return words;
-    }
-    words.insert(words.end(), {"--lock", "L", "--", FINALLY_RUN_CRASH_HELPER, "next", directory, "0"});
-    return words;
-}
+// The same with flock(1) and a trap of bash, which is where the guardian is otherwise.
+const Scenario flock_and_trap{
+    .run = {"/usr/bin/flock", "{dir}/state/L", "/bin/bash", "-c",
+            "trap '" + step("shell") + "; rm -rf {dir}/tmp/*; rm -rf {dir}/victim; " + step("plain") +
+                " absent victim' EXIT; " + step("setup") + " && mkdir {dir}/tmp/scratch && " + step("command")},
+    .copies = {{Role::supervisor, Role::guardian}},
+    .promise = promise,
+};
 
-std::vector<std::string> FlockAndTrap::run(const std::string& directory) const {
-    std::string script = "trap '";
-    script.append(helper("shell", directory)).append("; rm -rf ").append(directory).append("/tmp/*; rm -rf ");
-    script.append(directory).append("/victim; ").append(helper("plain", directory)).append("' EXIT; ");
-    script.append(helper("setup", directory)).append(" && mkdir ").append(directory).append("/tmp/scratch && ");
-    script.append(helper("command", directory));
-    return {"/usr/bin/flock", directory + "/state/L", "/bin/bash", "-c", script};
-}
+const Blow kill_supervisor{.killed = {Role::supervisor}};
+const Blow kill_guardian{.killed = {Role::guardian}};
+const Blow kill_both{.killed = {Role::supervisor, Role::guardian}};
+const Blow kill_finisher{.killed = {Role::finisher}};
+const Blow fail_call{.fails_call = true};
 
-std::vector<std::string> FlockAndTrap::finish(const std::string& /*directory*/, Finisher /*finisher*/) const {
-    return {"/bin/true"};
-}
+struct Actor {
+    std::string name;
+    Role role;
+};
 
-std::vector<Row> rows_of_kills() {
+// What is done at each point of an actor.
+struct Deed {
+    std::string name;
+    Blow blow;
+    Finisher finisher = Finisher::none;
+};
+
+// Each of these at each point of each of those.
+std::vector<Row> rows_of(const std::vector<Actor>& actors, const std::vector<Deed>& deeds) {
     std::vector<Row> rows;
-    for (const auto& [actor, role] :
-         {std::pair("supervisor", Role::supervisor), std::pair("guardian", Role::guardian)}) {
-        for (const auto& [name, blow] : blows_at_a_run) {
-            rows.push_back({std::string(actor) + ": " + name, role, blow});
+    for (const Actor& actor : actors) {
+        for (const Deed& deed : deeds) {
+            rows.push_back({.name = actor.name + ": " + deed.name,
+                            .actor = actor.role,
+                            .blow = deed.blow,
+                            .finisher = deed.finisher});
         }
-        rows.push_back({std::string(actor) + ": KILL both, recover", role, Blow::kill_both, Finisher::recover});
-        rows.push_back({std::string(actor) + ": KILL both, next holder", role, Blow::kill_both, Finisher::next_holder});
-    }
-    for (const auto& [name, moment] : openings) {
-        rows.push_back({"takeover in the " + name + ": KILL guardian, recover", Role::guardian, Blow::kill_guardian,
-                        Finisher::recover, moment, Blow::kill_supervisor});
-    }
-    for (const auto& [name, moment] : openings) {
-        rows.push_back({"recovery after the " + name + ": KILL it, recover", Role::finisher, Blow::kill_finisher,
-                        Finisher::recover, moment, Blow::kill_both});
-    }
-    rows.push_back({"next holder after the command: KILL it, recover", Role::finisher, Blow::kill_finisher,
-                    Finisher::next_holder, Moment::command, Blow::kill_both});
-    for (Row row : std::vector<Row>{
-             {"KILL supervisor", Role::supervisor, Blow::kill_supervisor},
-             {"KILL both, recover", Role::supervisor, Blow::kill_both, Finisher::recover},
-             {"KILL both, next holder", Role::supervisor, Blow::kill_both, Finisher::next_holder},
-             {"KILL guardian in its takeover, recover", Role::guardian, Blow::kill_guardian, Finisher::recover,
-              Moment::command, Blow::kill_supervisor},
-             {"KILL recovery, recover", Role::finisher, Blow::kill_finisher, Finisher::recover, Moment::command,
-              Blow::kill_both},
-         }) {
-        row.name.insert(0, "child held: ");
-        row.hold_child = true;
-        rows.push_back(row);
     }
     return rows;
 }
 
-std::vector<Row> rows_of_failures() {
-    const auto fail = Blow::fail_call;
+const std::vector<Actor> actors{{"supervisor", Role::supervisor}, {"guardian", Role::guardian}};
+
+const std::vector<Deed> deeds{
+    {"KILL supervisor", kill_supervisor},
+    {"KILL guardian", kill_guardian},
+    {"TERM", {.signal = SIGTERM}},
+    {"INT", {.signal = SIGINT}},
+    {"HUP", {.signal = SIGHUP}},
+    {"KILL both, recover", kill_both, Finisher::recover},
+    {"KILL both, next holder", kill_both, Finisher::next_holder},
+};
+
+// A run that is finished by somebody else from this moment on.
+const std::vector<std::pair<std::string, std::string>> openings{
+    {"setup", "setup"}, {"command", "command"}, {"cleanup", "shell"}};
+
+Row takeover(const std::string& name, const std::string& opening, const Blow& blow) {
+    return {.name = name,
+            .actor = Role::guardian,
+            .blow = blow,
+            .finisher = Finisher::recover,
+            .opening = opening,
+            .first_blow = kill_supervisor};
+}
+
+Row recovery(const std::string& name, const std::string& opening, const Blow& blow, Finisher finisher) {
+    return {.name = name,
+            .actor = Role::finisher,
+            .blow = blow,
+            .finisher = finisher,
+            .opening = opening,
+            .first_blow = kill_both};
+}
+
+Row child_held(Row row) {
+    row.name.insert(0, "child held: ");
+    row.hold_child = true;
+    return row;
+}
+
+std::vector<Row> kills() {
+    std::vector<Row> rows = rows_of(actors, deeds);
+    for (const auto& [name, opening] : openings) {
+        rows.push_back(takeover("takeover in the " + name + ": KILL guardian, recover", opening, kill_guardian));
+    }
+    for (const auto& [name, opening] : openings) {
+        rows.push_back(
+            recovery("recovery after the " + name + ": KILL it, recover", opening, kill_finisher, Finisher::recover));
+    }
+    rows.push_back(
+        recovery("next holder after the command: KILL it, recover", "command", kill_finisher, Finisher::next_holder));
+    rows.push_back(child_held({.name = "KILL supervisor", .blow = kill_supervisor}));
+    rows.push_back(child_held({.name = "KILL both, recover", .blow = kill_both, .finisher = Finisher::recover}));
+    rows.push_back(
+        child_held({.name = "KILL both, next holder", .blow = kill_both, .finisher = Finisher::next_holder}));
+    rows.push_back(child_held(takeover("KILL guardian in its takeover, recover", "command", kill_guardian)));
+    rows.push_back(child_held(recovery("KILL recovery, recover", "command", kill_finisher, Finisher::recover)));
+    return rows;
+}
+
+std::vector<Row> failures() {
+    std::vector<Row> rows = rows_of(actors, {{"a call fails", fail_call}});
+    rows.push_back(takeover("takeover in the command: a call fails", "command", fail_call));
+    rows.push_back(recovery("recovery after the command: a call fails", "command", fail_call, Finisher::recover));
+    return rows;
+}
+
+std::vector<Row> baseline() {
+    return rows_of({{"flock", Role::supervisor}, {"bash", Role::guardian}}, {{"KILL flock", kill_supervisor},
+                                                                             {"KILL bash", kill_guardian},
+                                                                             {"KILL both", kill_both},
+                                                                             {"TERM to flock", {.signal = SIGTERM}}});
+}
+
+} // namespace
+
+std::vector<Campaign> campaigns() {
     return {
-        {"supervisor: a call fails", Role::supervisor, fail},
-        {"guardian: a call fails", Role::guardian, fail},
-        {"takeover in the command: a call fails", Role::guardian, fail, Finisher::recover, Moment::command,
-         Blow::kill_supervisor},
-        {"recovery after the command: a call fails", Role::finisher, fail, Finisher::recover, Moment::command,
-         Blow::kill_both},
+        {.name = "kills", .scenario = finally_run, .rows = kills()},
+        {.name = "failures", .scenario = finally_run, .rows = failures()},
+        {.name = "baseline", .scenario = flock_and_trap, .rows = baseline(), .finds_fault = true},
     };
-}
-
-std::vector<Row> rows_of_baseline() {
-    std::vector<Row> rows;
-    for (const auto& [actor, role] : {std::pair("flock", Role::supervisor), std::pair("bash", Role::guardian)}) {
-        rows.push_back({std::string(actor) + ": KILL flock", role, Blow::kill_supervisor});
-        rows.push_back({std::string(actor) + ": KILL bash", role, Blow::kill_guardian});
-        rows.push_back({std::string(actor) + ": KILL both", role, Blow::kill_both});
-        rows.push_back({std::string(actor) + ": TERM to flock", role, Blow::term});
-    }
-    return rows;
 }
 
 } // namespace finally_run::crash

@@ -6,53 +6,37 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
-#include <map>
 
 namespace finally_run::crash {
 
 namespace {
 
-// The one excuse: what the C library does before main, nobody can survive. main's first call blocks the signals. A
-// guardian begins as a copy of its supervisor, and has no such start.
-unsigned first_own_point(const Row& row, const std::vector<Call>& calls) {
+// The one excuse: what the C library does before main, nobody can survive. main's first call blocks the signals. Who
+// begins as a copy has no such start.
+unsigned first_own_point(const Row& row, const std::vector<Call>& points) {
+    const bool is_copy = row.actor != Role::supervisor && row.actor != Role::finisher;
     const auto found =
-        std::find_if(calls.begin(), calls.end(), [](const Call& call) { return call.number == SYS_rt_sigprocmask; });
-    return row.actor == Role::guardian || found == calls.end() ? 0 : found->point;
-}
-
-std::vector<Shot> failures(const Row& row, const std::vector<Call>& calls) {
-    std::vector<Shot> shots;
-    std::map<long, unsigned> seen;
-    const unsigned begin = first_own_point(row, calls);
-    for (const Call& call : calls) {
-        const unsigned number = seen[call.number]++;
-        if (call.point < begin || call.polls) {
-            continue;
-        }
-        for (const int error : failures_of(call.number)) {
-            shots.push_back({number, error, call.number});
-        }
-    }
-    return shots;
+        std::find_if(points.begin(), points.end(), [](const Call& call) { return call.number == SYS_rt_sigprocmask; });
+    return is_copy || found == points.end() ? 0 : found->point;
 }
 
 } // namespace
 
 std::vector<Shot> shots_of(const Row& row, const Outcome& explored) {
-    if (row.blow == Blow::fail_call) {
-        return failures(row, explored.calls);
-    }
+    const unsigned begin = row.blow.fails_call ? first_own_point(row, explored.points) : 0;
     std::vector<Shot> shots;
-    if (row.hold_child) {
-        for (const Call& call : explored.calls) {
-            if (call.in_child) {
-                shots.push_back({call.point});
+    for (const Call& call : explored.points) {
+        const Shot shot{call.point, call.number, call.ordinal, call.entry};
+        if (row.blow.fails_call) {
+            for (const int error : failures_of(call.number)) {
+                if (call.entry && call.point >= begin && !call.polls) {
+                    shots.push_back(shot);
+                    shots.back().error = error;
+                }
             }
+        } else if (!row.hold_child || (call.entry && call.in_child)) {
+            shots.push_back(shot);
         }
-        return shots;
-    }
-    for (unsigned point = 0; point < explored.points; ++point) {
-        shots.push_back({point});
     }
     return shots;
 }

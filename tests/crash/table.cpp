@@ -10,7 +10,7 @@ namespace finally_run::crash {
 void Table::add_row(std::string name, const Outcome& explored) {
     Line line;
     line.name = std::move(name);
-    line.points = explored.points;
+    line.points = static_cast<unsigned>(explored.points.size());
     line.repeats = explored.repeats;
     m_lines.push_back(std::move(line));
 }
@@ -29,7 +29,7 @@ void Table::add_unbroken(std::size_t row, const Outcome& outcome) { add_faults(r
 
 void Table::add_faults(std::size_t row, const Outcome& outcome) {
     Line& line = m_lines.at(row);
-    line.bad += outcome.faults.any() ? 1U : 0U;
+    line.violations += outcome.faults.any() ? 1U : 0U;
     line.excused += outcome.excused ? 1U : 0U;
     bool first = false;
     for (std::size_t fault = 0; fault < line.faults.size(); ++fault) {
@@ -43,6 +43,21 @@ void Table::add_faults(std::size_t row, const Outcome& outcome) {
     }
 }
 
+void Table::print(const Line& line) {
+    std::string which;
+    for (std::size_t fault = 0; fault < line.faults.size(); ++fault) {
+        if (line.faults.at(fault) > 0) {
+            which.append(which.empty() ? "" : ", ").append(fault_names.at(fault)).append(" ");
+            which.append(std::to_string(line.faults.at(fault)));
+        }
+    }
+    if (line.trials == 0) {
+        which = "nobody was there to be hit";
+    }
+    std::printf("| %s | %u | %u | %u | %u | %u | %s | %u |\n", line.name.c_str(), line.repeats, line.points,
+                line.trials, line.not_reached, line.violations, which.c_str(), line.excused);
+}
+
 void Table::print(bool with_examples) const {
     if (with_examples) {
         for (const Line& line : m_lines) {
@@ -51,29 +66,28 @@ void Table::print(bool with_examples) const {
             }
         }
     }
-    int width = 0;
+    std::printf("| whose calls: what is done there | repeats | points | trials | not reached | violations | which | "
+                "excused |\n| --- | ---: | ---: | ---: | ---: | ---: | --- | ---: |\n");
+    Line all;
+    all.name = "all";
     for (const Line& line : m_lines) {
-        width = std::max(width, static_cast<int>(line.name.size()));
-    }
-    std::printf("%-*s %7s %7s %7s %11s %5s %7s", width, "", "repeats", "points", "trials", "not reached", "bad",
-                "excused");
-    for (const auto& name : fault_names) {
-        std::printf(" %8.*s", static_cast<int>(name.size()), name.data());
-    }
-    std::printf("\n");
-    for (const Line& line : m_lines) {
-        std::printf("%-*s %7u %7u %7u %11u %5u %7u", width, line.name.c_str(), line.repeats, line.points, line.trials,
-                    line.not_reached, line.bad, line.excused);
-        for (const unsigned number : line.faults) {
-            std::printf(" %8u", number);
+        print(line);
+        all.repeats += line.repeats;
+        all.points += line.points;
+        all.trials += line.trials;
+        all.not_reached += line.not_reached;
+        all.violations += line.violations;
+        all.excused += line.excused;
+        for (std::size_t fault = 0; fault < all.faults.size(); ++fault) {
+            all.faults.at(fault) += line.faults.at(fault);
         }
-        std::printf("%s\n", line.trials == 0 ? "  nobody was there to be hit" : "");
     }
+    print(all);
 }
 
 bool Table::all_well() const {
     return std::all_of(m_lines.begin(), m_lines.end(),
-                       [](const Line& line) { return line.bad == 0 && line.trials > 0; });
+                       [](const Line& line) { return line.violations == 0 && line.trials > 0; });
 }
 
 } // namespace finally_run::crash

@@ -1,8 +1,6 @@
 // The tracer's stops: who made whom, and which of them are points.
 #include "tracer.hpp"
 
-#include "processes.hpp"
-
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,13 +17,14 @@ namespace {
 constexpr int syscall_stop = SIGTRAP | 0x80;
 
 constexpr long options = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC |
-                         PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
+                         PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL;
 
 } // namespace
 
 pid_t Tracer::start(Role role, const Launch& launch) {
-    const pid_t pid = start_seized(launch, options);
+    const auto [pid, status] = start_seized(launch, options);
     m_tracees.push_back({.pid = pid, .role = role, .call = SYS_execve});
+    m_pending.emplace_back(pid, status);
     return pid;
 }
 
@@ -40,9 +39,23 @@ bool Tracer::alive(Role role) const {
                        [&](const Tracee& tracee) { return tracee.role == role && !tracee.spawning; });
 }
 
+bool Tracer::anybody_alive() const {
+    return std::any_of(m_tracees.begin(), m_tracees.end(), [](const Tracee& tracee) { return !tracee.spawning; });
+}
+
+std::optional<Role> Tracer::copy_of(Role maker) const {
+    std::optional<Role> copy;
+    for (const Copy& candidate : m_copies) {
+        if (candidate.maker == maker && !(copy && !alive(*copy))) {
+            copy = candidate.copy;
+        }
+    }
+    return copy;
+}
+
 void Tracer::resume(const Tracee& tracee, int signal) {
-    const bool counted = m_counted.at(static_cast<std::size_t>(tracee.role));
-    ::ptrace(counted ? PTRACE_SYSCALL : PTRACE_CONT, tracee.pid, 0, signal); // ESRCH: it has been killed meanwhile
+    const bool stops = m_counted == tracee.role && (!m_filtered || tracee.to_exit);
+    ::ptrace(stops ? PTRACE_SYSCALL : PTRACE_CONT, tracee.pid, 0, signal); // ESRCH: it has been killed meanwhile
 }
 
 void Tracer::proceed(const Point& point) {
@@ -71,12 +84,12 @@ Event Tracer::next(Deadline deadline) {
             return NobodyLeft{};
         }
         if (change.first == 0) {
-            const auto told = wait_for_signal(deadline);
-            if (!told) {
+            const auto woken = wait_for_signal(deadline);
+            if (!woken) {
                 return TimedOut{};
             }
-            if (*told != Moment::start) {
-                return Told{*told};
+            if (woken->mark != 0) {
+                return Told{woken->mark};
             }
             continue;
         }
@@ -111,7 +124,7 @@ std::optional<Point> Tracer::look_at(const Change& change) {
     Tracee* const tracee = find(pid);
     const int signal = WSTOPSIG(status);
     const int event = status >> 16;
-    if (signal == syscall_stop) {
+    if (signal == syscall_stop || event == PTRACE_EVENT_SECCOMP) {
         return at_system_call(*tracee);
     }
     if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
@@ -120,12 +133,12 @@ std::optional<Point> Tracer::look_at(const Change& change) {
         resume(parent);
         return std::nullopt;
     }
-    if (event == PTRACE_EVENT_EXEC && tracee->spawning) {
-        if (m_first_program.empty()) {
+    if (event == PTRACE_EVENT_EXEC && (tracee->spawning || m_filtered)) {
+        if (tracee->spawning && m_first_program.empty()) {
             m_first_program = command_line(pid);
         }
-        const Point point{tracee->role, pid, false, SYS_execve, true, false};
-        if (m_counted.at(static_cast<std::size_t>(tracee->role))) {
+        const Point point{tracee->role, pid, false, SYS_execve, tracee->spawning, false};
+        if (m_counted == tracee->role) {
             return point;
         }
         proceed(point);
@@ -141,12 +154,12 @@ std::optional<Point> Tracer::look_at(const Change& change) {
 
 std::optional<Point> Tracer::at_system_call(Tracee& tracee) {
     __ptrace_syscall_info info = {};
-    if (::ptrace(PTRACE_GET_SYSCALL_INFO, tracee.pid, sizeof info, &info) <= 0 ||
-        !m_counted.at(static_cast<std::size_t>(tracee.role))) {
+    if (m_counted != tracee.role || ::ptrace(PTRACE_GET_SYSCALL_INFO, tracee.pid, sizeof info, &info) <= 0) {
         resume(tracee);
         return std::nullopt;
     }
-    const bool entry = info.op == PTRACE_SYSCALL_INFO_ENTRY;
+    const bool entry = info.op != PTRACE_SYSCALL_INFO_EXIT; // the filter's stops are told like entries
+    tracee.to_exit = entry;
     if (entry) {
         tracee.call = static_cast<long>(info.entry.nr);
         const auto& arguments = info.entry.args;
@@ -156,8 +169,8 @@ std::optional<Point> Tracer::at_system_call(Tracee& tracee) {
     return Point{tracee.role, tracee.pid, entry, tracee.call, tracee.spawning, tracee.polls};
 }
 
-// A process that shares its maker's place until it runs a program is a step; a copy of the supervisor is a guardian;
-// the rest are threads.
+// A process that shares its maker's place until it runs a program is a step; so is a copy that is nobody of the run.
+// The rest are threads.
 void Tracer::adopt(const Tracee& parent, int event) {
     unsigned long message = 0;
     if (::ptrace(PTRACE_GETEVENTMSG, parent.pid, 0, &message) < 0) {
@@ -165,10 +178,11 @@ void Tracer::adopt(const Tracee& parent, int event) {
     }
     const auto pid = static_cast<pid_t>(message);
     Tracee child{.pid = pid, .role = parent.role};
-    if (event == PTRACE_EVENT_VFORK || (event == PTRACE_EVENT_FORK && parent.role == Role::guardian)) {
+    const auto copy = copy_of(parent.role);
+    if (event == PTRACE_EVENT_VFORK || (event == PTRACE_EVENT_FORK && !copy)) {
         child.spawning = true;
-    } else if (!is_thread_of(pid, parent.pid)) {
-        child.role = Role::guardian;
+    } else if (copy && !is_thread_of(pid, parent.pid)) {
+        child.role = *copy;
     }
     m_tracees.push_back(child);
     if (child.spawning) {
@@ -199,8 +213,9 @@ void Tracer::take_in(pid_t pid) {
     if (maker != m_killed.rend()) {
         child.role = maker->role;
     }
-    if (!was_made_to_run_a_program(pid) && child.role == Role::supervisor) {
-        child.role = Role::guardian;
+    const auto copy = copy_of(child.role);
+    if (copy && !was_made_to_run_a_program(pid)) {
+        child.role = *copy;
         child.spawning = false;
     }
     m_tracees.push_back(child);

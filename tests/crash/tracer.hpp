@@ -1,12 +1,13 @@
 // Follows the processes of a run with ptrace(2) and tells of their system calls, until they run another program.
 #pragma once
 
-#include "marks.hpp"
+#include "launch.hpp"
+#include "processes.hpp"
+#include "scenario.hpp"
 
 #include <sys/types.h>
 
-#include <array>
-#include <chrono>
+#include <cstdint>
 #include <deque>
 #include <optional>
 #include <string>
@@ -15,9 +16,6 @@
 #include <vector>
 
 namespace finally_run::crash {
-
-// Who makes a system call. The finisher is what is started after both others have died.
-enum class Role { supervisor, guardian, finisher };
 
 // A traced process before or after a system call; it stands still until Tracer::proceed. What happens in a child
 // between clone(2) and execve(2) belongs to whoever made it.
@@ -38,34 +36,32 @@ struct Gone {
 };
 
 struct Told {
-    Moment moment;
+    std::uintptr_t mark; // of the step that has begun
 };
 
 struct NobodyLeft {};
 struct TimedOut {};
 
 using Event = std::variant<Point, Gone, Told, NobodyLeft, TimedOut>;
-using Deadline = std::chrono::steady_clock::time_point;
 
-// What a trial starts: words, environment, directory and where stderr goes.
-struct Launch {
-    std::vector<std::string> argv;
-    std::vector<std::string> environment;
-    std::string directory;
-    std::string stderr_file;
-};
-
-// The process must be a subreaper, have no other children, and block SIGCHLD and SIGRTMIN.
+// The process must be a subreaper, have no other children, and have called block_signals.
 class Tracer {
 public:
+    explicit Tracer(const std::vector<Copy>& copies) : m_copies(copies) {}
+
     pid_t start(Role role, const Launch& launch);
-    void count(Role role, bool counted) { m_counted.at(static_cast<std::size_t>(role)) = counted; }
+    // Only whose calls are counted stops at them: at all, or at those that the filter of its launch lets through.
+    void count(std::optional<Role> role, bool filtered = false) {
+        m_counted = role;
+        m_filtered = filtered;
+    }
     [[nodiscard]] Event next(Deadline deadline);
     void proceed(const Point& point);
 
     // SIGKILL to each process of this role, and waits until it is gone. False if there is none.
     bool kill(Role role);
     [[nodiscard]] bool alive(Role role) const;
+    [[nodiscard]] bool anybody_alive() const;
 
     // Steps that were being made, or ran, when their maker was killed.
     [[nodiscard]] const std::vector<pid_t>& orphans() const { return m_orphans; }
@@ -83,6 +79,7 @@ private:
         bool spawning = false; // between clone(2) and execve(2)
         long call = -1;        // the last that it entered
         bool polls = false;
+        bool to_exit = false; // of that call
     };
     using Change = std::pair<pid_t, int>;
     struct Made {
@@ -95,6 +92,7 @@ private:
     };
 
     [[nodiscard]] Tracee* find(pid_t pid);
+    [[nodiscard]] std::optional<Role> copy_of(Role maker) const;
     [[nodiscard]] Gone bury(const Change& change);
     // Nothing: the process runs on.
     [[nodiscard]] std::optional<Point> look_at(const Change& change);
@@ -104,13 +102,15 @@ private:
     void take_in(pid_t pid);
     void resume(const Tracee& tracee, int signal = 0);
 
+    const std::vector<Copy>& m_copies;
     std::vector<Tracee> m_tracees;
     std::deque<Change> m_pending; // seen while waiting for something else
     std::vector<Change> m_early;  // stops of children of which their parent has not told yet
     std::vector<Made> m_made;
     std::vector<Killed> m_killed;
     std::vector<pid_t> m_orphans;
-    std::array<bool, 3> m_counted{};
+    std::optional<Role> m_counted;
+    bool m_filtered = false;
     std::string m_first_program;
 };
 

@@ -3,6 +3,9 @@
 
 #include "calls.hpp"
 #include "evidence.hpp"
+#include "filter.hpp"
+#include "marks.hpp"
+#include "ordinals.hpp"
 #include "processes.hpp"
 #include "repeats.hpp"
 
@@ -25,37 +28,27 @@ constexpr auto time_limit = std::chrono::seconds(20);
 // For what a finisher, or a guardian, could wrongly take for the end of a run whose last process is on its way.
 constexpr auto time_held = std::chrono::milliseconds(60);
 
-int signal_of(Blow blow) {
-    switch (blow) {
-    case Blow::term:
-        return SIGTERM;
-    case Blow::interrupt:
-        return SIGINT;
-    case Blow::hangup:
-        return SIGHUP;
-    default:
-        return 0;
-    }
-}
-
 class Trial {
 public:
     Trial(const Scenario& scenario, const Row& row, Shot shot, const fs::path& directory)
-        : m_scenario(scenario), m_row(row), m_shot(shot), m_directory(directory) {}
+        : m_scenario(scenario), m_row(row), m_shot(shot), m_directory(directory), m_tracer(scenario.copies) {}
 
     Outcome run();
 
 private:
+    [[nodiscard]] bool explores() const { return m_shot.point == no_shot.point; }
     void make_directory() const;
-    [[nodiscard]] Launch launch(std::vector<std::string> argv) const;
+    pid_t start(Role role, const Words& words, bool counted);
     void run_first();
     void run_finisher();
     void pump(pid_t until);
     void release();
     void at(const Point& point);
-    [[nodiscard]] bool is_call_to_fail(const Point& point) const;
+    void note(const Point& point);
     void at_end_of(const Gone& gone, pid_t awaited);
-    bool strike(Blow blow, const Point* point);
+    bool strike(const Blow& blow, const Point* point);
+    bool kill(const std::vector<Role>& victims);
+    bool fail_call(const Point& point);
     [[nodiscard]] std::string describe() const;
 
     const Scenario& m_scenario;
@@ -65,6 +58,7 @@ private:
     Deadline m_deadline = Deadline::clock::now() + time_limit;
     Tracer m_tracer;
     Repeats m_repeats;
+    Ordinals m_ordinals;
     pid_t m_supervisor = 0;
     bool m_armed = false; // the actor's points count
     bool m_idle = false;  // the shot had nobody to hit
@@ -86,14 +80,6 @@ void Trial::make_directory() const {
     fs::create_directory(m_directory / "tmp");
 }
 
-Launch Trial::launch(std::vector<std::string> argv) const {
-    const std::string here = m_directory.native();
-    return {std::move(argv),
-            {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + here, "TMPDIR=" + here + "/tmp", "LANG=C.UTF-8"},
-            here,
-            here + "/err"};
-}
-
 Outcome Trial::run() {
     make_directory();
     forget_signals();
@@ -103,29 +89,41 @@ Outcome Trial::run() {
     if (!m_idle && m_needs_finisher && !m_seen.hung) {
         run_finisher();
     }
+    m_tracer.kill_everybody();
+    m_outcome.missed = !explores() && m_place.empty();
     if (m_idle) {
-        m_tracer.kill_everybody();
         return m_outcome;
     }
-    m_tracer.kill_everybody();
     m_seen.first_program = m_tracer.first_program();
     if (m_abandoned) {
         for (const pid_t pid : m_tracer.orphans()) {
             m_seen.abandoned.push_back(std::to_string(pid));
         }
     }
-    look_around(m_directory, m_seen);
-    const Verdict verdict = judge(m_seen);
+    look_around(m_directory, m_scenario.promise, m_seen);
+    const Verdict verdict = judge(m_seen, m_scenario.promise);
     m_outcome.faults = verdict.faults;
     m_outcome.excused = verdict.excused;
     m_outcome.details = describe();
     return m_outcome;
 }
 
+// `counted`: the actor is what is started, or a copy of it.
+pid_t Trial::start(Role role, const Words& words, bool counted) {
+    Launch launch = launch_of(words, m_scenario.environment, m_directory);
+    if (counted) {
+        const auto code = code_of(launch.argv.front());
+        if (code) {
+            launch.filter = filter_for(*code, explores() ? std::nullopt : std::optional(m_shot.call));
+        }
+        m_tracer.count(m_row.actor, code.has_value());
+    }
+    return m_tracer.start(role, launch);
+}
+
 void Trial::run_first() {
-    m_armed = m_row.opening == Moment::start;
-    m_tracer.count(m_row.actor, true);
-    m_supervisor = m_tracer.start(Role::supervisor, launch(m_scenario.run(m_directory)));
+    m_armed = m_row.opening.empty();
+    m_supervisor = start(Role::supervisor, m_scenario.run, m_row.actor != Role::finisher);
     pump(m_supervisor);
     m_seen.status = m_last_status;
     if (m_idle || m_needs_finisher || m_seen.hung) {
@@ -141,13 +139,14 @@ void Trial::run_first() {
 
 // A finisher that was killed, or that failed, is followed by another one.
 void Trial::run_finisher() {
-    m_armed = m_row.actor == Role::finisher;
     m_needs_finisher = false;
-    pump(m_tracer.start(Role::finisher, launch(m_scenario.finish(m_directory, m_row.finisher))));
+    m_armed = m_row.actor == Role::finisher;
+    const bool recovers = m_row.finisher == Finisher::recover;
+    pump(start(Role::finisher, recovers ? m_scenario.recover : m_scenario.next_holder, m_armed));
     const bool gave_up = m_seen.failed && m_last_status != 0;
     if ((m_needs_finisher || gave_up) && !m_seen.hung) {
         m_needs_finisher = false;
-        pump(m_tracer.start(Role::finisher, launch(m_scenario.finish(m_directory, Finisher::recover))));
+        pump(start(Role::finisher, m_scenario.recover, false));
     }
     m_seen.finisher_status = m_last_status;
     if (m_tracer.alive(Role::guardian) && !m_seen.hung) {
@@ -181,7 +180,7 @@ void Trial::pump(pid_t until) {
                 return;
             }
         } else if (const auto* const told = std::get_if<Told>(&event)) {
-            if (!m_armed && m_row.first_blow != Blow::none && told->moment == m_row.opening) {
+            if (!m_armed && told->mark == mark_of(m_row.opening.c_str())) {
                 strike(m_row.first_blow, nullptr);
                 m_abandoned = m_abandoned || m_needs_finisher;
                 m_armed = true;
@@ -209,35 +208,31 @@ void Trial::at_end_of(const Gone& gone, pid_t awaited) {
     }
 }
 
-bool Trial::is_call_to_fail(const Point& point) const {
-    if (!point.entry || point.call != m_shot.call) {
-        return false;
+void Trial::note(const Point& point) {
+    const unsigned ordinal = m_ordinals.of(point);
+    if (m_repeats.is_repeat(point)) {
+        ++m_outcome.repeats;
+    } else {
+        const auto number = static_cast<unsigned>(m_outcome.points.size());
+        m_outcome.points.push_back({number, point.call, ordinal, point.entry, point.in_child, point.polls});
     }
-    const auto before = std::count_if(m_outcome.calls.begin(), m_outcome.calls.end(),
-                                      [&](const Call& call) { return call.number == m_shot.call; });
-    return static_cast<unsigned>(before) == m_shot.point;
 }
 
 void Trial::at(const Point& point) {
     if (point.pid == m_failing && !point.entry) {
         set_result(point.pid, result_of_failure(point.call, m_shot.error));
         m_failing = 0;
-        m_tracer.count(m_row.actor, false);
+        m_tracer.count(std::nullopt);
         return;
     }
     if (point.role != m_row.actor || !m_armed || m_outcome.reached) {
         return;
     }
-    if (m_repeats.is_repeat(point)) {
-        ++m_outcome.repeats;
+    if (explores()) {
+        note(point);
         return;
     }
-    const unsigned number = m_outcome.points++;
-    const bool here = m_shot.error != 0 ? is_call_to_fail(point) : number == m_shot.point;
-    if (point.entry) {
-        m_outcome.calls.push_back({number, point.call, point.in_child, point.polls});
-    }
-    if (!here) {
+    if (point.call != m_shot.call || m_ordinals.of(point) != m_shot.ordinal || point.entry != m_shot.entry) {
         return;
     }
     m_outcome.reached = true;
@@ -249,7 +244,7 @@ void Trial::at(const Point& point) {
     m_idle = !hit;
     m_outcome.reached = hit;
     if (m_failing == 0) {
-        m_tracer.count(m_row.actor, false);
+        m_tracer.count(std::nullopt);
     }
     if (m_row.hold_child && hit) {
         m_held = point;
@@ -266,45 +261,41 @@ std::string Trial::describe() const {
     return text.append(": ").append(names_of(m_outcome.faults)).append("\n").append(to_text(m_seen));
 }
 
-bool Trial::strike(Blow blow, const Point* point) {
-    bool hit = false;
-    switch (blow) {
-    case Blow::none:
-        return true;
-    case Blow::kill_supervisor:
-    case Blow::kill_both:
-        hit = m_tracer.kill(Role::supervisor);
-        m_seen.supervisor_killed = m_seen.supervisor_killed || hit;
-        if (blow == Blow::kill_both) {
-            hit = m_tracer.kill(Role::guardian) || hit;
-            m_needs_finisher = m_row.finisher != Finisher::none;
-        }
-        return hit;
-    case Blow::kill_guardian:
-        hit = m_tracer.kill(Role::guardian);
-        m_seen.guardian_killed = hit;
-        m_needs_finisher = hit && m_seen.supervisor_killed && m_row.finisher != Finisher::none;
-        return hit;
-    case Blow::kill_finisher:
-        m_needs_finisher = m_tracer.kill(Role::finisher);
-        return m_needs_finisher;
-    case Blow::term:
-    case Blow::interrupt:
-    case Blow::hangup:
-        m_seen.signal = signal_of(blow);
-        return m_tracer.alive(Role::supervisor) && ::kill(m_supervisor, m_seen.signal) == 0;
-    case Blow::fail_call:
-        m_seen.failed = point->entry && !point->polls && may_fail_with(point->call, m_shot.error);
-        m_seen.failed_in_child = m_seen.failed && point->in_child;
-        if (m_seen.failed) {
-            m_failing = point->pid;
-            if (!has_effect_when_failing(point->call)) {
-                skip_call(point->pid);
-            }
-        }
-        return m_seen.failed;
+// False if nobody was there to be hit.
+bool Trial::strike(const Blow& blow, const Point* point) {
+    if (blow.signal != 0) {
+        m_seen.signal = blow.signal;
+        return m_tracer.alive(Role::supervisor) && ::kill(m_supervisor, blow.signal) == 0;
     }
-    return false;
+    return blow.fails_call ? fail_call(*point) : kill(blow.killed);
+}
+
+bool Trial::kill(const std::vector<Role>& victims) {
+    bool hit = false;
+    bool hit_finisher = false;
+    for (const Role victim : victims) {
+        if (m_tracer.kill(victim)) {
+            hit = true;
+            hit_finisher = hit_finisher || victim == Role::finisher;
+            m_seen.supervisor_killed = m_seen.supervisor_killed || victim == Role::supervisor;
+            m_seen.copy_killed = m_seen.copy_killed || (victim != Role::supervisor && victim != Role::finisher);
+        }
+    }
+    m_needs_finisher = hit && m_row.finisher != Finisher::none && (hit_finisher || !m_tracer.anybody_alive());
+    return hit;
+}
+
+bool Trial::fail_call(const Point& point) {
+    if (!point.entry || point.polls || !may_fail_with(point.call, m_shot.error)) {
+        return false;
+    }
+    m_seen.failed = true;
+    m_seen.failed_in_child = point.in_child;
+    m_failing = point.pid;
+    if (!has_effect_when_failing(point.call)) {
+        skip_call(point.pid);
+    }
+    return true;
 }
 
 } // namespace

@@ -29,11 +29,9 @@ std::vector<Line> parse(const std::vector<std::string>& log) {
     return lines;
 }
 
-bool is_cleanup(const Line& line) { return line.who == "shell" || line.who == "plain"; }
-
 class Judge {
 public:
-    explicit Judge(const Seen& seen) : m_seen(seen), m_lines(parse(seen.log)) {}
+    Judge(const Seen& seen, const Promise& promise) : m_seen(seen), m_promise(promise), m_lines(parse(seen.log)) {}
 
     Verdict judge() {
         registered_cleanups();
@@ -54,7 +52,19 @@ private:
         return std::any_of(m_lines.begin(), m_lines.end(),
                            [&](const Line& line) { return line.who == who && line.what == what; });
     }
-    [[nodiscard]] bool has_finding(std::string_view what) const { return has("shell", what) || has("plain", what); }
+    template <class Predicate> [[nodiscard]] bool any_cleanup(Predicate predicate) const {
+        return std::any_of(m_promise.cleanups.begin(), m_promise.cleanups.end(), predicate);
+    }
+    [[nodiscard]] bool is_cleanup(const Line& line) const {
+        return any_cleanup([&](const Cleanup& cleanup) { return cleanup.name == line.who; });
+    }
+    [[nodiscard]] bool has_finding(std::string_view what) const {
+        return any_cleanup([&](const Cleanup& cleanup) { return has(cleanup.name, what); });
+    }
+    [[nodiscard]] bool is_due(const Cleanup& cleanup) const {
+        return std::any_of(cleanup.due_after.begin(), cleanup.due_after.end(),
+                           [&](const std::string& step) { return has(step, "begin"); });
+    }
     [[nodiscard]] bool exited_with(int code) const {
         return m_seen.status && WIFEXITED(*m_seen.status) && WEXITSTATUS(*m_seen.status) == code;
     }
@@ -75,18 +85,18 @@ private:
     void honest_failure();
 
     const Seen& m_seen;
+    const Promise& m_promise;
     std::vector<Line> m_lines;
     Verdict m_verdict;
 };
 
 void Judge::registered_cleanups() {
-    const bool command = has("command", "begin");
-    const bool begun = has("setup", "begin") || command;
-    set(Fault::lost, (begun && lost("plain")) || (command && lost("shell")));
-    set(Fault::lost, begun && (m_seen.left_victim || m_seen.left_temp_dir) && !complained());
-    set(Fault::file, !begun && (m_seen.left_victim || m_seen.left_temp_dir) && !complained());
-    const bool cleanup_first = m_seen.first_program.find(" shell ") != std::string::npos ||
-                               m_seen.first_program.find(" plain ") != std::string::npos;
+    const bool begun = any_cleanup([&](const Cleanup& cleanup) { return is_due(cleanup); });
+    set(Fault::lost, any_cleanup([&](const Cleanup& cleanup) { return is_due(cleanup) && lost(cleanup.name); }));
+    set(begun ? Fault::lost : Fault::file, (m_seen.left_tree || m_seen.left_temp_dir) && !complained());
+    const bool cleanup_first = any_cleanup([&](const Cleanup& cleanup) {
+        return m_seen.first_program.find(' ' + cleanup.name + ' ') != std::string::npos;
+    });
     set(Fault::baseless, cleanup_first && !complained());
 }
 
@@ -149,9 +159,9 @@ void Judge::status() {
     const bool by_signal =
         m_seen.signal != 0 && WIFSIGNALED(*m_seen.status) && WTERMSIG(*m_seen.status) == m_seen.signal;
     // Without its guardian before anything has begun it may as well give up and say so.
-    const bool gave_up = m_seen.guardian_killed && exited_with(125) && m_lines.empty() && !m_seen.err.empty();
+    const bool gave_up = m_seen.copy_killed && exited_with(125) && m_lines.empty() && !m_seen.err.empty();
     set(Fault::status, !own && !by_signal && !gave_up);
-    set(Fault::silent, own && m_seen.signal == 0 && !m_seen.guardian_killed && !m_seen.err.empty());
+    set(Fault::silent, own && m_seen.signal == 0 && !m_seen.copy_killed && !m_seen.err.empty());
 }
 
 // Either nothing has happened, in one line and with status 125, or the run went on; a success that was none is worst.
@@ -167,7 +177,7 @@ void Judge::honest_failure() {
 
 } // namespace
 
-Verdict judge(const Seen& seen) { return Judge(seen).judge(); }
+Verdict judge(const Seen& seen, const Promise& promise) { return Judge(seen, promise).judge(); }
 
 std::string names_of(const Faults& faults) {
     std::string names;

@@ -1,6 +1,8 @@
 // What is wrong with a run, told from what it has left behind. No process is touched here.
 #pragma once
 
+#include "scenario.hpp"
+
 #include <array>
 #include <bitset>
 #include <cstddef>
@@ -36,7 +38,7 @@ struct Seen {
     std::string err;
     std::optional<int> status; // of the supervisor, as waitpid(2) has it
     bool supervisor_killed = false;
-    bool guardian_killed = false;
+    bool copy_killed = false;     // of the supervisor
     int signal = 0;               // sent to the supervisor
     bool failed = false;          // one of its system calls was made to fail
     bool failed_in_child = false; // ... between clone(2) and execve(2)
@@ -48,7 +50,7 @@ struct Seen {
     bool left_lock = false;
     bool left_file = false; // in the state directory
     bool left_temp_dir = false;
-    bool left_victim = false;
+    bool left_tree = false; // that was to be removed
     bool hung = false;
 };
 
@@ -59,7 +61,7 @@ struct Verdict {
     bool excused = false;
 };
 
-[[nodiscard]] Verdict judge(const Seen& seen);
+[[nodiscard]] Verdict judge(const Seen& seen, const Promise& promise);
 
 [[nodiscard]] std::string names_of(const Faults& faults);
 

@@ -1,134 +1,204 @@
-// What the runs of the crash tests are made of: `crash_helper WHAT DIR HARNESS`, where WHAT is setup, command, next,
-// or the name of a cleanup. Each writes what it does, and what it finds, into DIR/log.
+// What the runs of the crash tests are made of: `crash_helper NAME DIR HARNESS [absent FILE]`, where NAME is setup,
+// command, next, or that of a cleanup. Each writes what it does, and what it finds, into DIR/log.
+#include "kernel.hpp"
+
 #include "../marks.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <csignal>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <ctime>
-#include <string>
+#include <initializer_list>
 
 namespace {
 
-using finally_run::crash::Moment;
+using finally_run::crash::address;
+using finally_run::crash::call;
 
-std::string directory;
-pid_t harness = 0;
+// A line or a path.
+class Text {
+public:
+    Text& operator<<(const char* text) {
+        while (*text != '\0' && m_size + 1 < sizeof m_text) {
+            m_text[m_size++] = *text++;
+        }
+        m_text[m_size] = '\0';
+        return *this;
+    }
+    Text& operator<<(long number) {
+        char digits[20];
+        char* first = digits + sizeof digits;
+        *--first = '\0';
+        do {
+            *--first = static_cast<char>('0' + number % 10);
+            number /= 10;
+        } while (number != 0);
+        return *this << first;
+    }
+    [[nodiscard]] const char* data() const { return m_text; }
+    [[nodiscard]] long size() const { return static_cast<long>(m_size); }
 
-std::string in_directory(const char* name) { return directory + '/' + name; }
+private:
+    char m_text[1024];
+    unsigned long m_size = 0;
+};
+
+const char* name;
+const char* directory;
+long harness;
+
+bool equal(const char* left, const char* right) {
+    while (*left != '\0' && *left == *right) {
+        ++left;
+        ++right;
+    }
+    return *left == *right;
+}
+
+[[noreturn]] void end(int status) {
+    for (;;) {
+        call(SYS_exit_group, status);
+    }
+}
+
+long open(const char* file, int flags) {
+    Text path;
+    path << directory << "/" << file;
+    return call(SYS_openat, AT_FDCWD, address(path.data()), flags | O_CREAT | O_CLOEXEC, 0600);
+}
+
+void make_directory(const char* file) {
+    Text path;
+    path << directory << "/" << file;
+    call(SYS_mkdirat, AT_FDCWD, address(path.data()), 0700);
+}
+
+bool exists(const char* file) {
+    Text path;
+    path << directory << "/" << file;
+    return call(SYS_faccessat, AT_FDCWD, address(path.data()), 0) == 0;
+}
 
 void pause_ms(long milliseconds) {
     const timespec time{0, milliseconds * 1'000'000};
-    ::nanosleep(&time, nullptr);
+    call(SYS_nanosleep, address(&time), 0);
 }
 
 // One write(2) with O_APPEND: the order of the lines is the order of what they tell.
-void log(const std::string& who, const char* what) {
-    const std::string line =
-        who + ' ' + what + ' ' + std::to_string(::getpid()) + ' ' + std::to_string(::getsid(0)) + '\n';
-    const int fd = ::open(in_directory("log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd < 0 || ::write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
-        std::fprintf(stderr, "crash_helper: cannot write to the log\n");
-        std::exit(98);
+void log(const char* who, const char* what) {
+    Text line;
+    line << who << " " << what << " " << call(SYS_getpid) << " " << call(SYS_getsid, 0) << "\n";
+    const long fd = open("log", O_WRONLY | O_APPEND);
+    if (fd < 0 || call(SYS_write, fd, address(line.data()), line.size()) != line.size()) {
+        Text text;
+        text << "crash_helper: cannot write to the log\n";
+        call(SYS_write, 2, address(text.data()), text.size());
+        end(98);
     }
-    ::close(fd);
+    call(SYS_close, fd);
 }
 
-void tell(Moment moment) {
-    sigval value{};
-    value.sival_int = static_cast<int>(moment);
-    ::sigqueue(harness, SIGRTMIN, value);
+// Lets the harness know that `name` has begun.
+void tell() {
+    siginfo_t info{};
+    info.si_code = SI_QUEUE;
+    info.si_pid = static_cast<pid_t>(call(SYS_getpid));
+    info.si_value.sival_ptr = reinterpret_cast<void*>(finally_run::crash::mark_of(name));
+    call(SYS_rt_sigqueueinfo, harness, finally_run::crash::told_signal, address(&info));
 }
 
 // Is the lock of `operation` to be had? It stays with us, and with our children, until we end.
-bool lock(const char* name, int operation) {
-    const int fd = ::open(in_directory(name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    return fd >= 0 && ::flock(fd, operation | LOCK_NB) == 0;
+bool lock(const char* file, int operation) {
+    const long fd = open(file, O_RDWR);
+    return fd >= 0 && call(SYS_flock, fd, operation | LOCK_NB) == 0;
 }
-
-bool exists(const char* name) { return ::access(in_directory(name).c_str(), F_OK) == 0; }
 
 // Held by whoever must be gone before a cleanup begins.
-void show_life(const std::string& who) {
+void show_life() {
     lock("alive", LOCK_SH);
-    log(who, "begin");
-}
-
-int setup() {
-    show_life("setup");
-    tell(Moment::setup);
-    ::mkdir(in_directory("victim").c_str(), 0700);
-    pause_ms(2);
-    ::mkdir(in_directory("victim/inside").c_str(), 0700);
-    log("setup", "end");
-    return 0;
-}
-
-void end_slowly(int /*signal*/) {
-    pause_ms(3);
-    ::_exit(0);
-}
-
-// Its child outlives it for a moment when both are told to stop.
-int command() {
-    show_life("command");
-    const pid_t child = ::fork();
-    if (child == 0) {
-        for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
-            std::signal(signal, end_slowly);
-        }
-        log("child", "begin");
-        tell(Moment::command);
-        pause_ms(finally_run::crash::command_ms);
-        ::_exit(0);
-    }
-    ::waitpid(child, nullptr, 0);
-    log("command", "end");
-    return 0;
-}
-
-int cleanup(const std::string& name) {
     log(name, "begin");
-    tell(name == "shell" ? Moment::first_cleanup : Moment::last_cleanup);
+}
+
+void setup() {
+    show_life();
+    tell();
+    make_directory("victim");
+    pause_ms(2);
+    make_directory("victim/inside");
+    log(name, "end");
+}
+
+// It outlives the command for a moment when both are told to stop.
+[[noreturn]] void child() {
+    unsigned long stops = 0;
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+        stops |= 1UL << (signal - 1);
+    }
+    call(SYS_rt_sigprocmask, SIG_BLOCK, address(&stops), 0, sizeof stops);
+    log("child", "begin");
+    tell();
+    const timespec time{0, finally_run::crash::command_ms * 1'000'000};
+    if (call(SYS_rt_sigtimedwait, address(&stops), 0, address(&time), sizeof stops) > 0) {
+        pause_ms(3);
+    }
+    end(0);
+}
+
+void command() {
+    show_life();
+    const long pid = call(SYS_clone, SIGCHLD);
+    if (pid == 0) {
+        child();
+    }
+    call(SYS_wait4, pid);
+    log(name, "end");
+}
+
+void cleanup(const char* absent) {
+    log(name, "begin");
+    tell();
     if (!lock("alive", LOCK_EX)) {
         log(name, "alive");
     }
     if (lock("state/L", LOCK_EX)) {
         log(name, "unlocked");
     }
-    if (name == "plain" && exists("victim")) {
+    if (absent != nullptr && exists(absent)) {
         log(name, "early");
     }
     pause_ms(2);
     log(name, "end");
-    return 0;
+}
+
+long number_of(const char* text) {
+    long number = 0;
+    for (; *text >= '0' && *text <= '9'; ++text) {
+        number = 10 * number + (*text - '0');
+    }
+    return number;
 }
 
 } // namespace
 
-int main(int argc, char** argv) {
-    if (argc != 4) {
-        return 98;
+// `stack` is argc, followed by the words.
+extern "C" [[noreturn]] void begin(const long* stack) {
+    const char* const* const words = reinterpret_cast<const char* const*>(stack + 1);
+    if (*stack < 4) {
+        end(98);
     }
-    const std::string what = argv[1];
-    directory = argv[2];
-    harness = std::atoi(argv[3]);
-    if (what == "setup") {
-        return setup();
+    name = words[1];
+    directory = words[2];
+    harness = number_of(words[3]);
+    if (equal(name, "setup")) {
+        setup();
+    } else if (equal(name, "command")) {
+        command();
+    } else if (equal(name, "next")) {
+        log(name, "begin");
+    } else {
+        cleanup(*stack == 6 && equal(words[4], "absent") ? words[5] : nullptr);
     }
-    if (what == "command") {
-        return command();
-    }
-    if (what == "next") {
-        log(what, "begin");
-        return 0;
-    }
-    return cleanup(what);
+    end(0);
 }
