@@ -35,8 +35,8 @@ _finally_run() {
     local take_a_value=' -c --cleanup --on-success --on-failure -r --remove --temp-dir -s --setup -l --lock --lock-shared'
     take_a_value+=' -w --wait -E --conflict-exit-code -t --timeout --signal --rewrite -k --grace --cleanup-timeout'
     take_a_value+=' --cleanup-retries --orphans --stop-with-caller --state-dir --keep-env --defer --report --ci '
-    local take_none=' -n --no-wait --preserve-status --durable --strict --status --json --recover --forget -q --quiet -v --verbose'
-    take_none+=' -h --help --version '
+    local take_none=' -n --no-wait --preserve-status --durable --strict --status --json --recover --forget -q --quiet'
+    take_none+=' -v --verbose -h --help --version '
 
     local cur=${COMP_WORDS[COMP_CWORD]} action='' option='' last='' equals_seen='' state_dir='' word i j
     COMPREPLY=()
