@@ -1,60 +1,18 @@
 #include "run/guardian.hpp"
 
+#include "os/bystander.hpp"
 #include "os/error.hpp"
-#include "os/process.hpp"
 #include "os/title.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
-#include <limits>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
 
 namespace finally_run::run {
-
-namespace {
-
-// As fork(2), but for the signal that the parent gets at the end: none. The C library knows nothing of this child,
-// which matters to none of what it does: it has one thread and leaves with _exit(2).
-pid_t fork_quietly() {
-#if defined(__s390__) || defined(__CRIS__)
-#error "clone(2) has its arguments in another order here"
-#endif
-    return static_cast<pid_t>(::syscall(SYS_clone, 0UL, nullptr, nullptr, nullptr, nullptr));
-}
-
-void close_all_but(std::vector<int> kept) {
-    std::sort(kept.begin(), kept.end());
-    int next = 0;
-    const auto close_up_to = [&](int end) { // exclusive
-        if (end <= next) {
-            return;
-        }
-        if (::syscall(SYS_close_range, static_cast<unsigned>(next), static_cast<unsigned>(end) - 1U, 0U) < 0) {
-            for (const int fd : os::open_descriptors()) { // an old kernel
-                if (fd >= next && fd < end) {
-                    ::close(fd);
-                }
-            }
-        }
-    };
-    for (const int fd : kept) {
-        if (fd < 0) {
-            continue;
-        }
-        close_up_to(fd);
-        next = std::max(next, fd + 1);
-    }
-    close_up_to(std::numeric_limits<int>::max());
-}
-
-} // namespace
 
 Guardian::Guardian(std::string run_id, const os::MainArgs& main_args, os::Events& events, Settle settle,
                    TakeOver take_over)
@@ -76,7 +34,7 @@ void Guardian::fork() {
     os::Fd reading(ends[0]);
     os::Fd writing = os::moved_high(os::Fd(ends[1]));
     reading = os::moved_high(std::move(reading));
-    const pid_t pid = fork_quietly();
+    const pid_t pid = os::fork_quietly();
     if (pid < 0) {
         os::throw_errno("cannot start the guardian");
     }
@@ -98,7 +56,7 @@ void Guardian::live(int lifeline) const {
         std::vector<int> kept = m_settle();
         kept.push_back(lifeline);
         kept.push_back(STDERR_FILENO);
-        close_all_but(std::move(kept));
+        os::close_all_but(std::move(kept));
         os::set_process_title("finally-guard", "finally-guard: of run " + m_run_id, m_main_args);
         char nothing = 0;
         ssize_t got = -1;
@@ -117,8 +75,7 @@ void Guardian::live(int lifeline) const {
 
 void Guardian::replace() {
     m_events.watch_companion(-1, {});
-    while (::waitpid(m_pid, nullptr, __WCLONE) < 0 && errno == EINTR) {
-    }
+    os::reap_quiet(m_pid);
     m_pid = 0;
     m_lifeline.reset();
     constexpr unsigned most = 1000; // something kills each of them at once
@@ -144,8 +101,7 @@ void Guardian::dismiss() {
         return;
     }
     kill();
-    while (::waitpid(m_pid, nullptr, __WCLONE) < 0 && errno == EINTR) {
-    }
+    os::reap_quiet(m_pid);
     m_pid = 0;
 }
 

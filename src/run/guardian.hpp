@@ -29,9 +29,8 @@ public:
     // Leaves the guardian alone: it sees our end.
     ~Guardian();
 
-    // Forks it. It is no child that wait(2) and its like report unless asked for (__WCLONE), and sends no SIGCHLD: it
-    // does not mix with what the run starts. If it dies while we wait for events it is replaced; `failed` is told if
-    // that is impossible. Throws std::system_error.
+    // Forks it: quietly, so that it does not mix with what the run starts. If it dies while we wait for events it is
+    // replaced; `failed` is told if that is impossible. Throws std::system_error.
     void start(std::function<void(std::string_view reason)> failed);
 
     // Whether there is one.
