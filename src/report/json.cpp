@@ -3,6 +3,7 @@
 #include "report/status.hpp"
 
 #include "text/signal_name.hpp"
+#include "text/visible.hpp"
 
 #include <cmath>
 #include <fmt/core.h>
@@ -64,7 +65,9 @@ Json to_value(const RunStatus& run) {
     };
 }
 
-std::string dumped(const Json& value) { return value.dump(2, ' ', false, Json::error_handler_t::replace) + '\n'; }
+std::string dumped(const Json& value) {
+    return text::with_json_escapes(value.dump(2, ' ', false, Json::error_handler_t::replace)) + '\n';
+}
 
 } // namespace
 

@@ -37,7 +37,7 @@ struct Report {
 };
 
 // One JSON object, indented, with an end of line. Durations are seconds, rounded to microseconds. JSON has no other
-// text than UTF-8: bytes that are none come out as U+FFFD.
+// text than UTF-8: bytes that are none come out as U+FFFD, escaped like all that is no letter.
 [[nodiscard]] std::string to_json(const Report& report);
 
 // "2026-01-31T23:59:59.123Z"

@@ -20,12 +20,15 @@ namespace {
 
 constexpr std::string_view operation = "cannot write report";
 constexpr std::chrono::seconds patience(5); // with a FIFO whose reader has stopped reading
-constexpr int most_links = 40;              // the kernel's own limit, path_resolution(7)
+constexpr mode_t default_mode = 0666;       // less the umask
 constexpr int most_names = 100;             // left behind by runs of the same pid that were killed
 
 // Opening /dev/stderr anew would write at the start of a log file, and fails on a socket: such names mean the
 // descriptor.
 std::optional<int> descriptor_named(std::string_view path) {
+    if (path == "/dev/stdin") {
+        return STDIN_FILENO;
+    }
     if (path == "/dev/stdout") {
         return STDOUT_FILENO;
     }
@@ -57,25 +60,16 @@ void write_to_descriptor(int descriptor, const std::string& path, std::string_vi
     }
 }
 
-void write_directly(int directory, const std::string& path, std::string_view text) {
-    const os::Fd file(openat(directory, path.c_str(), O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-    if (!file) {
-        os::throw_errno(operation, path);
-    }
-    if (const int error = os::write_all(file.get(), text, patience); error != 0) {
-        os::throw_error(error, operation, path);
-    }
-}
-
+// The directory is opened once, and a name in it is never followed: path and directory may be in others' hands.
 struct Target {
     os::Fd directory;
     std::string name;
 };
 
-Target target_in(int directory, const std::string& where, const std::string& path) {
-    const auto slash = where.rfind('/');
-    std::string parent = slash == std::string::npos ? "." : where.substr(0, slash + 1);
-    Target target{os::Fd(openat(directory, parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), where.substr(slash + 1)};
+Target target_of(int directory, const std::string& path) {
+    const auto slash = path.rfind('/');
+    const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    Target target{os::Fd(openat(directory, parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), path.substr(slash + 1)};
     if (!target.directory) {
         os::throw_errno(operation, path);
     }
@@ -85,28 +79,29 @@ Target target_in(int directory, const std::string& where, const std::string& pat
     return target;
 }
 
-// rename(2) replaces a link, not what it leads to: so find the directory that has the file itself.
-Target followed(int directory, const std::string& path) {
-    Target target = target_in(directory, path, path);
-    for (int links = 0; links < most_links; ++links) {
-        std::array<char, PATH_MAX> link{};
-        const ssize_t length = readlinkat(target.directory.get(), target.name.c_str(), link.data(), link.size());
-        if (length < 0) {
-            return target; // not a link, or not there yet
-        }
-        target = target_in(target.directory.get(), std::string(link.data(), static_cast<std::size_t>(length)), path);
+void write_directly(const Target& target, const std::string& path, std::string_view text) {
+    const os::Fd file(openat(target.directory.get(), target.name.c_str(),
+                             O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat found = {};
+    if (!file || fstat(file.get(), &found) != 0) {
+        os::throw_errno(operation, path);
     }
-    os::throw_error(ELOOP, operation, path);
+    if (S_ISREG(found.st_mode)) { // put there meanwhile
+        os::throw_error(EEXIST, operation, path);
+    }
+    if (const int error = os::write_all(file.get(), text, patience); error != 0) {
+        os::throw_error(error, operation, path);
+    }
 }
 
 // A file beside the final one, which goes away again unless it has taken its name.
 class NewFile {
 public:
-    NewFile(const Target& target, const std::string& path) : m_target(target), m_path(path) {
+    NewFile(const Target& target, const std::string& path, mode_t mode) : m_target(target), m_path(path) {
         for (int attempt = 0; !m_file && attempt < most_names; ++attempt) {
             m_name = fmt::format(".finally-run-report-{}-{}", getpid(), attempt);
             m_file = os::Fd(openat(m_target.directory.get(), m_name.c_str(),
-                                   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+                                   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
             if (!m_file && errno != EEXIST) {
                 break;
             }
@@ -120,6 +115,12 @@ public:
     ~NewFile() {
         if (!m_name.empty()) {
             unlinkat(m_target.directory.get(), m_name.c_str(), 0);
+        }
+    }
+
+    void set_mode(mode_t mode) {
+        if (fchmod(m_file.get(), mode) != 0) {
+            os::throw_errno(operation, m_path);
         }
     }
 
@@ -155,22 +156,28 @@ void write_atomically(int directory, const std::string& path, std::string_view t
         write_to_descriptor(*descriptor, path, text);
         return;
     }
-    // Followed by the kernel first, which refuses a stranger's link in a sticky directory (fs.protected_symlinks).
-    struct stat old {};
-    if (fstatat(directory, path.c_str(), &old, 0) == 0) {
-        if (S_ISDIR(old.st_mode)) {
-            os::throw_error(EISDIR, operation, path);
-        }
-        if (!S_ISREG(old.st_mode)) {
-            write_directly(directory, path, text);
-            return;
-        }
-    } else if (errno != ENOENT) {
+    const Target target = target_of(directory, path);
+    struct stat old = {};
+    const bool there = fstatat(target.directory.get(), target.name.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!there && errno != ENOENT) {
         os::throw_errno(operation, path);
     }
-    const Target target = followed(directory, path);
-    NewFile file(target, path);
+    struct stat led_to = {};
+    const bool to_directory = there && S_ISLNK(old.st_mode) &&
+                              fstatat(target.directory.get(), target.name.c_str(), &led_to, 0) == 0 &&
+                              S_ISDIR(led_to.st_mode);
+    if (to_directory || (there && S_ISDIR(old.st_mode))) {
+        os::throw_error(EISDIR, operation, path);
+    }
+    if (there && !S_ISREG(old.st_mode) && !S_ISLNK(old.st_mode)) {
+        write_directly(target, path, text);
+        return;
+    }
+    NewFile file(target, path, there && S_ISREG(old.st_mode) ? old.st_mode & default_mode : default_mode);
     file.write(text);
+    if (there && S_ISREG(old.st_mode) && old.st_uid == geteuid()) {
+        file.set_mode(old.st_mode & ACCESSPERMS); // also what the umask has taken away
+    }
     file.take_name();
 }
 

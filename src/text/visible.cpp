@@ -1,6 +1,8 @@
 // Foreign text (names, commands, holders) made fit for a message.
 #include "text/visible.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 
 namespace finally_run::text {
@@ -83,7 +85,57 @@ std::string escaped(std::string_view bytes) {
     return text;
 }
 
+// Of the scripts that need no joining or combining characters. All others are escaped, which JSON allows of anything.
+bool is_letter(std::uint32_t codepoint) {
+    struct Range {
+        std::uint32_t first;
+        std::uint32_t last;
+    };
+    constexpr auto letters = std::to_array<Range>({
+        {0x00C0, 0x00D6}, {0x00D8, 0x00F6}, {0x00F8, 0x02AF}, // Latin
+        {0x0388, 0x038A}, {0x038E, 0x03A1}, {0x03A3, 0x03F5}, // Greek
+        {0x0400, 0x0481}, {0x048A, 0x052F},                   // Cyrillic
+        {0x0531, 0x0556}, {0x0561, 0x0586},                   // Armenian
+        {0x05D0, 0x05EA}, {0x0621, 0x063A}, {0x0641, 0x064A}, // Hebrew, Arabic
+        {0x0E01, 0x0E30}, {0x10D0, 0x10FA},                   // Thai, Georgian
+        {0x1E00, 0x1EFF},                                     // Latin
+        {0x3041, 0x3096}, {0x30A1, 0x30FA},                   // Hiragana, Katakana
+        {0x3400, 0x4DBF}, {0x4E00, 0x9FFF}, {0xAC00, 0xD7A3}, // Han, Hangul
+    });
+    return std::ranges::any_of(letters,
+                               [&](const Range& range) { return codepoint >= range.first && codepoint <= range.last; });
+}
+
+void append_json_escape(std::string& text, std::uint32_t unit) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    text += "\\u";
+    for (const unsigned shift : {12U, 8U, 4U, 0U}) {
+        text += digits[(unit >> shift) & 0xFU];
+    }
+}
+
 } // namespace
+
+std::string with_json_escapes(std::string_view json) {
+    std::string safe;
+    safe.reserve(json.size());
+    while (!json.empty()) {
+        const auto character = first_character(json);
+        const std::uint32_t codepoint = character.valid ? character.codepoint : 0xFFFD;
+        if (json.starts_with("##")) {
+            append_json_escape(safe, '#');
+        } else if (codepoint < 0x7F || is_letter(codepoint)) {
+            safe += json.substr(0, character.length);
+        } else if (codepoint < 0x10000) {
+            append_json_escape(safe, codepoint);
+        } else { // as UTF-16 has it: RFC 8259, section 7
+            append_json_escape(safe, 0xD800 + ((codepoint - 0x10000) >> 10U));
+            append_json_escape(safe, 0xDC00 + ((codepoint - 0x10000) & 0x3FFU));
+        }
+        json.remove_prefix(character.length);
+    }
+    return safe;
+}
 
 std::string visible(std::string_view text, std::size_t limit) {
     constexpr std::string_view ellipsis = "...";

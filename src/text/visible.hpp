@@ -11,4 +11,9 @@ namespace finally_run::text {
 // between characters and ends with "...", both within the limit.
 [[nodiscard]] std::string visible(std::string_view text, std::size_t limit = 200);
 
+// JSON that a CI log, a terminal and a reader of both may have as it is: what is neither printable ASCII nor a letter
+// comes out as \uNNNN, and so does the first of two "#", with which commands to a CI system begin. The text is UTF-8,
+// and such characters are in its strings alone.
+[[nodiscard]] std::string with_json_escapes(std::string_view json);
+
 } // namespace finally_run::text

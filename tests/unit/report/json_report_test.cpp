@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 namespace {
 
@@ -73,14 +74,24 @@ TEST_CASE("each step of a report says how it ended, after how many attempts and 
       "exit_code": null,)"));
 }
 
-TEST_CASE("bytes that are not UTF-8 come out as the replacement character, and all else as it is") {
+TEST_CASE("bytes that are not UTF-8 come out as the replacement character, and letters as they are") {
     auto report = small_report();
     report.command = {"a\xff"
                       "b",
-                      "\u00e4\n\x01"};
+                      "\u00e4\u4e2d\n\x01"};
     const auto text = report::to_json(report);
-    CHECK(has(text, "\"a\ufffdb\""));
-    CHECK(has(text, "\"\u00e4\\n\\u0001\""));
+    CHECK(has(text, "\"a\\ufffdb\""));
+    CHECK(has(text, "\"\u00e4\u4e2d\\n\\u0001\""));
+}
+
+TEST_CASE("what a log or a terminal would obey is escaped in JSON") {
+    auto report = small_report();
+    report.command = {"\u009b2J \u202e \x7f \u200b \U0001f600", "##[error]x ###[group] a#b ##vso[task]"};
+    const auto text = report::to_json(report);
+    CHECK(has(text, R"("\u009b2J \u202e \u007f \u200b \ud83d\ude00")"));
+    CHECK(has(text, R"("\u0023#[error]x \u0023\u0023#[group] a#b \u0023#vso[task]")"));
+    const auto value = nlohmann::json::parse(text);
+    CHECK(value.at("command") == nlohmann::json(report.command));
 }
 
 TEST_CASE("a time is written with milliseconds, in UTC") {
