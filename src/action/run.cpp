@@ -33,7 +33,7 @@ bool removals_allowed(const plan::Plan& plan, const std::filesystem::path& state
         if (step.kind != plan::Step::Kind::remove) {
             continue;
         }
-        const auto reason = cleanup::refuse_reason(AT_FDCWD, step.text, home, state_dir.native());
+        const auto reason = cleanup::refuse_reason(AT_FDCWD, step.text, {home, state_dir.native()});
         if (!reason) {
             continue;
         }

@@ -1,11 +1,12 @@
 #include "cleanup/executor.hpp"
 
 #include "cleanup/fresh_directory.hpp"
-#include "cleanup/remove_tree.hpp"
+#include "cleanup/removal.hpp"
 #include "os/clock.hpp"
 #include "os/error.hpp"
 #include "os/place.hpp"
 #include "os/process.hpp"
+#include "os/variables.hpp"
 #include "text/signal_name.hpp"
 
 #include <algorithm>
@@ -42,6 +43,7 @@ private:
     Outcome run_in(int directory, const Cleanup& cleanup);
     Outcome attempt(int directory, const Cleanup& cleanup);
     Outcome attempt_command(int directory, const Cleanup& cleanup);
+    Outcome attempt_removal(int directory, const Cleanup& cleanup);
     void pause(const Cleanup& cleanup, text::Duration duration);
 
     const Settings& m_settings;
@@ -66,16 +68,33 @@ Outcome Executor::attempt_command(int directory, const Cleanup& cleanup) {
     }
 }
 
+Outcome Executor::attempt_removal(int directory, const Cleanup& cleanup) {
+    const std::string state_dir = m_stack.file().path().parent_path().parent_path();
+    Removal removal{directory, cleanup.text};
+    if (cleanup.kind == Cleanup::Kind::temp_dir) {
+        removal.care = {.others = Care::Others::go, .kept = {}};
+    } else {
+        const char* const home = os::variable_in(m_settings.env, "HOME");
+        removal.care.kept = {home != nullptr ? home : "", state_dir};
+        if (!cleanup.resolved.empty()) {
+            removal.path = cleanup.resolved;
+            removal.care.no_links = true;
+        }
+    }
+    const auto on_signal = [&](const os::Signal& signal) { m_observer.on_signal(cleanup, signal); };
+    const auto in_child = [&] {
+        static_cast<void>(m_stack.in_child(cleanup)());
+        m_stack.check_child();
+    };
+    return run_removal(removal, m_settings.limits.limit, m_events, on_signal, in_child);
+}
+
 Outcome Executor::attempt(int directory, const Cleanup& cleanup) {
     try {
         if (cleanup.kind != Cleanup::Kind::remove && cleanup.kind != Cleanup::Kind::temp_dir) {
             return attempt_command(directory, cleanup);
         }
-        Outcome outcome;
-        if (const auto obstacle = remove_tree(directory, cleanup.text)) {
-            outcome.error = *obstacle;
-        }
-        return outcome;
+        return attempt_removal(directory, cleanup);
     } catch (const std::exception& error) {
         // The others still have to run.
         Outcome outcome;

@@ -1,4 +1,4 @@
-// An empty directory for cleanups whose own is gone: never "/", never a stranger's.
+// Empty directories of our own: for --temp-dir, and for cleanups whose own is gone (never "/", never a stranger's).
 #pragma once
 
 #include "os/fd.hpp"
@@ -22,6 +22,13 @@ private:
     std::string m_path;
     os::Fd m_fd;
 };
+
+// A name in it that nobody can guess.
+[[nodiscard]] std::string fresh_name(const std::string& parent);
+
+// Makes it with mode 0700 whatever the umask (a set-group-ID bit may be inherited) and opens it: our own, or nothing.
+// Throws std::system_error.
+[[nodiscard]] os::Fd make_private_directory(const std::string& path);
 
 // The directory that temporary ones are made in: $TMPDIR, else /tmp. Absolute.
 [[nodiscard]] std::string temp_parent();

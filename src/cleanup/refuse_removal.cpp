@@ -1,5 +1,6 @@
-// The paths that --remove refuses.
+// What --remove refuses.
 #include "cleanup/remove_tree.hpp"
+#include "cleanup/walk.hpp"
 #include "os/fd.hpp"
 
 #include <algorithm>
@@ -7,7 +8,6 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 #include <utility>
-#include <vector>
 
 namespace finally_run::cleanup {
 
@@ -15,40 +15,8 @@ namespace {
 
 using Identity = std::pair<dev_t, ino_t>;
 
-// A path as far as it exists, links followed, and the rest of it as names.
-struct PartialPath {
-    os::Fd existing;
-    std::vector<std::string> missing;
-};
-
-std::vector<std::string> components(std::string_view path) {
-    std::vector<std::string> result;
-    while (!path.empty()) {
-        const auto end = std::min(path.find('/'), path.size());
-        if (end > 0 && path.substr(0, end) != ".") {
-            result.emplace_back(path.substr(0, end));
-        }
-        path.remove_prefix(std::min(end + 1, path.size()));
-    }
-    return result;
-}
-
-PartialPath walk_to(int directory, std::string_view path) {
-    constexpr int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-    PartialPath place{os::Fd(openat(directory, path.starts_with('/') ? "/" : ".", flags)), {}};
-    for (auto& name : components(path)) {
-        os::Fd next(place.missing.empty() ? openat(place.existing.get(), name.c_str(), flags) : -1);
-        if (next) {
-            place.existing = std::move(next);
-        } else {
-            place.missing.push_back(std::move(name));
-        }
-    }
-    return place;
-}
-
 Identity identity_of(int directory) {
-    struct stat found {};
+    struct stat found = {};
     return fstat(directory, &found) == 0 ? Identity(found.st_dev, found.st_ino) : Identity();
 }
 
@@ -71,29 +39,35 @@ bool contains(const Identity& outer, int inner) {
     }
 }
 
-std::optional<std::string> clash(const PartialPath& target, const PartialPath& precious, std::string_view word) {
-    const Identity outer = identity_of(target.existing.get());
-    const Identity inner = identity_of(precious.existing.get());
-    bool same = outer == inner;
-    if (target.missing.empty()) {
-        same = same && precious.missing.empty();
-        if (!same && !contains(outer, precious.existing.get())) {
-            return std::nullopt;
-        }
-    } else {
-        const auto [at, end] = std::ranges::mismatch(target.missing, precious.missing);
-        if (!same || at != target.missing.end()) {
-            return std::nullopt;
-        }
-        same = end == precious.missing.end();
+bool contains(const PartialPath& outer, const PartialPath& inner) {
+    if (outer.missing.empty()) {
+        return contains(identity_of(outer.existing.get()), inner.existing.get());
     }
-    return fmt::format("{} the {} directory", same ? "is" : "contains", word);
+    return identity_of(outer.existing.get()) == identity_of(inner.existing.get()) &&
+           std::ranges::mismatch(outer.missing, inner.missing).in1 == outer.missing.end();
+}
+
+// Why `target` must stay, which is a directory or nothing yet.
+std::optional<std::string> clash(int directory, const PartialPath& target, const Kept& kept) {
+    for (const auto& [path, word] :
+         {std::pair(std::string_view("/"), "root"), std::pair(kept.home, "home"), std::pair(kept.state_dir, "state")}) {
+        if (path.empty()) {
+            continue;
+        }
+        const PartialPath precious = walk_to(directory, path);
+        if (contains(target, precious)) {
+            return fmt::format("{} the {} directory", contains(precious, target) ? "is" : "contains", word);
+        }
+        if (path == kept.state_dir && contains(precious, target)) {
+            return "lies in the state directory";
+        }
+    }
+    return std::nullopt;
 }
 
 } // namespace
 
-std::optional<std::string> refuse_reason(int directory, std::string_view path, std::string_view home,
-                                         std::string_view state_dir) {
+std::optional<std::string> refuse_reason(int directory, std::string_view path, const Kept& kept) {
     if (path.empty()) {
         return "is empty";
     }
@@ -107,18 +81,22 @@ std::optional<std::string> refuse_reason(int directory, std::string_view path, s
     if (last == "." || last == "..") {
         return fmt::format("ends in \"{}\"", last);
     }
-    struct stat found {};
+    struct stat found = {};
     if (fstatat(directory, std::string(path).c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(found.st_mode)) {
-        return std::nullopt;
+        const std::string parent(path.substr(0, path.size() - last.size()));
+        const os::Fd above(openat(directory, parent.empty() ? "." : parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        return refuse_file_in(directory, above.get(), kept);
     }
-    const PartialPath target = walk_to(directory, path);
-    for (const auto& [precious, word] :
-         {std::pair(std::string_view("/"), "root"), std::pair(home, "home"), std::pair(state_dir, "state")}) {
-        if (!precious.empty()) {
-            if (auto reason = clash(target, walk_to(directory, precious), word)) {
-                return reason;
-            }
-        }
+    return clash(directory, walk_to(directory, path), kept);
+}
+
+std::optional<std::string> refuse_opened(int directory, int target, const Kept& kept) {
+    return clash(directory, walk_to(target, "."), kept);
+}
+
+std::optional<std::string> refuse_file_in(int directory, int parent, const Kept& kept) {
+    if (!kept.state_dir.empty() && contains(walk_to(directory, kept.state_dir), walk_to(parent, "."))) {
+        return "lies in the state directory";
     }
     return std::nullopt;
 }

@@ -1,5 +1,7 @@
 #include "cleanup/remove_tree.hpp"
 
+#include "cleanup/walk.hpp"
+#include "os/entry.hpp"
 #include "os/error.hpp"
 #include "os/fd.hpp"
 
@@ -9,7 +11,6 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -18,43 +19,18 @@ namespace finally_run::cleanup {
 
 namespace {
 
-// How often a directory is read again because something has appeared in it meanwhile.
+// How often a directory is read again because something has appeared in it meanwhile, and how much in all may appear.
 constexpr int most_rounds = 100;
+constexpr std::size_t most_newcomers = 100'000;
+
+constexpr std::string_view mounted = "is a mount point";
 
 constexpr int open_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-struct Identity {
-    dev_t device;
-    ino_t inode;
-    bool operator==(const Identity&) const = default;
-};
-
-struct Entry {
-    Identity identity;
-    mode_t mode;
-    uid_t owner;
-    bool mount_root;
-
-    [[nodiscard]] bool is_directory() const { return S_ISDIR(mode); }
-};
-
-// nullopt with errno. With an empty name: the directory itself.
-std::optional<Entry> stat_entry(int directory, const char* name) {
-    struct statx found {};
-    const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (*name == '\0' ? AT_EMPTY_PATH : 0);
-    if (statx(directory, name, flags, STATX_TYPE | STATX_MODE | STATX_UID | STATX_INO, &found) != 0) {
-        return std::nullopt;
-    }
-    return Entry{{makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino},
-                 found.stx_mode,
-                 found.stx_uid,
-                 (found.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0};
-}
 
 // A directory on the way down to the current one.
 struct Level {
     std::string name; // in the directory above
-    Identity identity;
+    os::FileId id;
     std::vector<std::string> subdirectories; // seen and not yet entered
     int rounds = 0;
     bool leftovers = false; // something in it cannot be removed, so it cannot go either
@@ -64,11 +40,16 @@ struct Level {
 // from. (Descriptors for all levels would run out, and so would the stack of a recursion.)
 class Remover {
 public:
-    Remover(int base, std::string name) : m_base(base) {
-        const auto above = stat_entry(base, "");
-        m_device = above ? above->identity.device : 0;
-        if (remove_entry(base, name)) {
-            enter(base, std::move(name));
+    Remover(int base, const Care& care) : m_base(base), m_others(care.others) {
+        const auto above = os::look_at(base, "");
+        m_device = above ? above->id.device : 0;
+    }
+
+    // `top`: what the name has to lead to, if it is a directory.
+    void remove(std::string name, const os::FileId& top) {
+        m_top = top;
+        if (remove_entry(m_base, name)) {
+            enter(m_base, std::move(name));
             while (!m_levels.empty() && !m_lost) {
                 step();
             }
@@ -84,6 +65,11 @@ public:
 
 private:
     void step() {
+        if (m_newcomers >= most_newcomers) {
+            fail(".", "is being filled as fast as it can be emptied");
+            m_lost = true;
+            return;
+        }
         Level& level = m_levels.back();
         if (!level.subdirectories.empty()) {
             std::string next = std::move(level.subdirectories.back());
@@ -98,7 +84,7 @@ private:
 
     // Removes what is not a directory; true for a directory that may be entered.
     bool remove_entry(int directory, const std::string& name) {
-        const auto entry = stat_entry(directory, name.c_str());
+        const auto entry = os::look_at(directory, name.c_str());
         if (!entry) {
             if (errno != ENOENT) {
                 fail(name, os::error_text(errno));
@@ -108,30 +94,50 @@ private:
         if (!may_remove(*entry, name)) {
             return false;
         }
+        m_newcomers += m_began != 0 && entry->born > m_began ? 1 : 0;
         if (entry->is_directory()) {
-            // A failure shows when the directory is opened.
             const bool needs_more = (entry->mode & S_IRWXU) != S_IRWXU;
-            [[maybe_unused]] const int result =
-                needs_more ? fchmodat(directory, name.c_str(), S_IRWXU, AT_SYMLINK_NOFOLLOW) : 0;
+            if (needs_more && is_mounted_on(*entry, directory, name)) {
+                return false;
+            }
+            if (needs_more) {
+                // A failure shows when the directory is opened.
+                static_cast<void>(fchmodat(directory, name.c_str(), S_IRWXU, AT_SYMLINK_NOFOLLOW));
+            }
             return true;
         }
         if (unlinkat(directory, name.c_str(), 0) != 0 && errno != ENOENT) {
-            fail(name, os::error_text(errno));
+            fail(name, errno == EBUSY ? mounted : os::error_text(errno));
         }
         return false;
     }
 
-    bool may_remove(const Entry& entry, const std::string& name) {
-        if (entry.owner != geteuid()) {
+    bool may_remove(const os::Entry& entry, const std::string& name) {
+        // The top is always to be ours: in a directory that others may write to, it may have been exchanged.
+        if (entry.owner != geteuid() && (m_others == Care::Others::stay || m_levels.empty())) {
             fail(name, fmt::format("belongs to another user (uid {})", entry.owner));
             return false;
         }
         // The device tells of directories alone: overlayfs has other devices for files of its lower layers.
-        if (entry.mount_root || (entry.is_directory() && entry.identity.device != m_device)) {
-            fail(name, "is a mount point");
+        if (entry.mount_root.value_or(false) || (entry.is_directory() && entry.id.device != m_device)) {
+            fail(name, mounted);
             return false;
         }
         return true;
+    }
+
+    // True, and said, if something is mounted on this directory or may be; also if it is gone by now.
+    bool is_mounted_on(const os::Entry& entry, int directory, const std::string& name) {
+        if (entry.mount_root) {
+            return *entry.mount_root;
+        }
+        const os::MountPoint answer = os::remove_or_ask(directory, name.c_str());
+        if (answer == os::MountPoint::yes) {
+            fail(name, mounted);
+        } else if (answer == os::MountPoint::unknown) {
+            fail(name, fmt::format("{}, and nothing tells whether it is a mount point", os::error_text(errno)));
+        }
+        return answer != os::MountPoint::no;
     }
 
     void enter(int directory, std::string name) {
@@ -143,13 +149,30 @@ private:
             return;
         }
         // Asked again of the open directory: the name may have been given to another one meanwhile.
-        const auto entry = stat_entry(next.get(), "");
+        const auto entry = os::look_at(next.get(), "");
         if (!entry) {
             fail(name, os::error_text(errno));
-        } else if (may_remove(*entry, name)) {
-            m_levels.push_back({std::move(name), entry->identity, {}});
-            m_current = std::move(next);
+            return;
         }
+        if (!may_remove(*entry, name) || is_mounted_on(*entry, directory, name)) {
+            return;
+        }
+        // The other answers were about the name: is it still that of what we have opened?
+        const auto named = entry->mount_root ? std::nullopt : os::look_at(directory, name.c_str());
+        const bool moved = !entry->mount_root && (!named || named->id != entry->id);
+        if (moved || (m_levels.empty() && entry->id != m_top)) {
+            fail(name, "was moved while it was being removed");
+            return;
+        }
+        const bool top = m_levels.empty();
+        if (top || (entry->mode & S_IRWXU) != S_IRWXU) {
+            static_cast<void>(fchmod(next.get(), (entry->mode | S_IRWXU) & ALLPERMS));
+        }
+        if (const auto now = top ? os::look_at(next.get(), "") : std::nullopt) {
+            m_began = now->changed; // just now, by the clock of its file system
+        }
+        m_levels.push_back({std::move(name), entry->id, {}});
+        m_current = std::move(next);
     }
 
     void scan() {
@@ -160,10 +183,10 @@ private:
             if (size < 0 && errno != ENOENT) { // ENOENT: someone else has removed the directory
                 fail(".", os::error_text(errno));
             }
-            if (size <= 0) {
+            if (size <= 0 || m_newcomers >= most_newcomers) {
                 return;
             }
-            for (ssize_t at = 0; at < size;) {
+            for (ssize_t at = 0; at < size && m_newcomers < most_newcomers;) {
                 const auto* entry = reinterpret_cast<const dirent64*>(buffer.data() + at);
                 at += entry->d_reclen;
                 std::string name(entry->d_name);
@@ -179,8 +202,8 @@ private:
         const bool top = m_levels.size() == 1;
         os::Fd above(top ? -1 : openat(m_current.get(), "..", open_flags));
         if (!top) {
-            const auto entry = above ? stat_entry(above.get(), "") : std::nullopt;
-            if (!entry || entry->identity != m_levels[m_levels.size() - 2].identity) {
+            const auto entry = above ? os::look_at(above.get(), "") : std::nullopt;
+            if (!entry || entry->id != m_levels[m_levels.size() - 2].id) {
                 fail(".", "was moved while it was being removed");
                 m_lost = true;
                 return;
@@ -226,7 +249,11 @@ private:
     }
 
     int m_base;
+    Care::Others m_others;
+    os::FileId m_top;
     dev_t m_device = 0;
+    std::int64_t m_began = 0;    // 0: not known
+    std::size_t m_newcomers = 0; // entries that are younger
     std::vector<Level> m_levels;
     os::Fd m_current;
     bool m_lost = false;
@@ -234,9 +261,17 @@ private:
     std::string m_first;
 };
 
+// The directory that has the last name of the path in it; empty with errno.
+os::Fd open_parent(int directory, std::string_view& parent, bool no_links) {
+    if (no_links) {
+        return open_without_links(directory, parent);
+    }
+    return os::Fd(openat(directory, std::string(parent).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
 } // namespace
 
-std::optional<std::string> remove_tree(int directory, std::string_view path) {
+std::optional<std::string> remove_tree(int directory, std::string_view path, const Care& care) {
     while (path.size() > 1 && path.ends_with('/')) {
         path.remove_suffix(1);
     }
@@ -245,15 +280,31 @@ std::optional<std::string> remove_tree(int directory, std::string_view path) {
     if (name.empty() || name == "." || name == "..") {
         return "has no name that could be removed";
     }
-    const std::string parent(slash == std::string_view::npos ? "." : path.substr(0, slash + 1));
-    const os::Fd base(openat(directory, parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    std::string_view parent = slash == std::string_view::npos ? "." : path.substr(0, slash + 1);
+    const os::Fd base = open_parent(directory, parent, care.no_links);
     if (!base) {
         if (errno == ENOENT || errno == ENOTDIR) {
             return std::nullopt;
         }
-        return fmt::format("{}: {}", parent, os::error_text(errno));
+        return fmt::format("{}: {}", parent,
+                           care.no_links && errno == ELOOP ? "has become a symbolic link" : os::error_text(errno));
     }
-    return Remover(base.get(), std::move(name)).complaint();
+    os::FileId top;
+    os::Fd target(openat(base.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (const auto found = target ? os::look_at(target.get(), "") : std::nullopt) {
+        top = found->id;
+        if (care.kept) {
+            auto reason = found->is_directory() ? refuse_opened(directory, target.get(), *care.kept)
+                                                : refuse_file_in(directory, base.get(), *care.kept);
+            if (reason) {
+                return reason;
+            }
+        }
+    }
+    target.reset();
+    Remover remover(base.get(), care);
+    remover.remove(std::move(name), top);
+    return remover.complaint();
 }
 
 } // namespace finally_run::cleanup

@@ -42,6 +42,11 @@ public:
         field({digits.data(), static_cast<std::size_t>(end - digits.data())});
     }
     void text(std::string_view value) { field(escaped(value)); }
+    void added_text(std::string_view value) {
+        if (!value.empty()) {
+            text(value);
+        }
+    }
     void flag(bool value, std::string_view yes, std::string_view no) { field(value ? yes : no); }
     template <class Enum> void word(Enum value) { field(name_of(value)); }
     void limit(const text::Limit& value) { value ? number(value->count()) : field(no_limit); }
@@ -89,6 +94,12 @@ public:
         expect(error == std::errc() && end == last && one_form && value >= lowest && value <= highest);
     }
     void text(std::string& value);
+    // One at the end that may be missing, as in records of older versions.
+    void added_text(std::string& value) {
+        if (!at_end()) {
+            text(value);
+        }
+    }
     void flag(bool& value, std::string_view yes, std::string_view no);
     template <class Enum> void word(Enum& value) {
         const std::string_view field = next();

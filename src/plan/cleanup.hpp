@@ -25,7 +25,8 @@ struct Cleanup {
     std::string text;                // CMD, or the PATH to remove
     std::string variable = {};       // temp_dir: the variable that has the path as its value
     std::optional<Place> place = {}; // where it runs, if not in the run's own directory (--defer)
-    std::uint64_t id = 0;            // given by the stack
+    std::string resolved = {}; // remove: PATH without the symbolic links that were in it at the start, but for the last
+    std::uint64_t id = 0;      // given by the stack
 
     bool operator==(const Cleanup&) const = default;
 };

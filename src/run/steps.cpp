@@ -2,11 +2,11 @@
 
 #include "cleanup/command.hpp"
 #include "cleanup/fresh_directory.hpp"
+#include "cleanup/walk.hpp"
 #include "os/error.hpp"
-#include "os/random.hpp"
 
-#include <cerrno>
-#include <sys/stat.h>
+#include <fcntl.h>
+#include <system_error>
 #include <utility>
 
 namespace finally_run::run {
@@ -61,7 +61,8 @@ std::optional<plan::RunEnd> Steps::take(const plan::Step& step) {
         m_stack.push({.kind = Kind::on_failure, .text = step.text});
         break;
     case plan::Step::Kind::remove:
-        m_stack.push({.kind = Kind::remove, .text = step.text});
+        m_stack.push(
+            {.kind = Kind::remove, .text = step.text, .resolved = cleanup::without_links(AT_FDCWD, step.text)});
         break;
     case plan::Step::Kind::temp_dir:
         make_temp_dir(step.text);
@@ -74,15 +75,15 @@ std::optional<plan::RunEnd> Steps::take(const plan::Step& step) {
 
 void Steps::make_temp_dir(const std::string& variable) {
     // Registered before it exists. Nobody can have guessed the name; if it is there all the same it is not ours.
-    const std::string path = cleanup::temp_parent() + "/finally-run." + os::random_name();
+    const std::string path = cleanup::fresh_name(cleanup::temp_parent());
     m_stack.push({.kind = Kind::temp_dir, .text = path, .variable = variable});
     m_begun = true;
-    if (::mkdir(path.c_str(), S_IRWXU) < 0) {
-        const int error = errno;
+    try {
+        static_cast<void>(cleanup::make_private_directory(path));
+    } catch (const std::system_error&) {
         m_stack.withdraw(path);
-        os::throw_error(error, "temporary directory", path);
+        throw;
     }
-    ::chmod(path.c_str(), S_IRWXU); // whatever the umask took away
     m_environment.set(variable, path);
 }
 

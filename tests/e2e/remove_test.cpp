@@ -1,5 +1,5 @@
 // --remove and --temp-dir: cleanups without a shell.
-#include "harness.hpp"
+#include "guard.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -69,6 +69,76 @@ TEST_CASE("a directory with the home directory in it is refused too") {
     const auto outcome = Run({"-r", case_dir().string(), "--", "true"}).run();
     CHECK(outcome.status == 125);
     CHECK(fs::exists(case_dir() / "home"));
+}
+
+TEST_CASE("a parent that has become a link since the start leads no removal away") {
+    const std::string home = (case_dir() / "home").string();
+    const std::string lead_away = "rm -r build; ln -s '" + case_dir().string() + "' build";
+    fs::create_directory(work("build"));
+    const auto outcome = Run({"--strict", "-r", "build/home", "--", "sh", "-c", lead_away}).run();
+    CHECK(outcome.status == 120);
+    CHECK(outcome.err.find("remove: build/home: build: has become a symbolic link") != std::string::npos);
+    CHECK(fs::exists(home));
+
+    SUBCASE("nor that of the guardian") {
+        fs::remove(work("build"));
+        fs::create_directory(work("build"));
+        auto killed =
+            Run({"-r", "build/home", "--", "sh", "-c", lead_away + "; kill -9 $PPID; exec helper pause"}).start();
+        const auto end = finish_with_guardian(killed);
+        CHECK(end.err.find("build: has become a symbolic link") != std::string::npos);
+        CHECK(fs::exists(home));
+    }
+    SUBCASE("nor that of recovery") {
+        fs::remove(work("build"));
+        fs::create_directory(work("build"));
+        static_cast<void>(
+            leave_unfinished(Run({"-r", "build/home", "--", "sh", "-c", lead_away + "; exec helper pause"})));
+        CHECK(Run({"--recover"}).run().err.find("build: has become a symbolic link") != std::string::npos);
+        CHECK(fs::exists(home));
+    }
+}
+
+TEST_CASE("what has become the home or the state directory since the start is not removed, by whomever") {
+    fs::create_directories(state_dir());
+    fs::permissions(state_dir(), fs::perms::owner_all);
+    fs::create_directory(work("tree"));
+    write_file(case_dir() / "home/file", "x");
+    const std::string move = "mv '" + (case_dir() / "home").string() + "' tree; ln -s work/tree/home '" +
+                             (case_dir() / "home").string() + "'";
+    SUBCASE("finally-run") {
+        const auto outcome = Run({"--strict", "-r", "tree", "--", "sh", "-c", move}).run();
+        CHECK(outcome.status == 120);
+        CHECK(outcome.err.find("contains the home directory") != std::string::npos);
+    }
+    SUBCASE("guardian") {
+        auto killed = Run({"-r", "tree", "--", "sh", "-c", move + "; kill -9 $PPID; exec helper pause"}).start();
+        CHECK(finish_with_guardian(killed).err.find("contains the home directory") != std::string::npos);
+    }
+    SUBCASE("recovery") {
+        static_cast<void>(leave_unfinished(Run({"-r", "tree", "--", "sh", "-c", move + "; exec helper pause"})));
+        CHECK(Run({"--recover"}).env("HOME", "/nonexistent").run().err.find("contains the home directory") !=
+              std::string::npos);
+    }
+    CHECK(fs::exists(work("tree/home/file")));
+}
+
+TEST_CASE("what lies in the state directory is refused before anything starts") {
+    const auto outcome = Run({"-r", (state_dir() / ".runs").string(), "--", "echo", "ran"}).run();
+    CHECK(outcome.status == 125);
+    CHECK(outcome.out.empty());
+    CHECK(outcome.err.find("lies in the state directory") != std::string::npos);
+}
+
+TEST_CASE("links in the path that were there at the start are followed, and directories may be made anew") {
+    fs::create_directories(work("build/sub"));
+    fs::create_directory_symlink("build", work("link"));
+    CHECK(Run({"--strict", "-r", "link/sub", "-r", "build/file", "--", "sh", "-c",
+               "rm -r build; mkdir build build/sub; touch build/file"})
+              .run()
+              .status == 0);
+    CHECK(fs::is_empty(work("build")));
+    CHECK(fs::is_symlink(work("link")));
 }
 
 TEST_CASE("another user's entry is not removed and the cleanup has failed") {
@@ -148,6 +218,25 @@ TEST_CASE("temp-dir goes although its content may not be written") {
             .run();
     CHECK(outcome.status == 0);
     CHECK(outcome.err.empty());
+    CHECK(fs::is_empty(case_dir() / "tmp"));
+}
+
+TEST_CASE("temp-dir goes although another user owns things in it") {
+    if (::geteuid() != 0)
+        return;
+    const auto outcome = Run({"--strict", "--temp-dir", "T", "--", "sh", "-c",
+                              "mkdir -p ${T:?}/d/e; touch $T/f $T/d/e/f; chown -R 54321 $T/f $T/d"})
+                             .run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.err.empty());
+    CHECK(fs::is_empty(case_dir() / "tmp"));
+}
+
+TEST_CASE("temp-dir works in a directory with the set-group-ID bit, which it inherits") {
+    REQUIRE(::chmod((case_dir() / "tmp").c_str(), 02777) == 0);
+    const auto outcome = Run({"--strict", "--temp-dir", "T", "--", "sh", "-c", "stat -c %a \"$T\""}).run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.out == "2700\n");
     CHECK(fs::is_empty(case_dir() / "tmp"));
 }
 

@@ -3,6 +3,9 @@
 
 #include "support/forked.hpp"
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
 #include <sched.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -26,18 +29,22 @@ public:
     }
 
     // Lets it go on until it has made this system call. False if it ended before.
-    bool hold_after(long number) {
+    bool hold_after(long number, std::array<std::uint64_t, 6>* arguments = nullptr) {
         bool found = false;
         for (;;) {
             int status = 0;
             if (::ptrace(PTRACE_SYSCALL, m_process.pid(), 0, 0) < 0 || ::waitpid(m_process.pid(), &status, 0) < 0 ||
                 !WIFSTOPPED(status)) {
+                m_status = status;
                 return false;
             }
             __ptrace_syscall_info info{};
             ::ptrace(PTRACE_GET_SYSCALL_INFO, m_process.pid(), sizeof info, &info);
             if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
                 found = info.entry.nr == static_cast<unsigned long>(number);
+                if (found && arguments != nullptr) {
+                    std::ranges::copy(info.entry.args, arguments->begin());
+                }
             } else if (info.op == PTRACE_SYSCALL_INFO_EXIT && found) {
                 return true;
             }
@@ -61,6 +68,13 @@ public:
         }
     }
 #endif
+    // Lets it go on to its end; `change(pid, arguments)` is called each time that it has made this system call.
+    template <class Change> bool succeeded(long number, const Change& change) {
+        for (std::array<std::uint64_t, 6> arguments{}; hold_after(number, &arguments);) {
+            change(m_process.pid(), arguments);
+        }
+        return m_status == 0;
+    }
     // Lets it go on to its end.
     bool succeeded() {
         ::ptrace(PTRACE_DETACH, m_process.pid(), 0, 0);
@@ -69,6 +83,7 @@ public:
 
 private:
     Forked m_process;
+    int m_status = -1; // of its end, if it was seen
 };
 
 } // namespace finally_run::test

@@ -5,6 +5,7 @@
 #include "os/process.hpp"
 #include "support/temp_dir.hpp"
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <doctest/doctest.h>
@@ -51,6 +52,7 @@ public:
 
     [[nodiscard]] std::string file(std::string_view name) const { return m_dir / name; }
     [[nodiscard]] cleanup::Output& output() { return m_output; }
+    [[nodiscard]] cleanup::Stack& stack() { return m_stack; }
 
     cleanup::Settings m_settings{{std::nullopt, 100ms}, 0, environ};
     std::string m_deferring;
@@ -156,7 +158,7 @@ TEST_CASE("a signal during a cleanup is told and aborts nothing") {
     CHECK(test::read_file(bench.file("log")) == "done\n");
 }
 
-TEST_CASE("a path is removed in-process, and what stands in the way is the reason of a failure") {
+TEST_CASE("a path is removed without a program, and what stands in the way is the reason of a failure") {
     Bench bench;
     std::filesystem::create_directories(bench.file("tree/sub"));
     bench.push(Kind::remove, bench.file("tree"));
@@ -166,6 +168,28 @@ TEST_CASE("a path is removed in-process, and what stands in the way is the reaso
     CHECK_FALSE(std::filesystem::exists(bench.file("tree")));
     CHECK_FALSE(bench.m_outcomes[0].error.empty());
     CHECK_FALSE(bench.m_outcomes[0].exit_code.has_value());
+}
+
+TEST_CASE("the process that removes a path is on record like that of any cleanup") {
+    Bench bench;
+    std::filesystem::create_directories(bench.file("tree"));
+    bench.push(Kind::remove, bench.file("tree"));
+    REQUIRE(bench.run() == 0);
+    CHECK(test::read_file(bench.stack().file().path()).find(" started cleanup ") != std::string::npos);
+}
+
+TEST_CASE("at its end a path to be removed is refused if it has become the home or the state directory's") {
+    Bench bench;
+    std::filesystem::create_directories(bench.file("home/me"));
+    const std::string home = "HOME=" + bench.file("home");
+    const std::array<const char*, 2> env{home.c_str(), nullptr};
+    bench.m_settings.env = env.data();
+    bench.push(Kind::remove, bench.file("home"));
+    bench.push(Kind::remove, bench.stack().file().path());
+    CHECK(bench.run() == 2);
+    CHECK(bench.m_outcomes[0].error == "lies in the state directory");
+    CHECK(bench.m_outcomes[1].error == "is the home directory");
+    CHECK(std::filesystem::exists(bench.file("home/me")));
 }
 
 TEST_CASE("a cleanup has stdin from /dev/null, a session of its own, and no blocked or ignored signal") {

@@ -20,7 +20,7 @@ struct Home {
 
     [[nodiscard]] std::string reason(const std::string& path) const {
         const finally_run::os::Fd start(open((home + "/work").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-        return finally_run::cleanup::refuse_reason(start.get(), path, home, state).value_or("");
+        return finally_run::cleanup::refuse_reason(start.get(), path, {home, state}).value_or("");
     }
 };
 
@@ -66,7 +66,7 @@ TEST_CASE("the state directory and what contains it are refused before they exis
     CHECK(at.reason("../.local/state/finally-run/") == "is the state directory");
     CHECK(at.reason("../.local/state") == "contains the state directory");
     CHECK(at.reason("../.local") == "contains the state directory");
-    CHECK(at.reason("../.local/state/finally-run/x").empty());
+    CHECK(at.reason("../.local/state/finally-run/x") == "lies in the state directory");
     CHECK(at.reason("../.local/state/finally").empty());
     CHECK(at.reason("../.local/share").empty());
 }
@@ -77,7 +77,12 @@ TEST_CASE("the state directory and what contains it are refused when they exist"
     CHECK(at.reason(at.state) == "is the state directory");
     CHECK(at.reason("../.local/state") == "contains the state directory");
     CHECK(at.reason("../.local") == "contains the state directory");
-    CHECK(at.reason(at.state + "/inside").empty());
+    CHECK(at.reason(at.state + "/inside") == "lies in the state directory");
+    finally_run::test::write_file(at.state + "/lock", "");
+    fs::create_symlink("lock", at.state + "/link");
+    CHECK(at.reason(at.state + "/lock") == "lies in the state directory");
+    CHECK(at.reason(at.state + "/link") == "lies in the state directory");
+    CHECK(at.reason(at.state + "/inside/none") == "lies in the state directory");
     CHECK(at.reason("../.local/share").empty());
 }
 
@@ -91,5 +96,6 @@ TEST_CASE("a symbolic link to the home directory is only a link") {
 
 TEST_CASE("no home directory is no reason") {
     const Home at;
-    CHECK(finally_run::cleanup::refuse_reason(AT_FDCWD, at.home, "", at.temp / "state") == std::nullopt);
+    const std::string state = at.temp / "state";
+    CHECK(finally_run::cleanup::refuse_reason(AT_FDCWD, at.home, {"", state}) == std::nullopt);
 }

@@ -1,7 +1,11 @@
 #include "cleanup/remove_tree.hpp"
 
+#include "cleanup/walk.hpp"
 #include "os/fd.hpp"
+#include "support/forked.hpp"
+#include "support/hardship.hpp"
 #include "support/temp_dir.hpp"
+#include "support/traced.hpp"
 
 #include <array>
 #include <atomic>
@@ -12,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -19,11 +24,13 @@
 namespace {
 
 using namespace finally_run;
+using cleanup::Care;
 using cleanup::remove_tree;
 using test::TempDir;
 namespace fs = std::filesystem;
 
 constexpr uid_t stranger = 12345;
+constexpr Care own{.others = Care::Others::go, .kept = {}};
 
 bool there(const std::string& path) { return fs::exists(fs::symlink_status(path)); }
 
@@ -226,6 +233,186 @@ TEST_CASE("mount points stay with all that is in them") {
     CHECK(status == 0);
 }
 
+namespace {
+
+// t with a file, a directory, and two directories of `elsewhere` mounted in it, one of them over something.
+bool mount_twice(const TempDir& temp) {
+    touch(temp / "t/d/file");
+    touch(temp / "t/full/covered");
+    touch(temp / "elsewhere/a/kept");
+    touch(temp / "elsewhere/b/c/kept");
+    fs::create_directory(temp / "t/empty");
+    const auto bind = [&](const std::string& from, const std::string& to) {
+        return mount((temp / from).c_str(), (temp / to).c_str(), nullptr, MS_BIND, nullptr) == 0;
+    };
+    return bind("elsewhere/a", "t/empty") && bind("elsewhere/b", "t/full");
+}
+
+bool only_mounts_are_left(const TempDir& temp) {
+    for (const Care& care : {Care{}, own}) {
+        const auto complaint = remove_tree(AT_FDCWD, temp / "t", care).value_or("");
+        if (!complaint.ends_with(": is a mount point (and 1 more)")) {
+            return false;
+        }
+    }
+    return there(temp / "elsewhere/a/kept") && there(temp / "elsewhere/b/c/kept") && !there(temp / "t/d") &&
+           remove_tree(AT_FDCWD, temp / "t/full") == "is a mount point";
+}
+
+// As before Linux 5.8: struct statx without a word about STATX_ATTR_MOUNT_ROOT.
+void forget_mount_root(pid_t pid, const std::array<std::uint64_t, 6>& arguments) {
+    for (const std::size_t offset :
+         {offsetof(struct statx, stx_attributes), offsetof(struct statx, stx_attributes_mask)}) {
+        static_assert(sizeof(long) == sizeof(std::uint64_t));
+        auto* const word = reinterpret_cast<void*>(arguments[4] + offset);
+        const long value = ptrace(PTRACE_PEEKDATA, pid, word, nullptr);
+        ptrace(PTRACE_POKEDATA, pid, word, value & ~static_cast<long>(STATX_ATTR_MOUNT_ROOT));
+    }
+}
+
+} // namespace
+
+TEST_CASE("mount points stay although statx does not tell of them") {
+    const TempDir temp;
+    const int status = in_namespaces([&] {
+        if (!mount_twice(temp)) {
+            return 101;
+        }
+        test::Traced traced([&] { test::expect(only_mounts_are_left(temp), "what was mounted has been emptied"); });
+        return traced.succeeded(SYS_statx, forget_mount_root) ? 0 : 1;
+    });
+    CHECK(status == 0);
+}
+
+TEST_CASE("mount points stay, and all else goes, although statx is refused") {
+    for (const int error : {ENOSYS, EPERM}) {
+        CAPTURE(error);
+        const TempDir temp;
+        const int status = in_namespaces([&] {
+            if (!mount_twice(temp)) {
+                return 101;
+            }
+            test::refuse_system_call(SYS_statx, error);
+            touch(temp / "closed/sub/file");
+            fs::permissions(temp / "closed", fs::perms(0));
+            if (remove_tree(AT_FDCWD, temp / "closed", own) || there(temp / "closed")) {
+                return 2;
+            }
+            return only_mounts_are_left(temp) ? 0 : 1;
+        });
+        CHECK(status == 0);
+    }
+}
+
+TEST_CASE("where nothing tells a mount point, a directory that may be one stays, and that is said") {
+    const TempDir temp;
+    touch(temp / "t/d/file");
+    touch(temp / "t/file");
+    test::Forked process([&] {
+        test::refuse_system_call(SYS_statx, EPERM);
+        test::refuse_system_call(SYS_unlinkat, EROFS, 2, AT_REMOVEDIR);
+        const auto complaint = remove_tree(AT_FDCWD, temp / "t", own);
+        test::expect(complaint == "Read-only file system, and nothing tells whether it is a mount point",
+                     "another reason");
+    });
+    CHECK(process.succeeded());
+    CHECK(there(temp / "t/d/file"));
+}
+
+TEST_CASE("in a directory of our own all goes that the kernel lets go, and what it does not is said") {
+    const TempDir temp;
+    touch(temp / "t/theirs/file");
+    touch(temp / "t/dir/theirs");
+    touch(temp / "t/ours/file");
+    if (geteuid() == 0) {
+        // As for an ordinary user with a directory of root's in his own.
+        REQUIRE(chown((temp / "t").c_str(), stranger, stranger) == 0);
+        REQUIRE(chown((temp / "t/dir").c_str(), stranger, stranger) == 0);
+        REQUIRE(chown((temp / "t/ours").c_str(), stranger, stranger) == 0);
+        const int status = as_ordinary_user(temp, [&] {
+            const auto complaint = remove_tree(AT_FDCWD, temp / "t", own);
+            return complaint == "theirs/file: Permission denied" && !there(temp / "t/ours") && !there(temp / "t/dir")
+                       ? 0
+                       : 1;
+        });
+        CHECK(status == 0);
+        CHECK(remove_tree(AT_FDCWD, temp / "t", own) == "belongs to another user (uid 12345)");
+        REQUIRE(chown((temp / "t").c_str(), 0, 0) == 0);
+        REQUIRE(chown((temp / "t/theirs").c_str(), stranger, stranger) == 0);
+        REQUIRE(chown((temp / "t/theirs/file").c_str(), stranger, stranger) == 0);
+    }
+    CHECK(remove_tree(AT_FDCWD, temp / "t", own) == std::nullopt);
+    CHECK_FALSE(there(temp / "t"));
+}
+
+TEST_CASE("the home and the state directory stay, whatever has become of the path since it was allowed") {
+    const TempDir temp;
+    fs::create_directories(temp / "home/me/work");
+    touch(temp / "state/runs/journal");
+    const std::string home = temp / "home/me";
+    const std::string state = temp / "state";
+    const Care care{.kept = cleanup::Kept{home, state}};
+    const auto reason = [&](const std::string& path) { return remove_tree(AT_FDCWD, temp / path, care).value_or(""); };
+    CHECK(reason("home/me") == "is the home directory");
+    CHECK(reason("home") == "contains the home directory");
+    CHECK(reason("state") == "is the state directory");
+    CHECK(reason("state/runs") == "lies in the state directory");
+    CHECK(reason("state/runs/journal") == "lies in the state directory");
+    fs::create_symlink(temp / "state", temp / "link");
+    CHECK(reason("link/runs/journal") == "lies in the state directory");
+    CHECK(remove_tree(AT_FDCWD, "/proc/..//proc/../tmp/..//" + temp.path().string() + "/home", care) ==
+          "contains the home directory");
+    CHECK(there(home + "/work"));
+    CHECK(there(temp / "state/runs/journal"));
+    CHECK(reason("home/me/work").empty());
+    CHECK(reason("link").empty());
+    CHECK(there(temp / "state/runs/journal"));
+}
+
+TEST_CASE("a link that has come into the path since its links were resolved is refused, and a directory is not") {
+    const TempDir temp;
+    fs::create_directories(temp / "build/sub");
+    fs::create_symlink("build", temp / "first");
+    touch(temp / "precious/sub/h");
+    touch(temp / "precious/h");
+    const os::Fd start(open(temp.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const auto remove = [&](const std::string& path) {
+        return remove_tree(start.get(), path, {.no_links = true}).value_or("");
+    };
+    const auto resolved = cleanup::without_links(start.get(), "./first/sub//h/");
+    CHECK(resolved == "build/sub/h");
+    fs::remove_all(temp / "build");
+    CHECK(remove(resolved).empty()); // it is not there
+    fs::create_symlink("precious", temp / "build");
+    CHECK(remove(resolved) == "build: has become a symbolic link");
+    CHECK(remove("build/h") == "build: has become a symbolic link");
+    CHECK(there(temp / "precious/sub/h"));
+    CHECK(there(temp / "precious/h"));
+    fs::remove(temp / "build");
+    touch(temp / "build/sub/h");
+    CHECK(remove(resolved).empty());
+    CHECK_FALSE(there(temp / "build/sub/h"));
+    CHECK(there(temp / "precious/sub/h"));
+}
+
+TEST_CASE("the links in a path are resolved but for its last name and what is missing") {
+    const TempDir temp;
+    fs::create_directories(temp / "a/b");
+    fs::create_symlink(temp / "a/b", temp / "absolute");
+    fs::create_symlink("../a/b", temp / "a/up");
+    fs::create_symlink("absolute", temp / "twice");
+    fs::create_symlink("loop", temp / "loop");
+    const os::Fd start(open(temp.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const auto resolved = [&](const std::string& path) { return cleanup::without_links(start.get(), path); };
+    CHECK(resolved("x") == "x");
+    CHECK(resolved("absolute") == "absolute");
+    CHECK(resolved("twice/x") == temp / "a/b/x");
+    CHECK(resolved("a/up/x") == "a/../a/b/x");
+    CHECK(resolved("a/../x/../y/z") == "a/../x/../y/z");
+    CHECK(resolved(temp / "twice/x") == temp / "a/b/x");
+    CHECK(resolved("loop/x") == "loop/x");
+}
+
 TEST_CASE("a tree of 100,000 levels goes with a handful of descriptors and a small stack") {
     const TempDir temp;
     const int status = on_tmpfs(temp, [&] {
@@ -309,6 +496,35 @@ TEST_CASE("a removal ends although files never stop appearing") {
     }
     CHECK(remove_tree(AT_FDCWD, temp / "t") == std::nullopt);
     CHECK_FALSE(there(temp / "t"));
+}
+
+TEST_CASE(
+    "a removal ends although what appears is never all of it: on tmpfs, where reading a directory has no end then") {
+    const TempDir temp;
+    const int status = on_tmpfs(temp, [&] {
+        touch(temp / "t/d/file");
+        const test::Gate gate;
+        const test::Forked writer([&] {
+            const os::Fd directory(open((temp / "t/d").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+            for (unsigned i = 0;; ++i) {
+                const auto name = std::to_string(i);
+                mknodat(directory.get(), name.c_str(), S_IFREG | 0600, 0);
+                if (i == 1000) {
+                    gate.open();
+                }
+            }
+        });
+        if (!gate.pass()) {
+            return 1;
+        }
+        const auto complaint = remove_tree(AT_FDCWD, temp / "t");
+        // The writer may have lost.
+        return !complaint || *complaint == "d: is being filled as fast as it can be emptied" ||
+                       *complaint == "d: Directory not empty"
+                   ? 0
+                   : 2;
+    });
+    CHECK(status == 0);
 }
 
 TEST_CASE("two removals of one tree do not disturb each other") {
