@@ -97,7 +97,9 @@ void go_through(auto& fields, Is<Registered> auto& registered) {
     fields.text(registered.cleanup.text);
     fields.text(registered.cleanup.variable);
     fields.list(registered.cleanup.place, [&](auto& place) { go_through(fields, place); });
-    fields.added_text(registered.cleanup.resolved);
+    if (registered.cleanup.kind == plan::Cleanup::Kind::remove) {
+        fields.added_text(registered.cleanup.resolved);
+    }
 }
 
 void go_through(auto& fields, Is<Started> auto& started) {

@@ -64,8 +64,8 @@ inline std::vector<Record> later_records(const std::string& text) {
     for (const auto kind : {Kind::command, Kind::on_success, Kind::on_failure, Kind::remove, Kind::temp_dir}) {
         records.emplace_back(registered(kind, text));
         records.emplace_back(registered(kind, text, plan::Place{text, 1, 2, -3}));
-        records.emplace_back(Registered{{.kind = kind, .text = text, .resolved = text + "x"}});
     }
+    records.emplace_back(Registered{{.kind = Kind::remove, .text = text, .resolved = text + "x"}});
     for (const auto what : {What::setup, What::command, What::cleanup}) {
         records.emplace_back(Started{what, {1, 0}, 0});
         records.emplace_back(Started{what, {std::numeric_limits<pid_t>::max(), last_id}, last_id});
