@@ -15,10 +15,12 @@ using Deadline = std::optional<Clock::time_point>; // nullopt: never
 
 // CLOCK_BOOTTIME: the same, and it goes on while the machine is suspended.
 struct BootClock {
+    // NOLINTBEGIN(readability-identifier-naming): the names that std::chrono wants
     using duration = std::chrono::nanoseconds;
     using rep = duration::rep;
     using period = duration::period;
     using time_point = std::chrono::time_point<BootClock>;
+    // NOLINTEND(readability-identifier-naming)
     static constexpr bool is_steady = true;
     [[nodiscard]] static time_point now();
 };
