@@ -14,6 +14,7 @@ enum class Role { supervisor, guardian, finisher };
 struct Copy {
     Role maker;
     Role copy;
+    bool forked = false; // by fork(2); else by a clone(2) whose end tells the maker nothing
 };
 
 struct Cleanup {

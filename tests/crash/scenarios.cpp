@@ -51,7 +51,7 @@ const Scenario flock_and_trap{
     .run = {"/usr/bin/flock", "{dir}/state/L", "/bin/bash", "-c",
             "trap '" + step("shell") + "; rm -rf {dir}/tmp/*; rm -rf {dir}/victim; " + step("plain") +
                 " absent victim' EXIT; " + step("setup") + " && mkdir {dir}/tmp/scratch && " + step("command")},
-    .copies = {{Role::supervisor, Role::guardian}},
+    .copies = {{Role::supervisor, Role::guardian, true}},
     .promise = promise,
 };
 

@@ -43,10 +43,10 @@ bool Tracer::anybody_alive() const {
     return std::any_of(m_tracees.begin(), m_tracees.end(), [](const Tracee& tracee) { return !tracee.spawning; });
 }
 
-std::optional<Role> Tracer::copy_of(Role maker) const {
+std::optional<Role> Tracer::copy_of(Role maker, bool forked) const {
     std::optional<Role> copy;
     for (const Copy& candidate : m_copies) {
-        if (candidate.maker == maker && !(copy && !alive(*copy))) {
+        if (candidate.maker == maker && candidate.forked == forked && !(copy && !alive(*copy))) {
             copy = candidate.copy;
         }
     }
@@ -169,8 +169,8 @@ std::optional<Point> Tracer::at_system_call(Tracee& tracee) {
     return Point{tracee.role, tracee.pid, entry, tracee.call, tracee.spawning, tracee.polls};
 }
 
-// A process that shares its maker's place until it runs a program is a step; so is a copy that is nobody of the run.
-// The rest are threads.
+// A process that shares its maker's place until it runs a program is a step; so is a copy that is nobody of the run,
+// like one that removes files. The rest are threads.
 void Tracer::adopt(const Tracee& parent, int event) {
     unsigned long message = 0;
     if (::ptrace(PTRACE_GETEVENTMSG, parent.pid, 0, &message) < 0) {
@@ -178,7 +178,7 @@ void Tracer::adopt(const Tracee& parent, int event) {
     }
     const auto pid = static_cast<pid_t>(message);
     Tracee child{.pid = pid, .role = parent.role};
-    const auto copy = copy_of(parent.role);
+    const auto copy = copy_of(parent.role, event == PTRACE_EVENT_FORK);
     if (event == PTRACE_EVENT_VFORK || (event == PTRACE_EVENT_FORK && !copy)) {
         child.spawning = true;
     } else if (copy && !is_thread_of(pid, parent.pid)) {
@@ -213,7 +213,7 @@ void Tracer::take_in(pid_t pid) {
     if (maker != m_killed.rend()) {
         child.role = maker->role;
     }
-    const auto copy = copy_of(child.role);
+    const auto copy = copy_of(child.role, false);
     if (copy && !was_made_to_run_a_program(pid)) {
         child.role = *copy;
         child.spawning = false;

@@ -92,7 +92,7 @@ private:
     };
 
     [[nodiscard]] Tracee* find(pid_t pid);
-    [[nodiscard]] std::optional<Role> copy_of(Role maker) const;
+    [[nodiscard]] std::optional<Role> copy_of(Role maker, bool forked) const;
     [[nodiscard]] Gone bury(const Change& change);
     // Nothing: the process runs on.
     [[nodiscard]] std::optional<Point> look_at(const Change& change);
