@@ -18,7 +18,9 @@ has() {
 
 # Without symbols every look for a symbol would be content.
 has "$symbols" ' T main$' || fail 'has no symbols: nothing can be found out about it'
-has "$symbols" 'std::ios_base::Init::Init' && fail 'starts iostream, which costs 0.1-0.3 ms at each start'
+# CLI11's headers include <iostream>, in the one file that has them; each further file would run its initialiser again.
+initialisers=$(printf '%s\n' "$symbols" | grep -c 'std::__ioinit$') || true
+[ "$initialisers" -le 1 ] || fail "initialises iostream $initialisers times at each start"
 
 has "$headers" 'Type: +EXEC' || fail 'is position-independent: it relocates itself at each start'
 has "$headers" '^ +INTERP ' && fail 'is linked dynamically: it has an interpreter'
