@@ -1,5 +1,7 @@
 #include "cleanup/executor.hpp"
 
+#include "entries.hpp"
+
 #include <csignal>
 #include <doctest/doctest.h>
 #include <string_view>
@@ -7,24 +9,13 @@
 
 using namespace finally_run;
 
-namespace {
-
-std::vector<std::string_view> entries(const os::Environment& environment) {
-    std::vector<std::string_view> found;
-    for (const char* const* entry = environment.block(); *entry != nullptr; ++entry)
-        found.emplace_back(*entry);
-    return found;
-}
-
-} // namespace
-
 TEST_CASE("the cleanups are told how the command ended") {
     char* block[] = {nullptr};
     os::Environment environment(block);
     cleanup::tell_ending(environment, {plan::Result::stopped, 143, SIGTERM}, plan::Actor::supervisor);
-    CHECK(entries(environment) == std::vector<std::string_view>{"FINALLY_RUN_RESULT=stopped",
-                                                                "FINALLY_RUN_EXIT_CODE=143", "FINALLY_RUN_SIGNAL=TERM",
-                                                                "FINALLY_RUN_BY=supervisor"});
+    CHECK(test::entries(environment) ==
+          std::vector<std::string_view>{"FINALLY_RUN_RESULT=stopped", "FINALLY_RUN_EXIT_CODE=143",
+                                        "FINALLY_RUN_SIGNAL=TERM", "FINALLY_RUN_BY=supervisor"});
     cleanup::tell_ending(environment, {plan::Result::success, 0, 0}, plan::Actor::supervisor);
-    CHECK(entries(environment)[2] == "FINALLY_RUN_SIGNAL=");
+    CHECK(test::entries(environment)[2] == "FINALLY_RUN_SIGNAL=");
 }
