@@ -42,7 +42,7 @@ void close_all_but(std::vector<int> kept) {
 }
 
 void reap_quiet(pid_t pid) {
-    while (::waitpid(pid, nullptr, __WCLONE) < 0 && errno == EINTR) {
+    while (::waitpid(pid, nullptr, static_cast<int>(__WCLONE)) < 0 && errno == EINTR) {
     }
 }
 
