@@ -32,10 +32,10 @@ std::size_t edit_distance(std::string_view from, std::string_view to) {
 }
 
 // The one option whose name begins like this, as GNU programs would take it.
-const Option* only_option_with_prefix(std::string_view prefix) {
+const Option* only_option_with_prefix(std::string_view name) {
     const Option* found = nullptr;
     for (const Option& option : all_options()) {
-        if (option.name.starts_with(prefix)) {
+        if (option.name.starts_with(name)) {
             if (found != nullptr) {
                 return nullptr;
             }

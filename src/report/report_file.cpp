@@ -19,9 +19,9 @@ namespace finally_run::report {
 namespace {
 
 constexpr std::string_view operation = "cannot write report";
-constexpr std::chrono::seconds patience(5); // with a FIFO whose reader has stopped reading
-constexpr mode_t default_mode = 0666;       // less the umask
-constexpr int most_names = 100;             // left behind by runs of the same pid that were killed
+constexpr std::chrono::seconds fifo_patience(5); // with a FIFO whose reader has stopped reading
+constexpr mode_t default_mode = 0666;            // less the umask
+constexpr int most_names = 100;                  // left behind by runs of the same pid that were killed
 
 // Opening /dev/stderr anew would write at the start of a log file, and fails on a socket: such names mean the
 // descriptor.
@@ -55,7 +55,7 @@ void write_to_descriptor(int descriptor, const std::string& path, std::string_vi
     if (flags < 0 || (flags & FD_CLOEXEC) != 0) {
         os::throw_error(EBADF, operation, path);
     }
-    if (const int error = os::write_all(descriptor, text, patience); error != 0) {
+    if (const int error = os::write_all(descriptor, text, fifo_patience); error != 0) {
         os::throw_error(error, operation, path);
     }
 }
@@ -89,7 +89,7 @@ void write_directly(const Target& target, const std::string& path, std::string_v
     if (S_ISREG(found.st_mode)) { // put there meanwhile
         os::throw_error(EEXIST, operation, path);
     }
-    if (const int error = os::write_all(file.get(), text, patience); error != 0) {
+    if (const int error = os::write_all(file.get(), text, fifo_patience); error != 0) {
         os::throw_error(error, operation, path);
     }
 }
@@ -125,7 +125,7 @@ public:
     }
 
     void write(std::string_view text) {
-        if (const int error = os::write_all(m_file.get(), text, patience); error != 0) {
+        if (const int error = os::write_all(m_file.get(), text, fifo_patience); error != 0) {
             os::throw_error(error, operation, m_path);
         }
         // NFS tells of a full disk only at close(2), of any descriptor of the file.

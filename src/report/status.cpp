@@ -15,7 +15,6 @@ namespace {
 using State = RunStatus::State;
 using std::chrono::system_clock;
 
-constexpr std::size_t gap = 2;
 constexpr std::size_t least_columns = 40;
 constexpr std::size_t least_for_command = 24; // with less it gets a line of its own
 

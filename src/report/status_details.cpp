@@ -10,7 +10,6 @@ namespace finally_run::report {
 
 namespace {
 
-constexpr std::size_t gap = 2;
 constexpr std::size_t label_width = 7;
 constexpr std::size_t most_cleanups = 8;
 

@@ -3,10 +3,13 @@
 
 #include "report/status.hpp"
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
 namespace finally_run::report {
+
+inline constexpr std::size_t gap = 2; // between two columns
 
 // In a table of `columns` at least 40. What is left out or cut here is below the row.
 [[nodiscard]] std::string lock_cell(const std::vector<RunStatus::Lock>& locks, std::size_t columns);
