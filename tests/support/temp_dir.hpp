@@ -1,12 +1,10 @@
-// A directory of its own for a test; it stays if the test is broken off.
+// A directory of its own for a test; it stays if something has failed.
 #pragma once
 
-#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -14,27 +12,22 @@ namespace finally_run::test {
 
 class TempDir {
 public:
-    TempDir() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "finally-run-unit-XXXXXX").string();
-        if (mkdtemp(pattern.data()) == nullptr) {
-            throw std::runtime_error("mkdtemp: " + pattern);
-        }
-        m_path = pattern;
-    }
+    explicit TempDir(const std::string& name = "finally-run-unit");
     TempDir(const TempDir&) = delete;
     TempDir& operator=(const TempDir&) = delete;
-    ~TempDir() {
-        if (std::uncaught_exceptions() == m_exceptions) {
-            std::error_code ignored;
-            std::filesystem::remove_all(m_path, ignored);
-        }
-    }
+    // It goes, with all that is in it, unless it is to be kept or an exception is on its way.
+    ~TempDir();
+
+    void keep() { m_kept = true; }
+    // Of all that exist and are made, until it is called with false: a check has failed.
+    static void keep_all(bool kept);
 
     [[nodiscard]] const std::filesystem::path& path() const { return m_path; }
     [[nodiscard]] std::string operator/(std::string_view name) const { return (m_path / name).string(); }
 
 private:
     std::filesystem::path m_path;
+    bool m_kept = false;
     int m_exceptions = std::uncaught_exceptions();
 };
 

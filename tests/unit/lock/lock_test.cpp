@@ -25,7 +25,7 @@ constexpr text::Limit no_wait = text::Duration::zero();
 
 Result acquire(const std::vector<plan::LockRequest>& requests, const std::string& state_dir, text::Limit wait,
                const lock::WhileWaiting& while_waiting = {}) {
-    static os::Events events(test::signals(), {});
+    os::Events events(test::signals(), {});
     return lock::acquire(requests, state_dir, wait, events, while_waiting);
 }
 

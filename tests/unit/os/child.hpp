@@ -5,16 +5,23 @@
 #include "os/spawn.hpp"
 #include "os/wait_status.hpp"
 
+#include <optional>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
 namespace finally_run::test {
 
-// One a process: from its creation on all signals are blocked.
+// Gone at the end of the case, as main.cpp sees to.
+inline std::optional<os::Signals>& signals_of_case() {
+    static std::optional<os::Signals> signals;
+    return signals;
+}
+
+// One a case: from its creation on all signals are blocked.
 inline os::Signals& signals() {
-    static os::Signals the_signals;
-    return the_signals;
+    auto& signals = signals_of_case();
+    return signals ? *signals : signals.emplace();
 }
 
 inline os::SpawnRequest request(const std::vector<const char*>& argv) {

@@ -2,6 +2,7 @@
 #include "os/spawn.hpp"
 
 #include "child.hpp"
+#include "support/forked.hpp"
 #include "support/temp_dir.hpp"
 #include "support/traced.hpp"
 
@@ -36,20 +37,23 @@ TEST_CASE("a descriptor that is close-on-exec does not reach the program") {
 }
 
 TEST_CASE("a failed exec runs no exit handler, prints no buffer and leaves no zombie") {
-    const test::TempDir dir;
-    static const char* marker = nullptr;
-    const std::string path = dir / "exit-handler-ran-in-child";
-    marker = path.c_str();
-    static const pid_t parent = ::getpid();
-    std::atexit([] {
-        if (::getpid() != parent)
-            ::close(::creat(marker, 0600));
+    // In a process that takes the handler with it.
+    test::Forked child([] {
+        static test::Gate gate;
+        static const pid_t parent = ::getpid();
+        std::atexit([] {
+            if (::getpid() != parent)
+                gate.open("the exit handler");
+        });
+        ::dup2(gate.writer(), STDOUT_FILENO);
+        std::printf("the buffer");
+        const os::SpawnResult result = os::spawn(test::request({"/nonexistent/program", nullptr}));
+        test::expect(!result.started(), "no program");
+        test::expect(::waitpid(-1, nullptr, WNOHANG) == -1 && errno == ECHILD, "no zombie");
+        ::close(STDOUT_FILENO);
+        test::expect(gate.rest().empty(), "no exit handler, no buffer");
     });
-    const os::SpawnResult result = os::spawn(test::request({"/nonexistent/program", nullptr}));
-    CHECK_FALSE(result.started());
-    CHECK_FALSE(std::filesystem::exists(path));
-    CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);
-    CHECK(errno == ECHILD);
+    CHECK(child.succeeded());
 }
 
 TEST_CASE("a missing program is 127, one that cannot be executed is 126") {

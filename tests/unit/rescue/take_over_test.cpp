@@ -85,6 +85,11 @@ private:
     std::optional<journal::File> m_file;
 };
 
+// A shell's wait for whoever takes over, here this process, to wait in turn.
+std::string until_we_sleep() {
+    return "until grep -q '^State:.S' /proc/" + std::to_string(::getpid()) + "/status; do :; done; ";
+}
+
 // A process as the supervisor would have started it.
 class Step {
 public:
@@ -283,7 +288,7 @@ TEST_CASE("a cleanup that still runs may end first, and then is run again") {
     for (const auto by : {plan::Actor::guardian, plan::Actor::recovery}) {
         Abandoned run;
         const std::string journal = run.file().path();
-        const Step old("echo; until grep -q taken-over " + journal + "; do sleep 0.01; done; sleep 0.2; " +
+        const Step old("echo; until grep -q taken-over " + journal + "; do sleep 0.01; done; " + until_we_sleep() +
                            run.saying("old one ends"),
                        os::Placement::own_session);
         run.add(Started{What::command, ended, 0});
@@ -298,7 +303,7 @@ TEST_CASE("a cleanup that still runs may end first, and then is run again") {
 TEST_CASE("a cleanup that was handed over while it ran is let end, and is not run again") {
     Abandoned run;
     const std::string journal = run.file().path();
-    const Step old("echo; until grep -q taken-over " + journal + "; do sleep 0.01; done; sleep 0.2; " +
+    const Step old("echo; until grep -q taken-over " + journal + "; do sleep 0.01; done; " + until_we_sleep() +
                        run.saying("handed over"),
                    os::Placement::own_session);
     run.add(Started{What::command, ended, 0});
