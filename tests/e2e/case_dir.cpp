@@ -2,6 +2,7 @@
 #include "case_dir.hpp"
 
 #include "harness.hpp"
+#include "support/temp_dir.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <poll.h>
 
 namespace finally_run::e2e {
@@ -20,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds case_limit(sanitized ? 180 : 60);
 
 struct Case {
-    fs::path dir;
+    std::optional<test::TempDir> dir;
     Clock::time_point deadline;
 };
 
@@ -41,17 +43,6 @@ void kill_leftovers() {
             ::kill(pid, SIGKILL);
         ::poll(nullptr, 0, 1);
     }
-}
-
-void remove_case_dir(const fs::path& dir) {
-    std::error_code ignored;
-    for (auto it = fs::recursive_directory_iterator(dir, fs::directory_options::skip_permission_denied, ignored);
-         it != fs::recursive_directory_iterator(); it.increment(ignored)) {
-        if (it->is_directory(ignored) && !it->is_symlink(ignored)) {
-            fs::permissions(it->path(), fs::perms::owner_all, fs::perm_options::add, ignored);
-        }
-    }
-    fs::remove_all(dir, ignored);
 }
 
 class CaseListener : public doctest::IReporter {
@@ -77,13 +68,8 @@ public:
 
 private:
     static void begin() {
-        const char* base = std::getenv("TMPDIR");
-        std::string pattern = fs::path(base != nullptr ? base : "/tmp") / "finally-run-e2e.XXXXXX";
-        if (::mkdtemp(pattern.data()) == nullptr) {
-            std::perror("mkdtemp");
-            std::abort();
-        }
-        current() = {fs::canonical(pattern), Clock::now() + case_limit};
+        current().dir.emplace("finally-run-e2e");
+        current().deadline = Clock::now() + case_limit;
         for (const char* name : {"work", "home", "state", "tmp", "bin"})
             fs::create_directory(case_dir() / name);
         fs::create_symlink(FINALLY_RUN_BINARY, case_dir() / "bin" / "finally-run");
@@ -92,11 +78,9 @@ private:
 
     static void end(bool failed) {
         kill_leftovers();
-        if (failed) {
-            std::fprintf(stderr, "kept for you to look at: %s\n", case_dir().c_str());
-        } else {
-            remove_case_dir(case_dir());
-        }
+        if (failed)
+            current().dir->keep();
+        current().dir.reset();
     }
 };
 
@@ -104,7 +88,7 @@ REGISTER_LISTENER("case-dir", 1, CaseListener);
 
 } // namespace
 
-const fs::path& case_dir() { return current().dir; }
+const fs::path& case_dir() { return current().dir.value().path(); }
 
 std::map<std::string, std::string> clean_environment() {
     std::map<std::string, std::string> result{

@@ -43,9 +43,7 @@ TEST_CASE("below pid 1 it reaps every zombie of its tree too") {
 TEST_CASE("as pid 1 it sends TERM on and cleans up") {
     auto process = in_new_pid_namespace({"finally-run", "-c", "echo cleaned", "--", "helper", "pause"}).start();
     process.wait_for_line("READY");
-    const auto children = children_of(process.pid());
-    REQUIRE(children.size() == 1);
-    ::kill(children.front(), SIGTERM);
+    ::kill(child_running("finally-run", process.pid()), SIGTERM);
     const auto outcome = process.finish();
     CHECK(outcome.status == 128 + SIGTERM);
     CHECK(has_line(outcome.err, "cleaned"));
@@ -55,7 +53,7 @@ TEST_CASE("as pid 1 it sends on every signal that has no effect on a pid 1 witho
     auto process =
         in_new_pid_namespace({"finally-run", "--grace", "0", "--", "helper", "print-signals", "USR1"}).start();
     process.wait_for_line("READY");
-    const pid_t init = children_of(process.pid()).at(0);
+    const pid_t init = child_running("finally-run", process.pid());
     for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2, SIGWINCH}) {
         ::kill(init, number);
         CHECK(process.wait_for_line("got ") == std::string("got ") + ::sigabbrev_np(number));
@@ -65,9 +63,12 @@ TEST_CASE("as pid 1 it sends on every signal that has no effect on a pid 1 witho
 }
 
 TEST_CASE("a caller that is pid 1 has not vanished") {
-    const auto outcome =
-        in_new_pid_namespace({"sh", "-c", "finally-run --stop-with-caller always -- sh -c 'sleep .2; exit 5'; exit $?"})
-            .run();
+    // It has looked for its caller when it sleeps.
+    constexpr const char* until_it_sleeps = "until grep -q \"^State:.S\" /proc/$PPID/status; do :; done; exit 5";
+    const auto outcome = in_new_pid_namespace({"sh", "-c",
+                                               "finally-run --stop-with-caller always -- sh -c '" +
+                                                   std::string(until_it_sleeps) + "'; exit $?"})
+                             .run();
     CHECK(outcome.status == 5);
 }
 

@@ -93,7 +93,7 @@ TEST_CASE("on a terminal the shell gets its prompt back from a killed run in the
     Shell shell;
     shell.enter("finally-run -l l -c '" + std::string(witness) + "' -- sh -c 'echo $$ >pid; exec helper pause'");
     ready(shell);
-    const pid_t supervisor = children_of(shell.pid()).at(0);
+    const pid_t supervisor = child_running("finally-run", shell.pid());
     const pid_t guardian = guardian_of(supervisor);
     ::kill(supervisor, SIGKILL);
     wait_for_end(guardian);
@@ -107,7 +107,7 @@ TEST_CASE("a terminal that hangs up and takes finally-run along is cleaned up af
     shell.enter("finally-run --grace .1 -l l -c '" + std::string(witness) +
                 "' -- sh -c 'echo $$ >pid; exec helper ignore HUP TERM'");
     ready(shell);
-    const pid_t supervisor = children_of(shell.pid()).at(0);
+    const pid_t supervisor = child_running("finally-run", shell.pid());
     const pid_t guardian = guardian_of(supervisor);
     ::kill(supervisor, SIGKILL);
     shell.hang_up();

@@ -7,23 +7,7 @@
 namespace finally_run::e2e {
 namespace {
 
-// How often it has gone to sleep. While a cleanup waits, nothing but a signal wakes it.
-long sleeps_of(pid_t pid) {
-    return number_after(read_file("/proc/" + std::to_string(pid) + "/status"), "\nvoluntary_ctxt_switches:\t");
-}
-
-// Returns when the supervisor has taken it: the next one would count together with one that it has not.
-void interrupt(pid_t supervisor, const std::function<void()>& send) {
-    wait_for_state(supervisor, 'S');
-    const long before = sleeps_of(supervisor);
-    send();
-    wait_until("the interrupt is taken", [&] { return sleeps_of(supervisor) > before && state_of(supervisor) == 'S'; });
-}
-
-void type_ctrl_c(const Shell& shell, pid_t supervisor) {
-    interrupt(supervisor, [&] { shell.type(ctrl_c); });
-}
-
+// Cleanups of a run at a terminal, and somebody who types.
 struct Cleaning {
     Shell shell;
     pid_t supervisor;
@@ -31,18 +15,38 @@ struct Cleaning {
 
     explicit Cleaning(const std::string& cleanups) {
         make_fifo(work("fifo"));
+        shell.enter("stty echo");
         shell.enter("finally-run -l l " + cleanups + " -- true");
         wait_for_log("begun");
-        supervisor = children_of(shell.pid()).at(0);
+        supervisor = child_running("finally-run", shell.pid());
         guardian = guardian_of(supervisor);
     }
+
+    // Returns when the supervisor has taken it: the next one would count together with one that it has not. The echo
+    // of the key follows the signal, so that who sees it knows that the signal has been sent.
+    void type_ctrl_c() {
+        shell.type(ctrl_c);
+        shell.wait_for_times("^C", ++m_typed);
+        wait_until_taken();
+    }
+    void interrupt() {
+        ::kill(supervisor, SIGINT);
+        wait_until_taken();
+    }
+
+private:
+    void wait_until_taken() const {
+        wait_until("the interrupt is taken", [this] { return !is_pending(supervisor, SIGINT); });
+    }
+
+    std::size_t m_typed = 0;
 };
 
 TEST_CASE("the third typed Ctrl+C gives the prompt back, and the guardian finishes under the lock") {
     Cleaning run("-c 'echo last >>log' -c '" + std::string(waiting) + "'");
-    type_ctrl_c(run.shell, run.supervisor);
+    run.type_ctrl_c();
     run.shell.wait_for("still cleaning up after INT");
-    type_ctrl_c(run.shell, run.supervisor);
+    run.type_ctrl_c();
     CHECK(alive(run.supervisor));
     run.shell.type(ctrl_c);
     run.shell.enter("echo status $?");
@@ -58,8 +62,8 @@ TEST_CASE("the third typed Ctrl+C gives the prompt back, and the guardian finish
 
 TEST_CASE("after the third Ctrl+C the line says where to look, and there the run is being finished") {
     Cleaning run("-c '" + std::string(waiting) + "'");
-    type_ctrl_c(run.shell, run.supervisor);
-    type_ctrl_c(run.shell, run.supervisor);
+    run.type_ctrl_c();
+    run.type_ctrl_c();
     run.shell.type(ctrl_c);
     run.shell.wait_for("finally-run: left to the guardian: ");
     run.shell.wait_for("finally-run --status");
@@ -72,10 +76,10 @@ TEST_CASE("after the third Ctrl+C the line says where to look, and there the run
 
 TEST_CASE("two typed Ctrl+C and any number of signals from elsewhere do not end a run that cleans up") {
     Cleaning run("-c 'echo last >>log' -c '" + std::string(waiting) + "'");
-    type_ctrl_c(run.shell, run.supervisor);
-    type_ctrl_c(run.shell, run.supervisor);
+    run.type_ctrl_c();
+    run.type_ctrl_c();
     for (int i = 0; i < 5; ++i) {
-        interrupt(run.supervisor, [&] { ::kill(run.supervisor, SIGINT); });
+        run.interrupt();
     }
     CHECK(alive(run.supervisor));
     release(work("fifo"));
@@ -86,8 +90,8 @@ TEST_CASE("two typed Ctrl+C and any number of signals from elsewhere do not end 
 
 TEST_CASE("what was left to the guardian is finished by the next run when the guardian is killed too") {
     Cleaning run("-c 'echo last >>log' -c '" + std::string(waiting) + "'");
-    type_ctrl_c(run.shell, run.supervisor);
-    type_ctrl_c(run.shell, run.supervisor);
+    run.type_ctrl_c();
+    run.type_ctrl_c();
     run.shell.type(ctrl_c);
     wait_for_end(run.supervisor);
     ::kill(run.guardian, SIGKILL);

@@ -263,6 +263,10 @@ std::string Process::wait_for_text(std::string_view part) {
     return m_out.text.substr(begin, m_out.seen - begin);
 }
 
+void Process::wait_for_times(std::string_view part, std::size_t times) {
+    pump("'" + std::string(part) + "'", [&] { return count(m_out.text, part) >= times; });
+}
+
 bool Process::ended() const {
     siginfo_t info{};
     return ::waitid(P_PID, static_cast<id_t>(m_pid), &info, WEXITED | WNOWAIT | WNOHANG) == 0 && info.si_pid != 0;

@@ -49,8 +49,10 @@ void release(const fs::path& fifo);
 [[nodiscard]] bool alive(pid_t pid); // a zombie is not
 void wait_for_state(pid_t pid, char state);
 void wait_for_end(pid_t pid);
-[[nodiscard]] std::vector<pid_t> children_of(pid_t pid); // living ones; a guardian is nobody's business
-[[nodiscard]] std::vector<pid_t> leftovers();            // living processes that this test has started, directly or not
+// Waits for a child of `parent` that runs this program: not one that is about to, nor a guardian.
+[[nodiscard]] pid_t child_running(std::string_view program, pid_t parent);
+[[nodiscard]] std::vector<pid_t> leftovers();         // living processes that this test has started, directly or not
+[[nodiscard]] bool is_pending(pid_t pid, int signal); // sent to the process, and not taken by it yet
 
 // Waits until `waiters` processes sleep in flock(2) on this file.
 void wait_for_lock_waiters(const fs::path& path, int waiters);
@@ -93,6 +95,8 @@ public:
 
     // Everything written to stdout from the last waited-for line up to and with `part`, line or not: for terminals.
     std::string wait_for_text(std::string_view part);
+    // Until stdout has had `part` that often, from the beginning on. It counts as unread still.
+    void wait_for_times(std::string_view part, std::size_t times);
 
     Outcome finish();
 

@@ -1,5 +1,6 @@
 // What becomes of processes that the command leaves behind.
 #include "harness.hpp"
+#include "support/proc.hpp"
 
 #include <csignal>
 
@@ -121,10 +122,8 @@ TEST_CASE("waiting for orphans ends with a stop signal, and they end with it") {
     auto process =
         Run({"--orphans", "wait", "--grace", ".1", "-c", look, "--", "helper", "orphan", "pid", "TERM"}).start();
     wait_for_file(work("pid"));
-    wait_until("only the orphan is left", [&] {
-        const auto children = children_of(process.pid());
-        return children.size() == 1 && children.front() == pid_in("pid");
-    });
+    wait_until("only the orphan is left",
+               [&] { return test::children_running("helper", process.pid()) == std::vector{pid_in("pid")}; });
     process.signal(SIGTERM);
     CHECK(has_line(process.finish().err, "dead"));
 }
@@ -162,7 +161,9 @@ TEST_CASE("an orphan whose main thread has ended is waited for") {
     const auto command = static_cast<pid_t>(number_after(process.wait_for_line("READY "), "READY "));
     // In this order: who sleeps after the end of the command, and has started nothing since, waits for the orphan.
     wait_until("the orphan is waited for", [&] {
-        return state_of(command) == 0 && state_of(process.pid()) == 'S' && children_of(process.pid()).empty();
+        return state_of(command) == 0 && state_of(process.pid()) == 'S' &&
+               test::children_running("finally-run", process.pid()).empty() &&
+               test::children_running("sh", process.pid()).empty();
     });
     release(work("fifo"));
     CHECK(process.finish().err == "thread ended\ncleaned\n");

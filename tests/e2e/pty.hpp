@@ -17,6 +17,7 @@ public:
     void type(std::string_view keys) const { m_process.write(keys); }
     void line(std::string_view text) const;
     std::string wait_for(std::string_view text) { return m_process.wait_for_text(text); }
+    void wait_for_times(std::string_view text, std::size_t times) { m_process.wait_for_times(text, times); }
     void hang_up();
     [[nodiscard]] pid_t pid() const { return m_process.pid(); }
     Outcome finish() { return m_process.finish(); }

@@ -164,14 +164,7 @@ TEST_CASE("stop signals of job control stop the command and finally-run, and CON
                      "finally-run -c 'echo cleaned' -- helper pause & echo JOB $!; wait; wait $!; echo STATUS $?"})
                 .start();
         const auto job = static_cast<pid_t>(number_after(shell.wait_for_line("JOB "), "JOB "));
-        // By its program: the guardian, just made, may be among the children too.
-        pid_t child = 0;
-        wait_until("the command runs", [&] {
-            for (const pid_t pid : children_of(job)) {
-                child = read_file("/proc/" + std::to_string(pid) + "/comm") == "helper\n" ? pid : child;
-            }
-            return child != 0;
-        });
+        const pid_t child = child_running("helper", job);
         ::kill(job, number);
         wait_for_state(child, 'T');
         wait_for_state(job, 'T');

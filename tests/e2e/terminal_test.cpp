@@ -124,10 +124,8 @@ TEST_CASE("a program that reads the terminal from the background stops, and read
     shell.enter("echo JOB $job");
     shell.wait_for("JOB ");
     const auto job = static_cast<pid_t>(number_after(shell.wait_for("\n"), ""));
-    wait_until("cat and the job have stopped", [&] {
-        const auto children = children_of(job);
-        return children.size() == 1 && state_of(children.front()) == 'T' && state_of(job) == 'T';
-    });
+    wait_for_state(child_running("cat", job), 'T');
+    wait_for_state(job, 'T');
     shell.enter("fg");
     wait_for_state(job, 'S');
     shell.line("hello");

@@ -2,6 +2,7 @@
 #include "harness.hpp"
 
 #include "case_dir.hpp"
+#include "support/proc.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -19,35 +20,6 @@
 #include <stdexcept>
 
 namespace finally_run::e2e {
-namespace {
-
-struct Stat {
-    char state = 0;
-    pid_t parent = 0;
-};
-
-Stat stat_of(pid_t pid) {
-    const std::string text = read_file("/proc/" + std::to_string(pid) + "/stat");
-    // The name may hold blanks and parentheses; what follows its last one may not.
-    const std::size_t name_end = text.rfind(')');
-    if (name_end == std::string::npos)
-        return {};
-    Stat result;
-    std::istringstream(text.substr(name_end + 1)) >> result.state >> result.parent;
-    return result;
-}
-
-std::map<pid_t, Stat> all_processes() {
-    std::map<pid_t, Stat> result;
-    for (const auto& entry : fs::directory_iterator("/proc")) {
-        const int pid = std::atoi(entry.path().filename().c_str());
-        if (pid > 0)
-            result[pid] = stat_of(pid);
-    }
-    return result;
-}
-
-} // namespace
 
 fs::path work(std::string_view name) { return name.empty() ? case_dir() / "work" : case_dir() / "work" / name; }
 
@@ -120,11 +92,14 @@ void release(const fs::path& fifo) {
     ::close(fd);
 }
 
-char state_of(pid_t pid) { return stat_of(pid).state; }
+char state_of(pid_t pid) {
+    const auto process = test::proc_stat(pid);
+    return process ? process->state : '\0';
+}
 
 bool alive(pid_t pid) {
-    const char state = state_of(pid);
-    return state != 0 && state != 'Z' && state != 'X';
+    const auto process = test::proc_stat(pid);
+    return process && !process->has_ended();
 }
 
 void wait_for_state(pid_t pid, char state) {
@@ -135,29 +110,23 @@ void wait_for_end(pid_t pid) {
     wait_until("process " + std::to_string(pid) + " has ended", [&] { return !alive(pid); });
 }
 
-std::vector<pid_t> children_of(pid_t pid) {
-    std::vector<pid_t> result;
-    for (const auto& [child, stat] : all_processes()) {
-        const bool guardian = read_file("/proc/" + std::to_string(child) + "/comm") == "finally-guard\n";
-        if (stat.parent == pid && stat.state != 'Z' && !guardian)
-            result.push_back(child);
-    }
-    return result;
+pid_t child_running(std::string_view program, pid_t parent) {
+    std::vector<pid_t> found;
+    wait_until("process " + std::to_string(parent) + " has a child that runs " + std::string(program), [&] {
+        found = test::children_running(program, parent);
+        return !found.empty();
+    });
+    return found.front();
 }
 
-std::vector<pid_t> leftovers() {
-    const auto processes = all_processes();
-    std::vector<pid_t> result;
-    for (const auto& [pid, stat] : processes) {
-        pid_t ancestor = stat.parent;
-        while (ancestor > 1 && ancestor != ::getpid()) {
-            const auto found = processes.find(ancestor);
-            ancestor = found == processes.end() ? 0 : found->second.parent;
-        }
-        if (ancestor == ::getpid() && stat.state != 'Z')
-            result.push_back(pid);
-    }
-    return result;
+std::vector<pid_t> leftovers() { return test::descendants(::getpid()); }
+
+bool is_pending(pid_t pid, int signal) {
+    const std::string text = test::proc_text(pid, "status");
+    constexpr std::string_view label = "\nShdPnd:\t";
+    const std::size_t at = text.find(label);
+    return at != text.npos &&
+           (std::strtoull(text.substr(at + label.size()).c_str(), nullptr, 16) >> (signal - 1) & 1) != 0;
 }
 
 void wait_for_lock_waiters(const fs::path& path, int waiters) {
