@@ -2,6 +2,7 @@
 
 #include "os/error.hpp"
 #include "os/process.hpp"
+#include "support/temp_dir.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -15,14 +16,6 @@
 namespace finally_run::bench {
 
 namespace {
-
-std::filesystem::path make_directory() {
-    std::string directory = std::filesystem::temp_directory_path() / "finally-run-bench.XXXXXX";
-    if (::mkdtemp(directory.data()) == nullptr) {
-        os::throw_errno("create", directory);
-    }
-    return directory;
-}
 
 int wait_for(pid_t child) {
     int status = 0;
@@ -47,13 +40,13 @@ void kill_all_children() {
 int keep(const std::function<int(const std::filesystem::path& directory)>& work) {
     constexpr int stops[] = {SIGHUP, SIGINT, SIGTERM};
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    const auto directory = make_directory();
+    const test::TempDir directory("finally-run-bench");
     const pid_t keeper = ::getpid();
     std::fflush(nullptr);
     const pid_t worker = ::fork();
     if (worker == 0) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        const int status = ::getppid() == keeper ? work(directory) : EXIT_FAILURE;
+        const int status = ::getppid() == keeper ? work(directory.path()) : EXIT_FAILURE;
         std::fflush(nullptr);
         ::_exit(status);
     }
@@ -71,7 +64,6 @@ int keep(const std::function<int(const std::filesystem::path& directory)>& work)
         std::signal(signal, SIG_IGN); // its pid may soon be another's
     }
     kill_all_children();
-    std::filesystem::remove_all(directory);
     return status;
 }
 

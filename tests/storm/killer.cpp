@@ -33,7 +33,7 @@ std::vector<Process> Killer::children_of(pid_t pid) const {
 }
 
 void Killer::look() {
-    m_processes = all_processes();
+    m_processes = living_processes();
     m_active.clear();
     m_waiting.clear();
     for (const auto& [pid, contender] : m_contenders.living()) {
@@ -88,7 +88,7 @@ bool Killer::kill_both() {
 
 void Killer::kill_guardians_without_supervisor() {
     for (bool again = true; std::exchange(again, false);) {
-        for (const Process& process : all_processes()) {
+        for (const Process& process : living_processes()) {
             if (is_guardian(process) && process.parent == m_place.harness) {
                 Target(process).kill_and_wait();
                 again = true;
@@ -103,7 +103,7 @@ bool Killer::kill_everything() {
         return false;
     }
     const pid_t pid = any_of(m_active);
-    const auto self = look_at(pid);
+    const auto self = test::proc_stat(pid);
     if (!self) {
         return false;
     }

@@ -4,6 +4,7 @@
 #include "killer.hpp"
 #include "place.hpp"
 #include "steps.hpp"
+#include "support/temp_dir.hpp"
 #include "verdict.hpp"
 
 #include <sys/prctl.h>
@@ -28,11 +29,7 @@ constexpr unsigned patience = 300; // seconds, on a busy machine
 
 using Clock = std::chrono::steady_clock;
 
-Place make_place() {
-    std::string root = fs::temp_directory_path() / "finally-run-storm.XXXXXX";
-    if (::mkdtemp(root.data()) == nullptr) {
-        fail(root);
-    }
+Place make_place(const fs::path& root) {
     Place place{root, ::getpid()};
     fs::create_directory(place.temp());
     fs::create_directory(place.removed());
@@ -110,8 +107,8 @@ bool calm(const Place& place, Contenders& contenders) {
 
 // Everything that lives has come from us, and would outlive us.
 void kill_the_rest(const Place& place, Contenders& contenders) {
-    for (const Process& process : all_processes()) {
-        const std::string line = command_line_of(process.pid);
+    for (const Process& process : living_processes()) {
+        const std::string line = test::command_line(process.pid);
         if (line.find(place.root) != line.npos || process.parent == place.harness) {
             violation(place, "does not end: " + std::to_string(process.pid) + " " + line);
             Target(process).kill();
@@ -121,7 +118,8 @@ void kill_the_rest(const Place& place, Contenders& contenders) {
 }
 
 int storm(unsigned seconds) {
-    const Place place = make_place();
+    test::TempDir directory("finally-run-storm");
+    const Place place = make_place(directory.path());
     make_environment(place);
     // The shared session, and nobody's terminal.
     ::setsid();
@@ -164,10 +162,9 @@ int storm(unsigned seconds) {
         std::printf("too little has happened\n");
     }
     if (violations.empty() && happened) {
-        fs::remove_all(place.root);
         return EXIT_SUCCESS;
     }
-    std::printf("kept: %s\n", place.root.c_str());
+    directory.keep();
     return EXIT_FAILURE;
 }
 

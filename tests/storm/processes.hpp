@@ -1,25 +1,18 @@
 // Looks at processes, and kills them for sure.
 #pragma once
 
+#include "support/proc.hpp"
+
 #include <sys/types.h>
 
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace finally_run::storm {
 
-struct Process {
-    pid_t pid = 0;
-    pid_t parent = 0;
-    std::string name; // comm of proc(5)
-    char state = 0;
-    unsigned long flags = 0;
-};
+using Process = test::ProcStat;
 
-[[nodiscard]] std::optional<Process> look_at(pid_t pid);
-[[nodiscard]] std::vector<Process> all_processes(); // without zombies
-[[nodiscard]] std::string command_line_of(pid_t pid);
+[[nodiscard]] std::vector<Process> living_processes();
 
 // It no longer holds what it held, or is just letting it go.
 [[nodiscard]] bool is_ending(pid_t pid);

@@ -53,7 +53,7 @@ private:
         }
         ::fcntl(fd, F_GETLK, &whole);
         violation(place, who + " of " + run_id() + " beside pid " + std::to_string(whole.l_pid) + " " +
-                             command_line_of(whole.l_pid));
+                             test::command_line(whole.l_pid));
     }
 
     void check_lock(const Place& place, const std::string& who) const {
