@@ -30,7 +30,7 @@ namespace {
 bool removals_allowed(const plan::Plan& plan, const std::filesystem::path& state_dir, report::Narrator& narrator) {
     const std::string_view home = os::variable("HOME");
     for (const plan::Step& step : plan.steps) {
-        if (step.kind != plan::Step::Kind::remove) {
+        if (step.cleanup != plan::Cleanup::Kind::remove) {
             continue;
         }
         const auto reason = cleanup::refuse_reason(AT_FDCWD, step.text, {home, state_dir.native()});

@@ -23,11 +23,15 @@ constexpr text::Duration first_pause = std::chrono::milliseconds(100);
 constexpr text::Duration longest_pause = std::chrono::seconds(30);
 
 bool applies(const Cleanup& cleanup, plan::Result result) {
-    if (cleanup.kind == Cleanup::Kind::on_success) {
+    switch (cleanup.kind) {
+    case Cleanup::Kind::on_success:
         return result == plan::Result::success;
-    }
-    if (cleanup.kind == Cleanup::Kind::on_failure) {
+    case Cleanup::Kind::on_failure:
         return result != plan::Result::success;
+    case Cleanup::Kind::command:
+    case Cleanup::Kind::remove:
+    case Cleanup::Kind::temp_dir:
+        break;
     }
     return true;
 }
@@ -90,17 +94,21 @@ Outcome Executor::attempt_removal(int directory, const Cleanup& cleanup) {
 }
 
 Outcome Executor::attempt(int directory, const Cleanup& cleanup) {
+    Outcome outcome;
     try {
-        if (cleanup.kind != Cleanup::Kind::remove && cleanup.kind != Cleanup::Kind::temp_dir) {
+        switch (cleanup.kind) {
+        case Cleanup::Kind::command:
+        case Cleanup::Kind::on_success:
+        case Cleanup::Kind::on_failure:
             return attempt_command(directory, cleanup);
+        case Cleanup::Kind::remove:
+        case Cleanup::Kind::temp_dir:
+            return attempt_removal(directory, cleanup);
         }
-        return attempt_removal(directory, cleanup);
-    } catch (const std::exception& error) {
-        // The others still have to run.
-        Outcome outcome;
+    } catch (const std::exception& error) { // the others still have to run
         outcome.error = error.what();
-        return outcome;
     }
+    return outcome;
 }
 
 void Executor::pause(const Cleanup& cleanup, text::Duration duration) {

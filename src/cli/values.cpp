@@ -143,27 +143,27 @@ template <typename Enumeration> Enumeration choice(const Value& value) {
 } // namespace
 
 void enter(Values& values, const Option& option, std::string_view given, std::string_view origin) {
-    using Step = plan::Step::Kind;
+    using Kind = plan::Cleanup::Kind;
     plan::Plan& plan = values.plan;
     const Value value{option, given, origin};
     switch (option.id) {
     case Id::cleanup:
-        plan.steps.push_back({Step::cleanup, text(value)});
+        plan.steps.push_back({Kind::command, text(value)});
         return;
     case Id::on_success:
-        plan.steps.push_back({Step::on_success, text(value)});
+        plan.steps.push_back({Kind::on_success, text(value)});
         return;
     case Id::on_failure:
-        plan.steps.push_back({Step::on_failure, text(value)});
+        plan.steps.push_back({Kind::on_failure, text(value)});
         return;
     case Id::remove:
-        plan.steps.push_back({Step::remove, text(value)});
+        plan.steps.push_back({Kind::remove, text(value)});
         return;
     case Id::temp_dir:
-        plan.steps.push_back({Step::temp_dir, variable(value)});
+        plan.steps.push_back({Kind::temp_dir, variable(value)});
         return;
     case Id::setup:
-        plan.steps.push_back({Step::setup, text(value)});
+        plan.steps.push_back({std::nullopt, text(value)});
         return;
     case Id::lock:
         plan.locks.push_back({lock_name(value), false});

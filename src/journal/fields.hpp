@@ -17,9 +17,6 @@
 
 namespace finally_run::journal {
 
-// An enumerator counts from 0 to its type's last one, and has a name_of.
-template <class Enum> struct Last;
-
 inline constexpr std::string_view no_limit = "none";
 
 // The field of any bytes.
@@ -103,7 +100,8 @@ public:
     void flag(bool& value, std::string_view yes, std::string_view no);
     template <class Enum> void word(Enum& value) {
         const std::string_view field = next();
-        for (int i = 0; i <= static_cast<int>(Last<Enum>::value); ++i) {
+        // They count from 0. A name_of is a switch, which the compiler keeps complete; what is no value has no name.
+        for (int i = 0; !name_of(static_cast<Enum>(i)).empty(); ++i) {
             value = static_cast<Enum>(i);
             if (field == name_of(value)) {
                 return;

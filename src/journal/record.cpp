@@ -11,13 +11,7 @@
 
 namespace finally_run::journal {
 
-template <> struct Last<plan::Cleanup::Kind> { static constexpr auto value = plan::Cleanup::Kind::temp_dir; };
-template <> struct Last<plan::Result> { static constexpr auto value = plan::Result::lost; };
-template <> struct Last<plan::Actor> { static constexpr auto value = plan::Actor::recovery; };
-template <> struct Last<Started::What> { static constexpr auto value = Started::What::cleanup; };
-
-// Found by Writer and Reader, as the others are, where the type is.
-static std::string_view name_of(Started::What what) {
+std::string_view name_of(Started::What what) {
     switch (what) {
     case Started::What::setup:
         return "setup";
@@ -31,7 +25,7 @@ static std::string_view name_of(Started::What what) {
 
 namespace {
 
-template <class Type> constexpr std::string_view type_name = "";
+template <class Type> constexpr std::string_view type_name = Type::has_no_name;
 template <> constexpr std::string_view type_name<Opened> = "opened";
 template <> constexpr std::string_view type_name<Registered> = "registered";
 template <> constexpr std::string_view type_name<Started> = "started";

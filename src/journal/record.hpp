@@ -94,6 +94,8 @@ struct Started {
     bool operator==(const Started&) const = default;
 };
 
+[[nodiscard]] std::string_view name_of(Started::What what);
+
 // A setup, and whoever had to end with it, is over.
 struct SetupEnded {
     bool operator==(const SetupEnded&) const = default;

@@ -1,6 +1,7 @@
 // What the user asked for: the parsed command line as plain values.
 #pragma once
 
+#include "plan/cleanup.hpp"
 #include "plan/rewrite.hpp"
 #include "text/duration.hpp"
 
@@ -12,11 +13,10 @@
 
 namespace finally_run::plan {
 
-// One word of the left-to-right program that precedes the command.
+// One word of the left-to-right program that precedes the command: a cleanup to be registered, or a setup.
 struct Step {
-    enum class Kind { cleanup, on_success, on_failure, remove, temp_dir, setup };
-    Kind kind;
-    std::string text; // CMD, PATH or VAR, byte for byte as given
+    std::optional<Cleanup::Kind> cleanup; // nullopt: a setup
+    std::string text;                     // CMD, PATH or VAR, byte for byte as given
 };
 
 struct LockRequest {

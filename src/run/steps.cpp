@@ -50,25 +50,22 @@ plan::RunEnd Steps::run_steps() {
 }
 
 std::optional<plan::RunEnd> Steps::take(const plan::Step& step) {
-    switch (step.kind) {
-    case plan::Step::Kind::cleanup:
-        m_stack.push({.kind = Kind::command, .text = step.text});
+    if (!step.cleanup) {
+        return run_setup(step.text);
+    }
+    switch (*step.cleanup) {
+    case Kind::command:
+    case Kind::on_success:
+    case Kind::on_failure:
+        m_stack.push({.kind = *step.cleanup, .text = step.text});
         break;
-    case plan::Step::Kind::on_success:
-        m_stack.push({.kind = Kind::on_success, .text = step.text});
-        break;
-    case plan::Step::Kind::on_failure:
-        m_stack.push({.kind = Kind::on_failure, .text = step.text});
-        break;
-    case plan::Step::Kind::remove:
+    case Kind::remove:
         m_stack.push(
             {.kind = Kind::remove, .text = step.text, .resolved = cleanup::without_links(AT_FDCWD, step.text)});
         break;
-    case plan::Step::Kind::temp_dir:
+    case Kind::temp_dir:
         make_temp_dir(step.text);
         break;
-    case plan::Step::Kind::setup:
-        return run_setup(step.text);
     }
     return std::nullopt;
 }

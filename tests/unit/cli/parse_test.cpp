@@ -4,7 +4,7 @@
 using namespace finally_run;
 using cli::CommandLine;
 using Words = std::vector<std::string>;
-using Kind = plan::Step::Kind;
+using Kind = plan::Cleanup::Kind;
 using namespace std::chrono_literals;
 
 TEST_SUITE("cli/parse") {
@@ -31,14 +31,14 @@ TEST_SUITE("cli/parse") {
                                .plan()
                                .steps;
         std::string order;
-        std::vector<Kind> kinds;
+        std::vector<std::optional<Kind>> kinds;
         for (const auto& step : steps) {
             order += step.text;
-            kinds.push_back(step.kind);
+            kinds.push_back(step.cleanup);
         }
         CHECK(order == "1234Wp67");
-        CHECK(kinds == std::vector{Kind::setup, Kind::cleanup, Kind::on_failure, Kind::setup, Kind::temp_dir,
-                                   Kind::remove, Kind::on_success, Kind::cleanup});
+        CHECK(kinds == std::vector<std::optional<Kind>>{std::nullopt, Kind::command, Kind::on_failure, std::nullopt,
+                                                        Kind::temp_dir, Kind::remove, Kind::on_success, Kind::command});
     }
 
     TEST_CASE("a value arrives byte for byte in each way of giving it") {

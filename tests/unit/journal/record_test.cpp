@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
 #include <string>
 #include <variant>
 
@@ -92,6 +93,14 @@ TEST_SUITE("journal/record") {
             CAPTURE(text);
             check_round_trip(opened_with(text), later_records(text));
         }
+    }
+
+    TEST_CASE("the samples have every type of record") {
+        std::set<std::size_t> types{Record(Opened{}).index()};
+        for (const Record& record : later_records("text")) {
+            types.insert(record.index());
+        }
+        CHECK(types.size() == std::variant_size_v<Record>);
     }
 
     TEST_CASE("a text of 128 KiB comes back as it was written") {

@@ -19,6 +19,15 @@ inline std::string all_bytes() {
     return text;
 }
 
+// Every value of an enum that has a name_of.
+template <class Enum> std::vector<Enum> all_of() {
+    std::vector<Enum> all;
+    for (int i = 0; !name_of(static_cast<Enum>(i)).empty(); ++i) {
+        all.push_back(static_cast<Enum>(i));
+    }
+    return all;
+}
+
 // As `text` is what a user may choose, it is in every field that holds text.
 inline Opened opened_with(const std::string& text) {
     Opened opened;
@@ -57,24 +66,22 @@ inline Registered registered(plan::Cleanup::Kind kind, const std::string& text, 
 
 // Every type in each of its shapes, but for Opened.
 inline std::vector<Record> later_records(const std::string& text) {
-    using Kind = plan::Cleanup::Kind;
-    using What = Started::What;
     constexpr auto last_id = std::numeric_limits<std::uint64_t>::max();
     std::vector<Record> records{SetupEnded{}, HandedOver{}, Over{false}, Over{true}};
-    for (const auto kind : {Kind::command, Kind::on_success, Kind::on_failure, Kind::remove, Kind::temp_dir}) {
+    for (const auto kind : all_of<plan::Cleanup::Kind>()) {
         records.emplace_back(registered(kind, text));
         records.emplace_back(registered(kind, text, plan::Place{text, 1, 2, -3}));
     }
-    records.emplace_back(Registered{{.kind = Kind::remove, .text = text, .resolved = text + "x"}});
-    for (const auto what : {What::setup, What::command, What::cleanup}) {
+    records.emplace_back(Registered{{.kind = plan::Cleanup::Kind::remove, .text = text, .resolved = text + "x"}});
+    for (const auto what : all_of<Started::What>()) {
         records.emplace_back(Started{what, {1, 0}, 0});
         records.emplace_back(Started{what, {std::numeric_limits<pid_t>::max(), last_id}, last_id});
     }
-    for (int result = 0; result <= static_cast<int>(plan::Result::lost); ++result) {
-        records.emplace_back(Ended{{static_cast<plan::Result>(result), 0, 0}});
-        records.emplace_back(Ended{{static_cast<plan::Result>(result), 255, 64}});
+    for (const auto result : all_of<plan::Result>()) {
+        records.emplace_back(Ended{{result, 0, 0}});
+        records.emplace_back(Ended{{result, 255, 64}});
     }
-    for (const auto actor : {plan::Actor::supervisor, plan::Actor::guardian, plan::Actor::recovery}) {
+    for (const auto actor : all_of<plan::Actor>()) {
         records.emplace_back(TakenOver{actor, {99, 100}});
     }
     records.emplace_back(CleanupEnded{0, text});
