@@ -49,6 +49,9 @@ plan::ExitStatus defer(const plan::Defer& request) {
         if (!file.is_locked_by_other()) {
             return refuse(request, over);
         }
+        if (!file.read_opened()) { // somebody else's file, with a lock that is none of a run
+            return refuse(request, "FINALLY_RUN_JOURNAL is no journal of a run");
+        }
         file.append(journal::Registered{cleanup});
         if (file.is_sealed_or_removed() && came_too_late(file)) {
             return refuse(request, over);

@@ -29,6 +29,13 @@ plan::ExitStatus forget(const plan::Forget& request) {
             worst = {plan::own_failure_status, 0};
             continue;
         }
+        if (std::holds_alternative<journal::Unreadable>(found) && ::access(item.path.c_str(), R_OK) < 0 &&
+            errno == EACCES) {
+            // Whether it is locked can only be asked of an open file.
+            messages.error("run " + item.id + " cannot be forgotten", {}, "it may be alive, and cannot be opened");
+            worst = {plan::own_failure_status, 0};
+            continue;
+        }
         if (const auto* const leftover = std::get_if<journal::Leftover>(&found)) {
             const auto& stack = leftover->state.stack;
             std::for_each(stack.rbegin(), stack.rend(), [&](const plan::Cleanup& cleanup) {

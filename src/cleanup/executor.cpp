@@ -36,6 +36,9 @@ bool applies(const Cleanup& cleanup, plan::Result result) {
     return true;
 }
 
+// It has ended whoever ran it, so often: the others shall run all the same.
+constexpr unsigned most_begun = 3;
+
 class Executor {
 public:
     Executor(const Settings& settings, Stack& stack, Output& output, os::Events& events, Observer& observer)
@@ -146,6 +149,12 @@ Outcome Executor::run_in(int directory, const Cleanup& cleanup) {
 }
 
 Outcome Executor::run(const Cleanup& cleanup) {
+    if (const unsigned times = m_stack.times_begun(cleanup); times >= most_begun) {
+        Outcome outcome;
+        outcome.attempts = times;
+        outcome.error = "begun " + std::to_string(times) + " times and never finished: it is not begun again";
+        return outcome;
+    }
     if (!cleanup.place) {
         return run_in(m_settings.directory, cleanup);
     }

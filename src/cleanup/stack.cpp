@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -12,55 +14,125 @@ namespace finally_run::cleanup {
 Stack::Stack(journal::File file, journal::State state, Trouble trouble)
     : m_file(std::move(file)), m_state(std::move(state)), m_trouble(std::move(trouble)) {}
 
+void Stack::tell(std::string_view what, std::string_view reason) const {
+    try {
+        m_trouble(what, reason);
+    } catch (const std::bad_alloc&) { // it would be a pity not to clean up for want of words
+    }
+}
+
+void Stack::tell(std::string_view what, const std::exception& error) const {
+    const auto* const system = dynamic_cast<const std::system_error*>(&error);
+    const bool no_memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
+    tell(what, system != nullptr ? os::error_text(system->code().value())
+               : no_memory       ? os::error_text(ENOMEM)
+                                 : error.what());
+}
+
 // Into the memory of this process alone.
 void Stack::note(journal::Record record) { m_state.apply({m_next_own_id++, std::move(record)}); }
 
+// Either all of it or nothing.
+void Stack::append(const journal::Record& record) {
+    journal::Entry entry{0, record};
+    m_unread.reserve(m_unread.size() + 1);
+    entry.offset = m_file.append(record);
+    m_unread.push_back(std::move(entry));
+}
+
 void Stack::record(const journal::Record& record) {
     try {
-        m_file.append(record);
-        m_unread.push_back(record);
-    } catch (const std::system_error& error) {
-        m_trouble("cannot be recorded", os::error_text(error.code().value()));
+        append(record);
+    } catch (const std::exception& error) {
+        tell("cannot be recorded", error);
         refresh(); // what was recorded before comes first
         note(record);
     }
 }
 
+void Stack::apply(journal::Entry entry) {
+    const auto* const registered = std::get_if<journal::Registered>(&entry.record);
+    if (registered == nullptr) {
+        m_state.apply(std::move(entry));
+        return;
+    }
+    const Seen seen{entry.offset, std::hash<std::string>()(registered->cleanup.text)};
+    const bool may_come_again = m_taken_unread || !m_file.damage().empty();
+    if (may_come_again && std::ranges::find(m_seen, seen) != m_seen.end()) {
+        return;
+    }
+    m_seen.push_back(seen);
+    try {
+        m_state.apply(std::move(entry));
+    } catch (...) {
+        m_seen.pop_back();
+        throw;
+    }
+}
+
+void Stack::take(journal::Entry entry) {
+    // What fills all the memory could not be run any more. A call to new, not an expression, is never optimized away.
+    constexpr std::size_t room = 1 << 20;
+    constexpr std::size_t often = room / 16;
+    if (const auto* const registered = std::get_if<journal::Registered>(&entry.record)) {
+        m_untested += registered->cleanup.text.size();
+    }
+    if (m_untested > often) {
+        ::operator delete(::operator new(room));
+        m_untested = 0;
+    }
+    const std::uint64_t offset = entry.offset;
+    apply(std::move(entry));
+    std::erase_if(m_unread, [&](const journal::Entry& ours) { return ours.offset == offset; });
+}
+
+void Stack::note_unread() {
+    m_taken_unread = m_taken_unread || !m_unread.empty();
+    for (journal::Entry& entry : std::exchange(m_unread, {})) {
+        apply(std::move(entry));
+    }
+}
+
 void Stack::refresh() {
     constexpr int attempts = 3; // nothing but a broken disk fails twice
-    for (int attempt = 0; attempt < attempts && !m_blind; ++attempt) {
+    constexpr std::string_view trouble = "cannot be read to its end, cleanups may be missing";
+    m_unreadable = true;
+    for (int attempt = 1; attempt <= attempts && m_unreadable; ++attempt) {
         try {
-            m_state.apply(m_file.read());
-            m_unread.clear();
-            return;
+            m_file.salvage([this](journal::Entry entry) { take(std::move(entry)); });
+            m_unreadable = false;
+        } catch (const std::bad_alloc& error) { // what is on the stack by now makes room when it has run
+            tell(trouble, error);
+            break;
         } catch (const std::exception& error) {
-            if (attempt == attempts - 1) {
-                m_trouble("cannot be read, deferred cleanups may be missing", error.what());
+            if (attempt == attempts) {
+                tell(trouble, error);
             }
         }
     }
-    m_blind = true;
-    for (journal::Record& record : std::exchange(m_unread, {})) {
-        note(std::move(record));
+    if (!m_file.damage().empty()) {
+        tell(trouble, m_file.damage());
+    }
+    if (!is_complete()) {
+        note_unread();
     }
 }
 
 void Stack::push(Cleanup cleanup) {
     const journal::Registered registered{std::move(cleanup)};
     try {
-        m_file.append(registered);
-        m_unread.emplace_back(registered);
-    } catch (const std::system_error& error) {
-        if (!state().begun) {
+        append(registered);
+    } catch (const std::exception& error) {
+        if (!read_state().begun) {
             throw;
         }
-        m_trouble("cannot be recorded", os::error_text(error.code().value()));
+        tell("cannot be recorded", error);
         note(registered);
     }
 }
 
 std::optional<Cleanup> Stack::top() {
-    const auto& stack = state().stack;
+    const auto& stack = read_state().stack;
     return stack.empty() ? std::nullopt : std::optional(stack.back());
 }
 
@@ -70,7 +142,7 @@ void Stack::finished(const Cleanup& cleanup, const Outcome& outcome) {
 }
 
 void Stack::withdraw(const std::string& text) {
-    const auto& stack = state().stack;
+    const auto& stack = read_state().stack;
     const auto at =
         std::find_if(stack.rbegin(), stack.rend(), [&](const auto& cleanup) { return cleanup.text == text; });
     if (at != stack.rend()) {
@@ -86,7 +158,7 @@ std::function<int()> Stack::in_child(const Cleanup& cleanup) {
 }
 
 std::function<int()> Stack::in_child(journal::Started::What what) {
-    return [this, what, first = !state().begun] {
+    return [this, what, first = !read_state().begun] {
         const int error = m_file.append_started(what, 0);
         m_child_error = first ? 0 : error;
         return first ? error : 0;
@@ -95,7 +167,7 @@ std::function<int()> Stack::in_child(journal::Started::What what) {
 
 void Stack::check_child() {
     if (const int error = std::exchange(m_child_error, 0); error != 0) {
-        m_trouble("cannot be recorded", os::error_text(error));
+        tell("cannot be recorded", os::error_text(error));
     }
 }
 
@@ -106,21 +178,25 @@ bool Stack::close(bool drop) {
     bool recorded = true;
     try {
         m_file.append(journal::Over{drop});
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
         recorded = false; // then the missing name tells
     }
-    const auto more = [&] { return !drop && !state().over && !m_state.stack.empty(); };
+    const auto more = [&] { return !read_state().over && !drop && !m_state.stack.empty(); };
     if (more()) {
         m_file.unseal();
         return false;
     }
+    if (!is_complete()) {
+        tell("stays: finally-run --status shows the run, --forget drops it", "it could not be read to its end");
+        return true;
+    }
     if (!m_file.remove()) {
-        m_trouble("cannot be removed", os::error_text(errno));
+        tell("cannot be removed", os::error_text(errno));
     }
     return recorded || !more();
 }
 
-const journal::State& Stack::state() {
+const journal::State& Stack::read_state() {
     refresh();
     return m_state;
 }

@@ -6,6 +6,7 @@
 #include "journal/state.hpp"
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <string_view>
 #include <vector>
@@ -42,23 +43,44 @@ public:
     void record(const journal::Record& record);
 
     // Ends the run in the journal and takes the journal away, unless there is something on the stack again: then false.
-    // `drop`: what is on it shall never run.
+    // `drop`: what is on it shall never run. A journal that could not be read to its end stays, whatever is asked for.
     [[nodiscard]] bool close(bool drop = false);
 
-    // All that is in the journal by now.
-    [[nodiscard]] const journal::State& state();
+    // Reads what is in the journal by now; what cannot be read is told, and what we know stays.
+    [[nodiscard]] const journal::State& read_state();
+    // Whether the journal could be read to its end so far, and was sound. If not, somebody else's cleanups may be
+    // missing on the stack: whoever runs it keeps the journal.
+    [[nodiscard]] bool is_complete() const { return !m_unreadable && m_file.damage().empty(); }
+    // See journal::State, as of the last look.
+    [[nodiscard]] unsigned times_begun(const Cleanup& cleanup) const { return m_state.times_begun(cleanup.id); }
     [[nodiscard]] journal::File& file() { return m_file; }
 
 private:
+    struct Seen {
+        std::uint64_t offset;
+        std::size_t hash; // of its text: of a journal that was cut the offsets are given out again
+
+        bool operator==(const Seen&) const = default;
+    };
+
+    void append(const journal::Record& record);
     void refresh();
+    void take(journal::Entry entry);
+    void apply(journal::Entry entry);
+    void note_unread();
     void note(journal::Record record);
+    void tell(std::string_view what, const std::exception& error) const;
+    void tell(std::string_view what, std::string_view reason) const;
 
     journal::File m_file;
     journal::State m_state;
     Trouble m_trouble;
-    std::vector<journal::Record> m_unread;                 // recorded by us, and not read back yet
+    std::vector<journal::Entry> m_unread;                  // appended by us, and not read back yet
+    std::vector<Seen> m_seen;                              // cleanups that are or were on the stack
+    bool m_taken_unread = false;                           // it has been taken from memory and may be read yet
+    std::size_t m_untested = 0;                            // bytes taken since there was room in memory
     std::uint64_t m_next_own_id = std::uint64_t(1) << 63U; // of what is in no file: no offset is that large
-    bool m_blind = false;                                  // the file cannot be read: what others register is not seen
+    bool m_unreadable = false;                             // the last look did not reach the end
     int m_child_error = 0;                                 // written by a child, in our memory
 };
 

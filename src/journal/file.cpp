@@ -3,6 +3,7 @@
 #include "os/boot.hpp"
 #include "os/error.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
@@ -35,6 +36,20 @@ int write_whole(int fd, const char* bytes, std::size_t size) noexcept {
 os::Fd open_unnamed(int directory) {
     // EOPNOTSUPP, EISDIR: the file system or the kernel has no unnamed files (open(2)).
     return os::Fd(::openat(directory, ".", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, open_mode));
+}
+
+struct flock first_byte(int type) {
+    struct flock lock = {};
+    lock.l_type = static_cast<short>(type);
+    lock.l_whence = SEEK_SET;
+    lock.l_len = 1;
+    return lock;
+}
+
+// It belongs to the open file, as a lock of flock(2) does, and goes with it.
+void lock_first_byte(int fd, int type) noexcept {
+    struct flock lock = first_byte(type);
+    ::fcntl(fd, F_OFD_SETLK, &lock);
 }
 
 void sync_directory(const std::filesystem::path& path) {
@@ -133,12 +148,13 @@ void File::sync() const {
     }
 }
 
-void File::append(const Record& record) {
+std::uint64_t File::append(const Record& record) {
     const std::string bytes = encode(record);
     if (const int error = write_whole(m_fd.get(), bytes.data(), bytes.size()); error != 0) {
         os::throw_error(error, "journal", m_path.native());
     }
     sync();
+    return end_of_append() - bytes.size();
 }
 
 std::uint64_t File::end_of_append() const noexcept {
@@ -154,31 +170,134 @@ int File::append_started(Started::What what, std::uint64_t cleanup) const noexce
     return error;
 }
 
-std::vector<Entry> File::read() {
-    std::string bytes;
-    constexpr std::size_t step = 1024; // a string's bytes are written twice, and each page costs more than a call
-    for (;;) {
-        const std::size_t size = bytes.size();
-        bytes.resize(size + step);
-        const ssize_t got = ::pread(m_fd.get(), bytes.data() + size, step, static_cast<off_t>(m_read_up_to + size));
+// The piece of a journal that is in memory. It grows for a record that is larger.
+class File::Window {
+public:
+    // From `offset` on.
+    Window(const File& file, std::uint64_t offset) : m_file(file), m_offset(offset) {}
+
+    [[nodiscard]] std::string_view bytes() const { return std::string_view(m_bytes).substr(m_begin); }
+    [[nodiscard]] std::uint64_t offset() const { return m_offset + m_begin; }
+    void pass(std::size_t size) { m_begin += size; }
+
+    // False: there is no more.
+    bool grow() {
+        constexpr std::size_t step = 1024; // a string's bytes are written twice, and each page costs more than a call
+        if (m_at_end) {
+            return false;
+        }
+        m_bytes.erase(0, m_begin);
+        m_offset += std::exchange(m_begin, 0);
+        const std::size_t size = m_bytes.size();
+        const std::size_t wanted = std::max(step, size);
+        m_bytes.resize(size + wanted);
+        ssize_t got = -1;
+        do {
+            got = ::pread(m_file.fd(), m_bytes.data() + size, wanted, static_cast<off_t>(m_offset + size));
+        } while (got < 0 && errno == EINTR);
         const int error = errno;
-        bytes.resize(size + static_cast<std::size_t>(got > 0 ? got : 0));
-        if (got < 0 && error != EINTR) {
-            os::throw_error(error, "journal", m_path.native());
+        m_bytes.resize(size + static_cast<std::size_t>(got > 0 ? got : 0));
+        if (got < 0) {
+            os::throw_error(error, "journal", m_file.path().native());
         }
-        if (got >= 0 && static_cast<std::size_t>(got) < step) {
+        m_at_end = static_cast<std::size_t>(got) < wanted;
+        return got > 0;
+    }
+
+private:
+    const File& m_file;
+    std::string m_bytes;
+    std::uint64_t m_offset;  // of m_bytes in the file
+    std::size_t m_begin = 0; // in m_bytes: what comes before is done with
+    bool m_at_end = false;
+};
+
+void File::read(const Take& take, OnDamage on_damage) {
+    const auto damaged = [&](std::string_view how) {
+        if (on_damage == OnDamage::stop) {
+            throw Damaged(std::string(how));
+        }
+        if (m_damage.empty()) {
+            m_damage = how;
+        }
+    };
+    // The LF of the last record is read again: if it is not there, the file has been cut, and its end is not ours.
+    const bool ends_in_record = m_read_up_to > 0 && m_damage.empty();
+    Window window(*this, ends_in_record ? m_read_up_to - 1 : m_read_up_to);
+    const bool any = window.grow();
+    if (ends_in_record ? !any || window.bytes().front() != '\n' : !any && size() < m_read_up_to) {
+        damaged("it has shrunk");
+        m_read_up_to = 0;
+        read(take, on_damage);
+        return;
+    }
+    window.pass(ends_in_record ? 1 : 0);
+    for (;;) {
+        if (window.bytes().empty()) {
+            if (!window.grow()) {
+                return;
+            }
+            continue;
+        }
+        // Who passes over damage has had the first record: it is nowhere, not even at the begin of a file that was cut.
+        const std::uint64_t lowest = on_damage == OnDamage::pass_over ? 1 : 0;
+        First first = first_of(window.bytes(), std::max(window.offset(), lowest));
+        switch (first.kind) {
+        case First::Kind::unfinished:
+            if (!window.grow()) {
+                return;
+            }
             break;
+        case First::Kind::torn:
+            window.pass(first.size);
+            break;
+        case First::Kind::newer_format:
+            damaged("written by a newer finally-run");
+            window.pass(size_of_damage(window.bytes()));
+            break;
+        case First::Kind::damaged:
+            damaged("damaged at byte " + std::to_string(window.offset()));
+            window.pass(size_of_damage(window.bytes()));
+            m_read_up_to = window.offset();
+            break;
+        case First::Kind::record: {
+            const bool go_on = take({window.offset(), std::move(*first.record)});
+            window.pass(first.size);
+            m_read_up_to = window.offset();
+            if (!go_on) {
+                return;
+            }
+        }
         }
     }
-    Decoded decoded = decode(bytes, m_read_up_to);
-    if (decoded.health == Health::newer_format) {
-        throw Damaged("written by a newer finally-run");
-    }
-    if (decoded.health == Health::damaged) {
-        throw Damaged("damaged at byte " + std::to_string(decoded.bad_offset));
-    }
-    m_read_up_to = decoded.consumed;
-    return std::move(decoded.entries);
+}
+
+std::vector<Entry> File::read() {
+    std::vector<Entry> entries;
+    const auto take = [&](Entry entry) {
+        entries.push_back(std::move(entry));
+        return true;
+    };
+    read(take, OnDamage::stop);
+    return entries;
+}
+
+std::optional<Opened> File::read_opened() {
+    std::optional<Opened> opened;
+    const auto take = [&](Entry entry) {
+        opened = std::get<Opened>(std::move(entry.record));
+        return false;
+    };
+    read(take, OnDamage::stop);
+    return opened;
+}
+
+void File::salvage(const std::function<void(Entry)>& take) {
+    const auto take_all = [&](Entry entry) {
+        take(std::move(entry));
+        return true;
+    };
+    read(take_all, OnDamage::pass_over);
 }
 
 bool File::try_lock() const {
@@ -199,13 +318,36 @@ bool File::is_locked_by_other() const {
     return false;
 }
 
-void File::seal() const noexcept { ::fchmod(m_fd.get(), sealed_mode); }
+void File::seal() const noexcept {
+    struct stat info = {};
+    const bool sealed = ::fchmod(m_fd.get(), sealed_mode) == 0 && ::fstat(m_fd.get(), &info) == 0 &&
+                        (info.st_mode & ALLPERMS) == sealed_mode;
+    if (!sealed) {
+        lock_first_byte(m_fd.get(), F_WRLCK);
+    }
+}
 
-void File::unseal() const noexcept { ::fchmod(m_fd.get(), open_mode); }
+void File::unseal() const noexcept {
+    ::fchmod(m_fd.get(), open_mode);
+    lock_first_byte(m_fd.get(), F_UNLCK);
+}
 
 bool File::is_sealed_or_removed() const noexcept {
     struct stat info = {};
-    return ::fstat(m_fd.get(), &info) < 0 || info.st_nlink == 0 || (info.st_mode & ALLPERMS) == sealed_mode;
+    if (::fstat(m_fd.get(), &info) < 0 || info.st_nlink == 0 || (info.st_mode & ALLPERMS) == sealed_mode) {
+        return true;
+    }
+    // flock(2) is no such lock, but on NFS, where this says so of every run: then the order of the records decides.
+    struct flock lock = first_byte(F_WRLCK);
+    return ::fcntl(m_fd.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+std::uint64_t File::size() const {
+    struct stat info = {};
+    if (::fstat(m_fd.get(), &info) < 0) {
+        os::throw_errno("journal", m_path.native());
+    }
+    return static_cast<std::uint64_t>(info.st_size);
 }
 
 bool File::is_there() const {

@@ -6,6 +6,9 @@
 #include "os/fd.hpp"
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -27,13 +30,25 @@ public:
     // (ENOENT: there is no such run any more), or if it is no regular file of ours with mode 0600.
     [[nodiscard]] static File open(const std::filesystem::path& path);
 
-    // Appends one record with one write(2). Throws std::system_error: then it does not count, now or later.
-    void append(const Record& record);
+    // Appends one record with one write(2), and returns where it is if nobody shares the open file. Throws
+    // std::system_error and std::bad_alloc: then it does not count, now or later.
+    std::uint64_t append(const Record& record);
     // Where the record ends that was appended last, if nobody shares the open file.
     [[nodiscard]] std::uint64_t end_of_append() const noexcept;
 
-    // What has been appended since the last call, by whomever. Throws std::system_error, and Damaged.
+    // What has been appended since the last call, by whomever. Throws std::system_error, std::bad_alloc, and Damaged.
     [[nodiscard]] std::vector<Entry> read();
+    // The first record alone, of a journal of which nothing has been read yet; nullopt if it is empty. Throws as
+    // read().
+    [[nodiscard]] std::optional<Opened> read_opened();
+
+    // The same for those who have had the file since it was made, and so with memory for one record at a time. What is
+    // damaged is passed over: a record whose checksum is right is one. A record of which `take` throws, or that there
+    // is no memory for, comes again next time; so do all that are left of a file that has been cut. Throws
+    // std::system_error and std::bad_alloc.
+    void salvage(const std::function<void(Entry)>& take);
+    // How the journal is known to have lost something, in words for a message; empty: it has not.
+    [[nodiscard]] const std::string& damage() const { return m_damage; }
 
     // For the child of a spawn: appends Started about itself. Async-signal-safe. Returns 0 or an errno.
     [[nodiscard]] int append_started(Started::What what, std::uint64_t cleanup) const noexcept;
@@ -44,7 +59,8 @@ public:
     [[nodiscard]] bool is_locked_by_other() const;
 
     // A sealed journal may be about to end: whoever registers a cleanup looks whether it is, afterwards. Its mark
-    // is the mode of the file.
+    // is the mode of the file; where that cannot be changed (FUSE, a seccomp filter), an fcntl(2) lock on its first
+    // byte.
     void seal() const noexcept;
     void unseal() const noexcept;
     [[nodiscard]] bool is_sealed_or_removed() const noexcept;
@@ -64,10 +80,17 @@ public:
 private:
     File(os::Fd fd, std::filesystem::path path) : m_fd(std::move(fd)), m_path(std::move(path)) {}
     void sync() const;
+    [[nodiscard]] std::uint64_t size() const;
+    class Window;
+    // One pass over what is new, until `take` returns false.
+    enum class OnDamage { stop, pass_over };
+    using Take = std::function<bool(Entry)>;
+    void read(const Take& take, OnDamage on_damage);
 
     os::Fd m_fd;
     std::filesystem::path m_path;
-    std::uint64_t m_read_up_to = 0; // everything before it has been handed out
+    std::uint64_t m_read_up_to = 0; // everything before it has been handed out, or passed over
+    std::string m_damage;
     bool m_durable = false;
     std::filesystem::path m_unpublished; // the name that it has until then, where a file must have one
 };

@@ -8,7 +8,6 @@ namespace finally_run::journal {
 
 namespace {
 
-constexpr char record_separator = '\x1E';
 constexpr std::size_t size_at = 1;
 constexpr std::size_t crc_at = 10;
 constexpr std::size_t digits = 8;

@@ -11,6 +11,9 @@ namespace finally_run::journal {
 // RS, SIZE, SP, CRC, SP.
 inline constexpr std::size_t head_size = 1 + 8 + 1 + 8 + 1;
 
+// RS.
+inline constexpr char record_separator = '\x1E';
+
 // What SIZE can say.
 inline constexpr std::size_t longest_record = 0xFFFF'FFFF;
 

@@ -201,41 +201,54 @@ StartedLine::StartedLine(const Started& started) noexcept {
     seal(std::span(m_bytes).first(m_size));
 }
 
+First first_of(std::string_view bytes, std::uint64_t offset) {
+    using enum First::Kind;
+    const Piece piece = first_piece(bytes);
+    switch (piece.kind) {
+    case Piece::Kind::unfinished:
+        return {unfinished};
+    case Piece::Kind::damaged:
+        return {damaged};
+    case Piece::Kind::torn: // nobody goes on behind a first record that was cut off
+        return offset > 0 ? First{torn, piece.size} : First{damaged};
+    case Piece::Kind::whole:
+        break;
+    }
+    if (offset == 0 && has_another_version(piece.body)) {
+        return {newer_format};
+    }
+    auto read_record = read(piece.body);
+    if (!read_record || std::holds_alternative<Opened>(*read_record) != (offset == 0)) {
+        return {damaged};
+    }
+    return {record, piece.size, std::move(read_record)};
+}
+
+std::size_t size_of_damage(std::string_view bytes) noexcept {
+    const auto next = bytes.find(record_separator, 1);
+    return next != bytes.npos ? next : bytes.size();
+}
+
 Decoded decode(std::string_view bytes, std::uint64_t offset) {
+    using enum First::Kind;
     Decoded decoded;
     decoded.consumed = offset;
-    const auto stop_at = [&](Health health, std::uint64_t bad_offset) {
-        decoded.health = health;
-        decoded.bad_offset = bad_offset;
-    };
     while (!bytes.empty()) {
-        const Piece piece = first_piece(bytes);
-        if (piece.kind == Piece::Kind::unfinished) {
+        First first = first_of(bytes, offset);
+        if (first.kind == unfinished) {
             break;
         }
-        const bool torn = piece.kind == Piece::Kind::torn;
-        if (torn && offset > 0) {
-            bytes.remove_prefix(piece.size);
-            offset += piece.size;
-            continue;
-        }
-        if (piece.kind == Piece::Kind::damaged || torn) { // nobody goes on behind a first record that was cut off
-            stop_at(Health::damaged, offset);
+        if (first.kind == damaged || first.kind == newer_format) {
+            decoded.health = first.kind == damaged ? Health::damaged : Health::newer_format;
+            decoded.bad_offset = offset;
             break;
         }
-        if (offset == 0 && has_another_version(piece.body)) {
-            stop_at(Health::newer_format, offset);
-            break;
+        if (first.kind == record) {
+            decoded.entries.push_back({offset, std::move(*first.record)});
+            decoded.consumed = offset + first.size;
         }
-        auto record = read(piece.body);
-        if (!record || std::holds_alternative<Opened>(*record) != (offset == 0)) {
-            stop_at(Health::damaged, offset);
-            break;
-        }
-        decoded.entries.push_back({offset, std::move(*record)});
-        bytes.remove_prefix(piece.size);
-        offset += piece.size;
-        decoded.consumed = offset;
+        bytes.remove_prefix(first.size);
+        offset += first.size;
     }
     return decoded;
 }

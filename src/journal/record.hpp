@@ -157,6 +157,26 @@ struct Entry {
     Record record;
 };
 
+// What bytes of a journal begin with.
+struct First {
+    enum class Kind {
+        record,
+        torn,       // it does not count
+        unfinished, // by the end of the bytes: its writer may not be done
+        damaged,
+        newer_format,
+    };
+    Kind kind;
+    std::size_t size = 0;              // record, torn: how far it reaches
+    std::optional<Record> record = {}; // record
+};
+
+// `bytes` are not empty and begin at `offset` in the file, where a record begins. At offset 0 it must be Opened.
+[[nodiscard]] First first_of(std::string_view bytes, std::uint64_t offset);
+
+// How many bytes to pass over if they begin with damage: up to where the next record may begin.
+[[nodiscard]] std::size_t size_of_damage(std::string_view bytes) noexcept;
+
 enum class Health { good, damaged, newer_format };
 
 struct Decoded {

@@ -21,17 +21,29 @@ struct State {
     std::optional<TakenOver> taken_over;
     bool over = false;
 
-    void apply(const Entry& entry);
-    void apply(const std::vector<Entry>& entries);
+    void apply(Entry entry);
+    void apply(std::vector<Entry> entries);
+
+    // How many have begun this cleanup and did not finish it: it may end whoever runs it. Several attempts of one
+    // count once.
+    [[nodiscard]] unsigned times_begun(std::uint64_t cleanup) const;
 
     // The variables of the temporary directories that exist: name and path.
     [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& variables() const { return m_variables; }
 
 private:
-    void apply(std::uint64_t offset, const Registered& registered);
+    struct Begun {
+        std::uint64_t cleanup;
+        unsigned times = 0;
+        unsigned last_by = 0; // the number of m_actors then
+    };
+
+    void apply(std::uint64_t offset, Registered registered);
     void apply(const Started& started);
     void apply(const CleanupEnded& finished);
 
+    unsigned m_actors = 1; // that have worked on it so far
+    std::vector<Begun> m_begun;
     std::vector<std::pair<std::string, std::string>> m_variables;
 };
 

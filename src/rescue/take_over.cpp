@@ -5,6 +5,7 @@
 #include "supervise/survivors.hpp"
 
 #include <csignal>
+#include <limits>
 #include <string>
 #include <unistd.h>
 
@@ -46,13 +47,22 @@ private:
     int m_stop = 0;
 };
 
+// Where the run was: the journal says more as we go on.
+struct Found {
+    std::optional<journal::Started> step;
+    std::optional<plan::Ending> ending;
+    std::optional<journal::Started> cleaning;
+    bool handed_over;
+};
+
 class Successor {
 public:
     Successor(plan::Actor by, const DeadRun& dead_run, os::Events& events, Listener& listener)
         : m_by(by), m_dead_run(dead_run), m_events(events), m_listener(listener),
-          m_opened(dead_run.stack.state().opened) {}
+          m_opened(dead_run.stack.read_state().opened) {}
 
     void stop_step(const journal::Started& step);
+    void stop_unknown_step();
     void let_end(const journal::Started& cleaning);
     std::size_t run_cleanups(const plan::Ending& ending);
 
@@ -89,6 +99,12 @@ void Successor::stop_step(const journal::Started& step) {
     }
 }
 
+// What there is no record of can still be found by the mark of the run.
+void Successor::stop_unknown_step() {
+    constexpr pid_t nobody = std::numeric_limits<pid_t>::max();
+    stop_step({journal::Started::What::command, {nobody, m_opened.supervisor.boot_nanoseconds}, 0});
+}
+
 // A cleanup that still runs is not cut off: it may be in the middle of what must not be done by two at once.
 void Successor::let_end(const journal::Started& cleaning) {
     if (!m_dead_run.same_pids) {
@@ -109,7 +125,7 @@ void Successor::let_end(const journal::Started& cleaning) {
 }
 
 std::size_t Successor::run_cleanups(const plan::Ending& ending) {
-    for (const auto& [name, path] : m_dead_run.stack.state().variables()) {
+    for (const auto& [name, path] : m_dead_run.stack.read_state().variables()) {
         m_dead_run.environment.set(name, path);
     }
     cleanup::tell_ending(m_dead_run.environment, ending, m_by);
@@ -131,17 +147,23 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending) {
 
 Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events, report::Narrator& narrator) {
     cleanup::Stack& stack = dead_run.stack;
-    const journal::State found = stack.state();
-    if (found.over || !found.begun) {
+    const journal::State& state = stack.read_state();
+    // A guardian that cannot read all of the journal drops nothing: a step may have begun, and cleanups be registered.
+    const bool blind = !stack.is_complete();
+    if (!blind && (state.over || !state.begun)) {
         static_cast<void>(stack.close(true));
-        return {found.ending.value_or(plan::Ending{})};
+        return {state.ending.value_or(plan::Ending{})};
     }
+    const Found found{state.step, state.ending, state.cleaning, state.handed_over};
     Listener listener(narrator);
     Successor successor(by, dead_run, events, listener);
     stack.record(journal::TakenOver{by, {::getpid(), os::boot_nanoseconds()}});
-    narrator.taken_over(by, found);
+    narrator.taken_over(by, state);
     if (found.step) {
         successor.stop_step(*found.step);
+    }
+    if (blind && !found.ending) {
+        successor.stop_unknown_step();
     }
     const plan::Ending ending = found.ending.value_or(lost);
     if (!found.ending) {

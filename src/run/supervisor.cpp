@@ -26,12 +26,12 @@ plan::RunEnd run_program(Steps& program, cleanup::Stack& stack, report::Narrator
     try {
         return program.run();
     } catch (const std::exception& error) {
-        if (stack.state().step) {
+        if (stack.read_state().step) {
             throw; // it may be running, out of our control: the guardian ends it before it cleans up
         }
         narrator.failed(error);
         plan::RunEnd end{plan::own_failure, {plan::own_failure_status, 0}};
-        end.begun = stack.state().begun;
+        end.begun = stack.read_state().begun;
         return end;
     }
 }
@@ -113,7 +113,7 @@ void Supervisor::hand_over(const cleanup::Cleanup& cleanup) {
         return;
     }
     // Between two attempts there is nothing to let end: then the guardian makes the next one.
-    if (const auto& cleaning = m_stack.state().cleaning; cleaning && still_runs(*cleaning)) {
+    if (const auto& cleaning = m_stack.read_state().cleaning; cleaning && still_runs(*cleaning)) {
         m_stack.record(journal::HandedOver{});
     }
     m_narrator.noted("left to the guardian", cleanup.text, report::call_for(m_plan.state_dir) + " --status shows it");
@@ -157,7 +157,7 @@ plan::ExitStatus Supervisor::run() {
     m_narrator.write_report(end.ending);
     lock::release(m_locks);
     m_guardian.dismiss();
-    return m_plan.strict && failed > 0 ? end.status.with_failed_cleanup() : end.status;
+    return m_plan.strict && (failed > 0 || !m_stack.is_complete()) ? end.status.with_failed_cleanup() : end.status;
 }
 
 } // namespace finally_run::run

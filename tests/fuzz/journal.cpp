@@ -58,6 +58,31 @@ void check_entry(const journal::Entry& entry, std::string_view at) {
     }
 }
 
+// What a run's own reader finds, which passes over damage.
+void check_salvage(std::string_view bytes, std::uint64_t offset, const Decoded& decoded) {
+    using Kind = journal::First::Kind;
+    std::size_t found = 0;
+    while (!bytes.empty()) {
+        const journal::First first = journal::first_of(bytes, offset);
+        if (first.kind == Kind::unfinished) {
+            break;
+        }
+        if (first.kind == Kind::record) {
+            require(first.record.has_value(), "a record is there");
+            require(found >= decoded.entries.size() || decoded.entries[found].offset == offset,
+                    "what stands before the damage is found with and without it");
+            ++found;
+            check_entry({offset, *first.record}, bytes);
+        }
+        const bool bad = first.kind == Kind::damaged || first.kind == Kind::newer_format;
+        const std::size_t size = bad ? journal::size_of_damage(bytes) : first.size;
+        require(size > 0 && size <= bytes.size(), "there is an end to it");
+        bytes.remove_prefix(size);
+        offset += size;
+    }
+    require(found >= decoded.entries.size(), "nothing is lost that is found without passing over damage");
+}
+
 void check(std::string_view bytes, std::uint64_t offset) {
     const Decoded decoded = journal::decode(bytes, offset);
     const std::uint64_t end = offset + bytes.size();
@@ -74,6 +99,7 @@ void check(std::string_view bytes, std::uint64_t offset) {
         check_entry(entry, bytes.substr(entry.offset - offset));
         behind = entry.offset + journal::encode(entry.record).size();
     }
+    check_salvage(bytes, offset, decoded);
     require(decoded.consumed == behind, "all is consumed up to the end of the last record");
 
     // Anywhere, but at the same places when this input is tried again.

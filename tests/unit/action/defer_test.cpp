@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -124,6 +125,20 @@ TEST_CASE("into a file that others could have written nothing is deferred") {
     CHECK(std::filesystem::file_size(stack.file().path()) == size);
 }
 
+TEST_CASE("into a locked file that is no journal of a run nothing is deferred") {
+    for (const std::string text : {"", "some text\n", "\x1E"}) {
+        const test::TempDir dir;
+        const std::string path = dir / "file";
+        test::write_file(path, text);
+        REQUIRE(::chmod(path.c_str(), 0600) == 0);
+        const os::Fd locked(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+        REQUIRE(::flock(locked.get(), LOCK_EX) == 0);
+        set_journal(path);
+        CHECK_FALSE(defer("true").empty());
+        CHECK(test::read_file(path) == text);
+    }
+}
+
 TEST_CASE("what is deferred behind the end of a run that is about to vanish is refused") {
     const test::TempDir dir;
     auto stack = test::sample_stack(dir.path());
@@ -131,7 +146,7 @@ TEST_CASE("what is deferred behind the end of a run that is about to vanish is r
     stack.file().append(journal::Over{});
     stack.file().seal();
     CHECK(defer("true") == over);
-    CHECK(stack.state().over);
+    CHECK(stack.read_state().over);
     CHECK_FALSE(stack.top().has_value());
 }
 

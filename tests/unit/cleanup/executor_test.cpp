@@ -35,6 +35,9 @@ public:
         return cleanup::run_all(m_stack, result, m_settings, m_output, m_events, *this);
     }
 
+    [[nodiscard]] Cleanup top() { return m_stack.top().value(); }
+    void record(const journal::Record& record) { m_stack.record(record); }
+
     void begin(const Cleanup& cleanup) override {
         m_order += cleanup.text + "\n";
         if (cleanup.text == m_deferring)
@@ -237,4 +240,19 @@ TEST_CASE("a cleanup whose stderr dies under it is run again, with its output in
     ::dup2(saved, STDERR_FILENO);
     CHECK(failed == 0);
     CHECK(test::read_file(bench.file("log")) == "begun\nbegun\ncleaned\n");
+}
+
+TEST_CASE("a cleanup that three have begun and nobody has finished is failed, and the next one begins") {
+    Bench bench;
+    bench.push(Kind::command, "true below");
+    bench.push(Kind::command, "true killer");
+    const auto killer = bench.top();
+    for (pid_t pid = 1; pid <= 3; ++pid) {
+        bench.record(journal::TakenOver{plan::Actor::recovery, {pid, 1}});
+        bench.record(journal::Started{journal::Started::What::cleanup, {pid, 2}, killer.id});
+    }
+    CHECK(bench.run() == 1);
+    CHECK(bench.m_order == "true killer\ntrue below\n");
+    CHECK(bench.m_outcomes[0].error == "begun 3 times and never finished: it is not begun again");
+    CHECK(bench.m_outcomes[1].error.empty());
 }

@@ -1,12 +1,15 @@
 #include "cleanup/stack.hpp"
 
 #include "../sample_stack.hpp"
+#include "support/forked.hpp"
 #include "support/hardship.hpp"
 #include "support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
 #include <filesystem>
+#include <fstream>
 #include <string>
+#include <sys/syscall.h>
 #include <system_error>
 #include <vector>
 
@@ -116,11 +119,88 @@ TEST_CASE("on a disk that fills up later a cleanup is registered all the same, r
 TEST_CASE("the child of a spawn records itself") {
     const test::TempDir dir;
     auto stack = test::sample_stack(dir.path());
-    CHECK_FALSE(stack.state().begun);
+    CHECK_FALSE(stack.read_state().begun);
     stack.in_child(journal::Started::What::command)();
-    CHECK(stack.state().begun);
-    REQUIRE(stack.state().step.has_value());
-    CHECK(stack.state().step->process.pid == ::getpid());
+    CHECK(stack.read_state().begun);
+    REQUIRE(stack.read_state().step.has_value());
+    CHECK(stack.read_state().step->process.pid == ::getpid());
     stack.record(journal::Ended{{plan::Result::failure, 3, 0}});
-    CHECK_FALSE(stack.state().step.has_value());
+    CHECK_FALSE(stack.read_state().step.has_value());
+}
+
+TEST_CASE("around damage all cleanups are on the stack, the journal stays, and why is told") {
+    const test::TempDir dir;
+    std::vector<std::string> troubles;
+    auto stack = test::sample_stack(dir.path(), &troubles);
+    stack.push(command("ours"));
+    CHECK(stack.is_complete());
+    defer(stack, "before");
+    std::ofstream(stack.file().path(), std::ios::app) << "garbage\n";
+    defer(stack, "behind");
+    for (const std::string text : {"behind", "before", "ours"}) {
+        const auto top = stack.top();
+        REQUIRE(top.has_value());
+        CHECK(top->text == text);
+        stack.finished(*top, {});
+    }
+    CHECK_FALSE(stack.top().has_value());
+    CHECK_FALSE(stack.is_complete());
+    REQUIRE_FALSE(troubles.empty());
+    CHECK(troubles.front().starts_with("cannot be read to its end, cleanups may be missing: damaged at byte "));
+    CHECK(stack.close());
+    CHECK(std::filesystem::exists(stack.file().path()));
+    CHECK(troubles.back() == "stays: finally-run --status shows the run, --forget drops it: "
+                             "it could not be read to its end");
+}
+
+TEST_CASE("a damaged journal stays also if the run is to be dropped") {
+    const test::TempDir dir;
+    auto stack = test::sample_stack(dir.path());
+    std::ofstream(stack.file().path(), std::ios::app) << "garbage\n";
+    CHECK(stack.close(true));
+    CHECK(std::filesystem::exists(stack.file().path()));
+}
+
+TEST_CASE("what was registered is known, and finishes once, when the journal has been cut") {
+    const test::TempDir dir;
+    auto stack = test::sample_stack(dir.path());
+    stack.push(command("first"));
+    stack.push(command("second"));
+    CHECK(stack.top()->text == "second");
+    stack.push(command("not read yet"));
+    std::filesystem::resize_file(stack.file().path(), 0);
+    for (const std::string text : {"not read yet", "second", "first"}) {
+        const auto top = stack.top();
+        REQUIRE(top.has_value());
+        CHECK(top->text == text);
+        stack.finished(*top, {});
+    }
+    CHECK_FALSE(stack.top().has_value());
+    CHECK(stack.close());
+    CHECK(std::filesystem::exists(stack.file().path()));
+}
+
+TEST_CASE("who cannot read the journal knows what it has registered, and leaves the rest and the journal") {
+    const test::TempDir dir;
+    auto stack = test::sample_stack(dir.path());
+    test::Forked blind([&] {
+        test::refuse_system_call(SYS_pread64, EIO);
+        stack.push(command("ours"));
+        defer(stack, "theirs");
+        stack.push(command("ours too"));
+        test::expect(stack.top()->text == "ours too", "the last is not first");
+        stack.finished(*stack.top(), {});
+        test::expect(stack.top()->text == "ours", "what has finished is not gone");
+        stack.finished(*stack.top(), {});
+        test::expect(!stack.top().has_value(), "there is more than we know");
+        test::expect(stack.close(), "it is not closed");
+    });
+    CHECK(blind.succeeded());
+    CHECK_FALSE(stack.read_state().over);
+    CHECK(stack.is_complete());
+    const auto top = stack.top();
+    REQUIRE(top.has_value());
+    CHECK(top->text == "theirs");
+    stack.finished(*top, {});
+    CHECK_FALSE(stack.top().has_value());
 }

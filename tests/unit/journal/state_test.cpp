@@ -222,6 +222,28 @@ TEST_SUITE("journal/state") {
         REQUIRE(state.stack.size() == 1);
         CHECK(state.stack[0].text == "first");
     }
+
+    TEST_CASE("who has begun a cleanup and not finished it is counted, several attempts of one as one") {
+        Life life;
+        const auto id = life.add_cleanup("kills its parent");
+        const auto begin = [&] { life.add(Started{What::cleanup, {1, 1}, id}); };
+        CHECK(life.state.times_begun(id) == 0);
+        begin();
+        begin();
+        CHECK(life.state.times_begun(id) == 1);
+        life.add(TakenOver{plan::Actor::guardian, {2, 2}});
+        CHECK(life.state.times_begun(id) == 1);
+        begin();
+        begin();
+        CHECK(life.state.times_begun(id) == 2);
+        life.add(TakenOver{plan::Actor::recovery, {3, 3}});
+        life.add(TakenOver{plan::Actor::recovery, {4, 4}});
+        begin();
+        CHECK(life.state.times_begun(id) == 3);
+        CHECK(life.state.times_begun(id + 1) == 0);
+        life.add(CleanupEnded{id, "x"});
+        CHECK(life.state.times_begun(id) == 0);
+    }
 }
 
 } // namespace finally_run::journal

@@ -340,3 +340,29 @@ TEST_CASE("a cleanup that still runs has no more time than any other, and what i
     CHECK(ends_in_group());
     CHECK(run.order() == "once more\n");
 }
+
+TEST_CASE("a guardian that finds the journal damaged ends what bears the mark of the run, runs what it can read, and "
+          "keeps the journal") {
+    Abandoned run;
+    run.opened.supervisor = {::getpid(), os::boot_nanoseconds()};
+    run.add_cleanup(run.saying("before"));
+    test::write_file(run.file().path(), test::read_file(run.file().path()) + "garbage\n");
+    run.add_cleanup(run.saying("behind"));
+    ::setenv("FINALLY_RUN_ID", run.opened.run_id.c_str(), 1);
+    const Step marked("echo; exec sleep 1000");
+    ::unsetenv("FINALLY_RUN_ID");
+    const Step other("echo; exec sleep 1000");
+    const rescue::Rescued end = run.take_over();
+    CHECK(end.failed == 0);
+    CHECK(run.order() == "behind\nbefore\n");
+    CHECK_FALSE(marked.lives());
+    CHECK(other.lives());
+    CHECK(run.has_journal());
+}
+
+TEST_CASE("a guardian that cannot tell from a damaged journal whether anything had begun drops nothing") {
+    Abandoned run;
+    test::write_file(run.file().path(), test::read_file(run.file().path()) + "garbage\n");
+    static_cast<void>(run.take_over());
+    CHECK(run.has_journal());
+}
