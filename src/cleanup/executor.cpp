@@ -199,4 +199,13 @@ std::size_t run_all(Stack& stack, plan::Result result, const Settings& settings,
     return failed;
 }
 
+std::size_t run_to_end(Stack& stack, plan::Result result, const Settings& settings, Output& output, os::Events& events,
+                       Observer& observer) {
+    std::size_t failed = 0;
+    do {
+        failed += run_all(stack, result, settings, output, events, observer);
+    } while (!stack.close());
+    return failed;
+}
+
 } // namespace finally_run::cleanup

@@ -46,4 +46,8 @@ public:
 [[nodiscard]] std::size_t run_all(Stack& stack, plan::Result result, const Settings& settings, Output& output,
                                   os::Events& events, Observer& observer);
 
+// The same, again and again until nothing more is registered, and the run is closed.
+[[nodiscard]] std::size_t run_to_end(Stack& stack, plan::Result result, const Settings& settings, Output& output,
+                                     os::Events& events, Observer& observer);
+
 } // namespace finally_run::cleanup

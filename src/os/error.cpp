@@ -3,18 +3,31 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
-#include <system_error>
 
 namespace finally_run::os {
 
-void throw_errno(std::string_view operation, std::string_view object) { throw_error(errno, operation, object); }
+namespace {
 
-void throw_error(int error, std::string_view operation, std::string_view object) {
+std::string joined(std::string_view operation, std::string_view object) {
     std::string what(operation);
     if (!object.empty()) {
         what.append(": ").append(object);
     }
-    throw std::system_error(error, std::generic_category(), what);
+    return what;
+}
+
+} // namespace
+
+Error::Error(int error, std::string_view operation, std::string_view object)
+    : std::system_error(error, std::generic_category(), joined(operation, object)), m_operation(operation),
+      m_object(object) {}
+
+std::string_view Error::reason() const { return error_text(code().value()); }
+
+void throw_errno(std::string_view operation, std::string_view object) { throw_error(errno, operation, object); }
+
+void throw_error(int error, std::string_view operation, std::string_view object) {
+    throw Error(error, operation, object);
 }
 
 std::string_view error_text(int error) {

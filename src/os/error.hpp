@@ -1,11 +1,27 @@
 // Errors of system calls as exceptions that name the operation and its object.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <system_error>
 
 namespace finally_run::os {
 
-// Throws std::system_error with errno and "operation: object". Call it before anything else can change errno.
+// what() is "operation: object: reason".
+class Error : public std::system_error {
+public:
+    Error(int error, std::string_view operation, std::string_view object);
+
+    [[nodiscard]] const std::string& operation() const { return m_operation; }
+    [[nodiscard]] const std::string& object() const { return m_object; } // empty: none
+    [[nodiscard]] std::string_view reason() const;
+
+private:
+    std::string m_operation;
+    std::string m_object;
+};
+
+// Both throw Error, the first with errno: call it before anything else can change that.
 [[noreturn]] void throw_errno(std::string_view operation, std::string_view object = {});
 [[noreturn]] void throw_error(int error, std::string_view operation, std::string_view object = {});
 

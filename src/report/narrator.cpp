@@ -62,18 +62,11 @@ void Narrator::failed(std::string_view what, std::string_view object, std::strin
 }
 
 void Narrator::failed(const std::exception& error) {
-    const auto* const system = dynamic_cast<const std::system_error*>(&error);
-    if (system == nullptr) {
+    if (const auto* const of_system = dynamic_cast<const os::Error*>(&error)) {
+        failed(of_system->operation(), of_system->object(), of_system->reason());
+    } else {
         failed(error.what());
-        return;
     }
-    // what() is "operation: object: reason". Apart, so that a long path does not push the reason out of the message.
-    const std::string_view reason = os::error_text(system->code().value());
-    std::string_view what = system->what();
-    if (what.ends_with(reason)) {
-        what.remove_suffix(std::min(what.size(), reason.size() + std::string_view(": ").size()));
-    }
-    failed(what, {}, reason);
 }
 
 bool Narrator::lock_awaited(const std::string& name, const std::optional<lock::Holder>& holder) {
@@ -163,6 +156,12 @@ void Narrator::moved(const cleanup::Cleanup& cleanup, std::string_view reason) {
     m_messages.note(plan::name_of(cleanup.kind), cleanup.text,
                     "runs in an empty directory: " + (cleanup.place ? cleanup.place->path + ": " : "") +
                         std::string(reason));
+}
+
+void Narrator::output_ends(cleanup::Output& output, std::size_t failed) {
+    if (const auto log = output.finish(failed > 0); !log.empty()) {
+        m_messages.error("output of the cleanups", log.native());
+    }
 }
 
 void Narrator::journal_trouble(std::string_view what, std::string_view reason) {

@@ -43,6 +43,8 @@ public:
     void on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal) override;
     void moved(const cleanup::Cleanup& cleanup, std::string_view reason) override;
 
+    // The end of what the cleanups have written: their log stays if one of them has failed, and where it is is said.
+    void output_ends(cleanup::Output& output, std::size_t failed);
     // Something about the journal: each of these once.
     void journal_trouble(std::string_view what, std::string_view reason);
     // Somebody other than its supervisor finishes a run.

@@ -130,9 +130,7 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
                            .directory = fresh ? fresh->fd() : directory.get(),
                            .mask = opened.mask};
     const Rescued end = take_over(plan::Actor::recovery, dead_run, events, narrator);
-    if (const auto log = output.finish(end.failed > 0); !log.empty()) {
-        narrator.failed("output of the cleanups", log.native());
-    }
+    narrator.output_ends(output, end.failed);
     return {end.failed, end.stop};
 }
 

@@ -136,11 +136,7 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending) {
                                      .directory = m_dead_run.directory,
                                      .mask = m_dead_run.mask,
                                      .same_boot = m_dead_run.same_boot};
-    std::size_t failed = 0;
-    do {
-        failed += cleanup::run_all(m_dead_run.stack, ending.result, settings, m_dead_run.output, m_events, m_listener);
-    } while (!m_dead_run.stack.close());
-    return failed;
+    return cleanup::run_to_end(m_dead_run.stack, ending.result, settings, m_dead_run.output, m_events, m_listener);
 }
 
 } // namespace

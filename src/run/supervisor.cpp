@@ -97,14 +97,8 @@ void Supervisor::finish_as_guardian() {
     os::Events events(m_events.signals(), {});
     const rescue::DeadRun dead_run{m_stack, m_plan, m_environment, m_output};
     const rescue::Rescued end = rescue::take_over(plan::Actor::guardian, dead_run, events, m_narrator);
-    keep_log(end.failed);
+    m_narrator.output_ends(m_output, end.failed);
     m_narrator.write_report(end.ending);
-}
-
-void Supervisor::keep_log(std::size_t failed) {
-    if (const auto log = m_output.finish(failed > 0); !log.empty()) {
-        m_narrator.failed("output of the cleanups", log.native());
-    }
 }
 
 void Supervisor::hand_over(const cleanup::Cleanup& cleanup) {
@@ -130,11 +124,7 @@ std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {
     const cleanup::Settings settings{
         {m_plan.cleanup_timeout, m_plan.grace}, m_plan.cleanup_retries, m_environment.block()};
     ThirdInterrupt observer(m_narrator, [this](const cleanup::Cleanup& cleanup) { hand_over(cleanup); });
-    std::size_t failed = 0;
-    do {
-        failed += cleanup::run_all(m_stack, end.ending.result, settings, m_output, m_events, observer);
-    } while (!m_stack.close());
-    return failed;
+    return cleanup::run_to_end(m_stack, end.ending.result, settings, m_output, m_events, observer);
 }
 
 plan::ExitStatus Supervisor::run() {
@@ -153,7 +143,7 @@ plan::ExitStatus Supervisor::run() {
     // From here on there is nothing to take over. The guardian's end takes 0.1 ms and more, for which neither the rest
     // nor the next holder of the locks has to wait.
     m_guardian.kill();
-    keep_log(failed);
+    m_narrator.output_ends(m_output, failed);
     m_narrator.write_report(end.ending);
     lock::release(m_locks);
     m_guardian.dismiss();

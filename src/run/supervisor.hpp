@@ -35,7 +35,6 @@ private:
     void finish_as_guardian();
     std::size_t run_cleanups(const plan::RunEnd& end);
     void hand_over(const cleanup::Cleanup& cleanup);
-    void keep_log(std::size_t failed);
 
     const plan::Plan& m_plan;
     const lock::Held& m_locks;
