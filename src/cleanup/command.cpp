@@ -3,6 +3,7 @@
 #include "os/error.hpp"
 #include "os/process.hpp"
 #include "os/shell_words.hpp"
+#include "supervise/aftermath.hpp"
 #include "text/signal_name.hpp"
 
 #include <csignal>
@@ -34,9 +35,11 @@ bool is_exported_function(const std::string& name) { return ::getenv(("BASH_FUNC
 
 class Attempt {
 public:
-    Attempt(pid_t pid, const TimeLimits& limits, os::Events& events,
-            const std::function<void(const os::Signal&)>& on_signal)
-        : m_pid(pid), m_grace(limits.grace), m_events(events), m_on_signal(on_signal),
+    Attempt(pid_t pid, const TimeLimits& limits, os::Events& events, const Listening& listening)
+        : m_pid(pid), m_grace(limits.grace), m_events(events), m_listening(listening),
+          m_rest(events, {.members = [pid] { return members_of(pid); },
+                          .notify = listening.notify,
+                          .on_signal = listening.on_signal}),
           m_limit_end(os::deadline_after(limits.limit)) {}
 
     os::WaitStatus wait_for_end();
@@ -47,25 +50,16 @@ public:
 
 private:
     void handle_deadlines();
-    bool kill_session(); // false: there is nobody whom we could signal
-
     pid_t m_pid;
     text::Limit m_grace;
     os::Events& m_events;
-    const std::function<void(const os::Signal&)>& m_on_signal;
+    const Listening& m_listening;
+    supervise::Aftermath m_rest; // what is left of its session
     os::Deadline m_limit_end;
     os::Deadline m_grace_end; // nullopt also if the grace never ends
     bool m_timed_out = false;
     bool m_killed = false;
 };
-
-bool Attempt::kill_session() {
-    bool any = false;
-    for (const os::ProcessInfo& process : members_of(m_pid)) {
-        any = os::send_signal(process, SIGKILL) || any;
-    }
-    return any;
-}
 
 void Attempt::handle_deadlines() {
     if (os::has_passed(m_limit_end)) {
@@ -78,7 +72,7 @@ void Attempt::handle_deadlines() {
     if (!m_killed && os::has_passed(m_grace_end)) {
         m_killed = true;
         ::kill(-m_pid, SIGKILL);
-        kill_session();
+        m_rest.kill(m_pid);
     }
 }
 
@@ -86,9 +80,7 @@ os::WaitStatus Attempt::wait_for_end() {
     for (;;) {
         const os::Event event = m_events.wait(os::earliest({m_limit_end, m_killed ? std::nullopt : m_grace_end}));
         if (const auto* const signal = std::get_if<os::Signal>(&event)) {
-            if (signal->number != SIGCHLD) {
-                m_on_signal(*signal);
-            }
+            m_listening.on_signal(*signal);
             while (const auto change = os::next_change(m_pid)) {
                 if (change->si_code != CLD_STOPPED && change->si_code != CLD_CONTINUED) {
                     return os::WaitStatus::from(*change);
@@ -101,26 +93,12 @@ os::WaitStatus Attempt::wait_for_end() {
 
 std::vector<os::ProcessInfo> Attempt::leftovers() {
     // After the time limit they have what is left of the grace period, otherwise a moment.
-    const os::Deadline settled = m_timed_out ? m_grace_end : os::deadline_after(settling_time);
-    for (;;) {
-        auto members = members_of(m_pid);
-        os::reap_all();
-        if (members.empty() || (os::has_passed(settled) && !m_timed_out)) {
-            return members;
-        }
-        if (os::has_passed(settled) && !kill_session()) {
-            return members;
-        }
-        const os::Fd first = os::open_pidfd(members.front().pid);
-        // A daemon that leaves for a session of its own wakes nobody, nor does a process without a pidfd.
-        const bool look_again = !first || os::has_passed(settled);
-        const os::Event event =
-            m_events.wait(look_again ? os::deadline_after(std::chrono::milliseconds(10)) : settled, first.get());
-        if (const auto* const signal = std::get_if<os::Signal>(&event);
-            signal != nullptr && signal->number != SIGCHLD) {
-            m_on_signal(*signal);
-        }
+    if (m_timed_out) {
+        m_rest.stop({.signal = SIGTERM, .told_group = m_pid, .told_signal = SIGTERM}, m_grace_end);
+    } else if (m_rest.wait(os::deadline_after(settling_time)) == supervise::Aftermath::Waited::deadline) {
+        return members_of(m_pid);
     }
+    return {};
 }
 
 } // namespace
@@ -153,7 +131,7 @@ std::string failure_of(const os::SpawnResult& not_started) {
 }
 
 Outcome run_command(const std::string& cmd, const Surroundings& surroundings, const TimeLimits& limits,
-                    os::Events& events, const std::function<void(const os::Signal&)>& on_signal) {
+                    os::Events& events, const Listening& listening) {
     const CommandLine line(cmd);
     Outcome outcome;
     const os::SpawnResult spawned = os::spawn({.argv = line.argv(),
@@ -173,7 +151,7 @@ Outcome run_command(const std::string& cmd, const Surroundings& surroundings, co
         outcome.lacked_resources = spawned.lacked_resources();
         return outcome;
     }
-    Attempt attempt(spawned.pid, limits, events, on_signal);
+    Attempt attempt(spawned.pid, limits, events, listening);
     const os::WaitStatus status = attempt.wait_for_end();
     outcome.exit_code = status.shell_code();
     outcome.signal = status.signal();

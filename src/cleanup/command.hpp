@@ -5,6 +5,7 @@
 #include "os/events.hpp"
 #include "os/spawn.hpp"
 #include "os/wait_status.hpp"
+#include "supervise/notice.hpp"
 #include "text/duration.hpp"
 
 #include <fcntl.h>
@@ -48,10 +49,15 @@ struct Surroundings {
     std::function<int()> in_child = {};
 };
 
+// Who hears what, while an attempt is waited for.
+struct Listening {
+    std::function<void(const os::Signal&)> on_signal; // each that reaches us
+    supervise::Notify notify = {};
+};
+
 // Runs it in a session of its own with default signals and waits for its end. Processes that it leaves in its session
-// are an error: whatever they do, they would do it without the lock. Signals that reach us meanwhile go to `on_signal`;
-// nothing aborts it.
+// are an error: whatever they do, they would do it without the lock. Nothing aborts it.
 [[nodiscard]] Outcome run_command(const std::string& cmd, const Surroundings& surroundings, const TimeLimits& limits,
-                                  os::Events& events, const std::function<void(const os::Signal&)>& on_signal);
+                                  os::Events& events, const Listening& listening);
 
 } // namespace finally_run::cleanup

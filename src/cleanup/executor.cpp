@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <exception>
 #include <fcntl.h>
 #include <system_error>
@@ -61,12 +62,19 @@ private:
 };
 
 Outcome Executor::attempt_command(int directory, const Cleanup& cleanup) {
-    const auto on_signal = [&](const os::Signal& signal) { m_observer.on_signal(cleanup, signal); };
+    // SIGCHLD only wakes us.
+    const Listening listening{.on_signal =
+                                  [&](const os::Signal& signal) {
+                                      if (signal.number != SIGCHLD) {
+                                          m_observer.on_signal(cleanup, signal);
+                                      }
+                                  },
+                              .notify = [&](const supervise::Notice& notice) { m_observer.noticed(notice); }};
     for (;;) {
         const int out = m_output.writable();
         const os::Stdio stdio{m_output.null(), out, out};
         const Surroundings surroundings{m_settings.env, stdio, directory, m_settings.mask, m_stack.in_child(cleanup)};
-        Outcome outcome = run_command(cleanup.text, surroundings, m_settings.limits, m_events, on_signal);
+        Outcome outcome = run_command(cleanup.text, surroundings, m_settings.limits, m_events, listening);
         // It may have failed only because nobody reads what it prints: then it gets a second chance, on the log.
         const bool lost_stderr = out == STDERR_FILENO && m_output.stderr_dead();
         if (outcome.error.empty() || !lost_stderr) {

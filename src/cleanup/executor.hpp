@@ -37,6 +37,8 @@ public:
     virtual void end(const Cleanup& cleanup, const Outcome& outcome, text::Duration took) = 0;
     // A signal came while it ran.
     virtual void on_signal(const Cleanup& cleanup, const os::Signal& signal) = 0;
+    // What becomes of the processes that it leaves.
+    virtual void noticed(const supervise::Notice& notice) = 0;
     // Its place is gone (the reason), so it runs in a fresh directory.
     virtual void moved(const Cleanup& cleanup, std::string_view reason) = 0;
 };

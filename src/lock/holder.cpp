@@ -3,7 +3,6 @@
 #include "os/ci.hpp"
 #include "os/process.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <ctime>
@@ -60,14 +59,7 @@ Holder describe(const os::ProcessInfo& process) {
     Holder holder;
     holder.pid = process.pid;
     holder.since = wall_time(process.start_ticks);
-    holder.command = os::read_proc_file(os::proc_path(process.pid, "cmdline"));
-    while (!holder.command.empty() && holder.command.back() == '\0') {
-        holder.command.pop_back();
-    }
-    std::replace(holder.command.begin(), holder.command.end(), '\0', ' ');
-    if (holder.command.empty()) {
-        holder.command = process.name;
-    }
+    holder.command = os::command_line(process);
     holder.job_url = os::job_url(os::read_proc_file(os::proc_path(process.pid, "environ")));
     return holder;
 }

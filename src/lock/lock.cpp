@@ -50,12 +50,8 @@ Taken wait_for(LockFile& file, const os::BootDeadline& deadline, os::Events& eve
             return Interrupted{SIGTERM, true};
         }
         if (const auto* const signal = std::get_if<os::Signal>(&event)) {
-            const auto action = os::default_action(signal->number);
-            if (action == os::DefaultAction::end) {
-                return Interrupted{signal->number, false};
-            }
-            if (action == os::DefaultAction::stop) {
-                os::stop_self(signal->number);
+            if (const int ending = os::ends_a_wait(*signal); ending != 0) {
+                return Interrupted{ending, false};
             }
             continue;
         }

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
 #include <limits>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +16,26 @@ namespace finally_run::os {
 pid_t fork_quietly() {
     // Some machines take the arguments in another order, which does not matter: all are 0.
     return static_cast<pid_t>(::syscall(SYS_clone, 0UL, nullptr, nullptr, nullptr, nullptr));
+}
+
+pid_t fork_apart(int fd) {
+    int subreaper = 0;
+    ::prctl(PR_GET_CHILD_SUBREAPER, &subreaper, 0, 0, 0);
+    ::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+    ::fcntl(fd, F_SETOWN, 0);
+    const pid_t between = ::vfork(); // NOLINT: only system calls follow in it
+    if (between == 0) {
+        const pid_t pid = fork_quietly();
+        if (pid == 0) {
+            return 0;
+        }
+        ::_exit(pid < 0 || ::fcntl(fd, F_SETOWN, pid) < 0 ? 1 : 0);
+    }
+    while (between > 0 && ::waitpid(between, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    ::prctl(PR_SET_CHILD_SUBREAPER, subreaper, 0, 0, 0);
+    const pid_t owner = between > 0 ? ::fcntl(fd, F_GETOWN) : -1;
+    return owner > 0 ? owner : -1;
 }
 
 void close_all_but(std::vector<int> kept) {

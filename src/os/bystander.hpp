@@ -11,6 +11,11 @@ namespace finally_run::os {
 // thread and leaves with _exit(2).
 [[nodiscard]] pid_t fork_quietly();
 
+// The same, but its parent has ended when this returns, and we are not given its orphan: we are no subreaper meanwhile.
+// So nothing else of ours may be there yet that could become an orphan. `fd` carries the pid: as its owner (fcntl(2)),
+// since memory is not shared where vfork(2) is emulated. Negative where that fails.
+[[nodiscard]] pid_t fork_apart(int fd);
+
 // Every descriptor but these; a negative one counts for nothing.
 void close_all_but(std::vector<int> kept);
 

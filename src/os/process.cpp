@@ -70,24 +70,11 @@ std::vector<ProcessInfo> read_all() {
 
 std::vector<ProcessInfo> look_for_descendants(pid_t root) {
     std::vector<ProcessInfo> all = read_all();
-    std::unordered_set<pid_t> family{root};
-    std::vector<ProcessInfo> found;
-    // A child may have a smaller pid than its parent: repeat until nobody is added.
-    for (bool grown = true; grown;) {
-        grown = false;
-        for (ProcessInfo& process : all) {
-            const bool helper = process.parent == root && process.exit_signal != SIGCHLD;
-            if (process.pid != 0 && family.contains(process.parent) && !helper) {
-                family.insert(process.pid);
-                if (!process.ended) {
-                    found.push_back(process);
-                }
-                process.parent = 0;
-                process.pid = 0;
-                grown = true;
-            }
-        }
-    }
+    std::erase_if(all, [root](const ProcessInfo& process) {
+        return process.parent == root && process.exit_signal != SIGCHLD; // made for its own ends
+    });
+    std::vector<ProcessInfo> found = descending_from({root}, std::move(all));
+    std::erase_if(found, [](const ProcessInfo& process) { return process.ended; });
     return found;
 }
 
@@ -100,6 +87,8 @@ std::string proc_path(pid_t pid, std::string_view file) {
 std::vector<pid_t> all_pids() { return numbers_in("/proc"); }
 
 std::vector<int> open_descriptors() { return numbers_in("/proc/self/fd"); }
+
+std::vector<int> open_descriptors(pid_t pid) { return numbers_in(proc_path(pid, "fd").c_str()); }
 
 std::string read_proc_file(const std::string& path) {
     std::string text;
@@ -173,6 +162,24 @@ bool has_children() {
     return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+std::vector<ProcessInfo> descending_from(std::unordered_set<pid_t> family, std::vector<ProcessInfo> others) {
+    std::vector<ProcessInfo> found;
+    // A child may have a smaller pid than its parent: repeat until nobody is added.
+    for (bool grown = true; grown;) {
+        grown = false;
+        std::erase_if(others, [&](const ProcessInfo& process) {
+            if (!family.contains(process.parent)) {
+                return false;
+            }
+            family.insert(process.pid);
+            found.push_back(process);
+            grown = true;
+            return true;
+        });
+    }
+    return found;
+}
+
 std::vector<ProcessInfo> look_until_settled(const std::function<std::vector<ProcessInfo>()>& look) {
     constexpr int most_looks = 10;
     auto found = look();
@@ -205,6 +212,13 @@ std::strong_ordering start_against(const ProcessInfo& process, std::uint64_t boo
     return std::uint64_t(process.start_ticks) <=> ticks;
 }
 
+bool still_runs(pid_t pid, std::uint64_t boot_nanoseconds) {
+    const auto process = read_process(pid);
+    return process && !process->ended && std::is_lteq(start_against(*process, boot_nanoseconds));
+}
+
+bool processes_are_visible() { return ::access("/proc/self/stat", R_OK) == 0; }
+
 bool was_started_with(pid_t pid, std::string_view variable) {
     const std::string environment = read_proc_file(proc_path(pid, "environ"));
     std::string_view rest = environment;
@@ -220,21 +234,43 @@ bool was_started_with(pid_t pid, std::string_view variable) {
 
 Fd open_pidfd(pid_t pid) { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
 
-bool send_signal(const ProcessInfo& process, int signal) {
+pid_t newest_pid() {
+    // "0.20 0.18 0.12 1/80 11206": proc(5)
+    const std::string text = read_proc_file("/proc/loadavg");
+    const auto blank = text.rfind(' ');
+    return blank == std::string::npos ? 0 : static_cast<pid_t>(std::atoi(text.c_str() + blank));
+}
+
+Delivery send_signal(const ProcessInfo& process, int signal, pid_t* newest) {
     // The descriptor is of whoever has the pid now; the start time, read after it was opened, tells who that is.
     const Fd pidfd = open_pidfd(process.pid);
     if (!pidfd && errno == ESRCH) {
-        return false; // any other failure (an old kernel, a seccomp filter, no descriptor left) leaves kill(2)
+        return {Delivery::How::gone, ESRCH}; // any other failure (an old kernel, a filter) leaves kill(2)
     }
     const auto now = read_process(process.pid);
     if (!now || now->start_ticks != process.start_ticks) {
-        errno = ESRCH;
-        return false;
+        return {Delivery::How::gone, ESRCH};
     }
-    if (!pidfd) {
-        return ::kill(process.pid, signal) == 0;
+    if (newest != nullptr) {
+        *newest = newest_pid();
     }
-    return ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0;
+    if (pidfd && ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0) {
+        return {};
+    }
+    // Refused by the kernel, or by a filter that knows kill(2) alone.
+    if ((!pidfd || errno != ESRCH) && ::kill(process.pid, signal) == 0) {
+        return {};
+    }
+    return {errno == ESRCH ? Delivery::How::gone : Delivery::How::refused, errno};
+}
+
+std::string command_line(const ProcessInfo& process) {
+    std::string words = read_proc_file(proc_path(process.pid, "cmdline"));
+    while (words.ends_with('\0')) {
+        words.pop_back();
+    }
+    std::ranges::replace(words, '\0', ' ');
+    return words.empty() ? process.name : words;
 }
 
 bool ignores_signal(pid_t pid, int signal) {

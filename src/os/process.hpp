@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <sys/types.h>
+#include <unordered_set>
 #include <vector>
 
 namespace finally_run::os {
@@ -45,6 +46,10 @@ void reap_all();
 // one look may see neither it nor its child.
 [[nodiscard]] std::vector<ProcessInfo> look_until_settled(const std::function<std::vector<ProcessInfo>()>& look);
 
+// Those of `others` that descend from `family`, parents before children.
+[[nodiscard]] std::vector<ProcessInfo> descending_from(std::unordered_set<pid_t> family,
+                                                       std::vector<ProcessInfo> others);
+
 // Every descendant of `root` that has not ended, parents before children. We are a subreaper, so that those whose
 // parent has ended are still ours. Left out is a child of `root` that does not end with SIGCHLD: nobody is given such
 // an orphan, so it is one that `root` cloned for its own ends.
@@ -60,19 +65,38 @@ void reap_all();
 // some time did not start after it; who got the pid later did.
 [[nodiscard]] std::strong_ordering start_against(const ProcessInfo& process, std::uint64_t boot_nanoseconds);
 
+// Whether the process that had this pid at that time of CLOCK_BOOTTIME has not ended yet.
+[[nodiscard]] bool still_runs(pid_t pid, std::uint64_t boot_nanoseconds);
+
+// Whether /proc shows processes at all.
+[[nodiscard]] bool processes_are_visible();
+
 // Whether "NAME=value" is in the environment that the process was started with; false if that cannot be read.
 [[nodiscard]] bool was_started_with(pid_t pid, std::string_view variable);
 
-// Sends a signal to this very process; false if it is gone (or is not ours to signal: errno EPERM).
-bool send_signal(const ProcessInfo& process, int signal);
+struct Delivery {
+    enum class How { sent, gone, refused } how = How::sent;
+    int error = 0; // errno, if it was not sent
+    [[nodiscard]] bool sent() const { return how == How::sent; }
+};
+
+// Sends a signal to this very process. `newest` is set to newest_pid(), right before the signal.
+Delivery send_signal(const ProcessInfo& process, int signal, pid_t* newest = nullptr);
+
+// The pid that was given out last in our pid namespace, where they go up and around; 0 if it is not known.
+[[nodiscard]] pid_t newest_pid();
+
+// Its words, separated by blanks; its name if they cannot be read.
+[[nodiscard]] std::string command_line(const ProcessInfo& process);
 
 [[nodiscard]] bool ignores_signal(pid_t pid, int signal);
 
 // All processes that we can see, in the order of their pids; none without /proc.
 [[nodiscard]] std::vector<pid_t> all_pids();
 
-// Our open descriptors, as /proc shows them.
+// Open descriptors, as /proc shows them: ours, or those of another process.
 [[nodiscard]] std::vector<int> open_descriptors();
+[[nodiscard]] std::vector<int> open_descriptors(pid_t pid);
 
 // "/proc/PID/file"
 [[nodiscard]] std::string proc_path(pid_t pid, std::string_view file);

@@ -129,6 +129,14 @@ bool stop_self(int signal) {
     return ::sigismember(&pending, SIGCONT) == 1;
 }
 
+int ends_a_wait(const Signal& signal) {
+    const DefaultAction action = default_action(signal.number);
+    if (action == DefaultAction::stop) {
+        stop_self(signal.number);
+    }
+    return action == DefaultAction::end ? signal.number : 0;
+}
+
 void die_of(int signal) {
     const int status = 128 + signal;
     if (signal == SIGKILL || ::getpid() == 1) {

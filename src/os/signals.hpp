@@ -65,6 +65,10 @@ private:
 // nobody could continue us (setpgid(2)). Returns after SIGCONT; whether we were stopped.
 bool stop_self(int signal);
 
+// What a signal asks of us while we do nothing but wait, as of any program without handlers: to stop here until
+// SIGCONT, or to end. Returned is the signal that ends the wait; 0: it goes on.
+[[nodiscard]] int ends_a_wait(const Signal& signal);
+
 // Ends this process by the signal, so that a shell or make sees what happened; no core dump. As pid 1, which its own
 // signals cannot kill, and for SIGKILL it exits with 128+n.
 [[noreturn]] void die_of(int signal);

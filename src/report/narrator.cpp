@@ -1,6 +1,7 @@
 #include "report/narrator.hpp"
 
 #include "os/error.hpp"
+#include "os/process.hpp"
 #include "os/write_all.hpp"
 #include "report/report_file.hpp"
 #include "text/signal_name.hpp"
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <ctime>
 #include <fcntl.h>
 #include <system_error>
@@ -95,17 +97,36 @@ void Narrator::setup_ends(const std::string& cmd, const cleanup::Outcome& outcom
     step_ended("setup", cmd, outcome, took, m_report.setups);
 }
 
-void Narrator::noticed(supervise::Notice notice) {
-    const std::string signal = text::signal_name(m_plan.stop_signal);
-    switch (notice) {
-    case supervise::Notice::time_limit:
-        m_messages.note("time limit", duration_text(*m_plan.timeout), "sent " + signal);
+void Narrator::noticed(const supervise::Notice& notice) {
+    using What = supervise::Notice::What;
+    const auto sent = [&](int signal) {
+        const std::string name = text::signal_name(signal);
+        return notice.sent ? "sent " + name : name + " cannot be sent";
+    };
+    const std::string pid = "pid " + std::to_string(notice.process.pid);
+    switch (notice.what) {
+    case What::time_limit:
+        m_messages.note("time limit", duration_text(*m_plan.timeout), sent(m_plan.stop_signal));
         break;
-    case supervise::Notice::caller_gone:
-        m_messages.note("caller has gone", {}, "sent " + signal);
+    case What::caller_gone:
+        m_messages.note("caller has gone", {}, sent(m_plan.stop_signal));
         break;
-    case supervise::Notice::killed:
-        m_messages.note("grace period", duration_text(*m_plan.grace), "over, sent KILL");
+    case What::grace_over:
+        m_messages.note("grace period", duration_text(*m_plan.grace), "over, " + sent(SIGKILL));
+        break;
+    case What::killed:
+        m_messages.note("outlived the grace period, sent KILL", os::command_line(notice.process), pid);
+        break;
+    case What::refused:
+        m_messages.note("cannot be stopped, its end is waited for", os::command_line(notice.process),
+                        pid + ": " + std::string(os::error_text(notice.error)));
+        break;
+    case What::unseen:
+        m_messages.note("no /proc", {}, "whatever has left the process group of the command cannot be ended");
+        break;
+    case What::awaited:
+        m_messages.note("still waiting for the end of", os::command_line(notice.process),
+                        pid + ", for " + duration_text(notice.so_far));
         break;
     }
 }

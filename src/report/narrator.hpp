@@ -35,7 +35,7 @@ public:
     void setup_begins(const std::string& cmd);
     // An empty error: it succeeded.
     void setup_ends(const std::string& cmd, const cleanup::Outcome& outcome, text::Duration took);
-    void noticed(supervise::Notice notice);
+    void noticed(const supervise::Notice& notice) override;
     void command_ended(text::Duration took);
 
     void begin(const cleanup::Cleanup& cleanup) override;

@@ -150,8 +150,8 @@ int wait_for_other(const std::filesystem::path& path, os::Signals& signals) {
             return 0;
         }
         const auto* const signal = std::get_if<os::Signal>(&event);
-        if (signal != nullptr && os::default_action(signal->number) == os::DefaultAction::end) {
-            return signal->number;
+        if (const int ending = signal != nullptr ? os::ends_a_wait(*signal) : 0; ending != 0) {
+            return ending;
         }
     }
 }

@@ -1,11 +1,16 @@
 #include "rescue/take_over.hpp"
 
 #include "os/boot.hpp"
+#include "rescue/inner_guardians.hpp"
 #include "supervise/aftermath.hpp"
 #include "supervise/survivors.hpp"
+#include "supervise/unseen.hpp"
 
+#include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <limits>
+#include <memory>
 #include <string>
 #include <unistd.h>
 
@@ -17,19 +22,13 @@ namespace {
 // was.
 constexpr plan::Ending lost{plan::Result::lost, 128 + SIGKILL, SIGKILL};
 
-// What ends the wait of a recovery that is told to stop.
-struct GivenUp {};
-
 // The narrator's ears, and a memory for the first request to stop: it aborts no cleanup, but what was to follow.
 class Listener : public cleanup::Observer {
 public:
     explicit Listener(report::Narrator& narrator) : m_narrator(narrator) {}
 
-    void hear(const os::Signal& signal) {
-        if (m_stop == 0 && os::default_action(signal.number) == os::DefaultAction::end) {
-            m_stop = signal.number;
-        }
-    }
+    // `signal` asks to stop.
+    void hear(int signal) { m_stop = m_stop == 0 ? signal : m_stop; }
 
     void begin(const cleanup::Cleanup& cleanup) override { m_narrator.begin(cleanup); }
     void end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration took) override {
@@ -37,8 +36,11 @@ public:
     }
     void on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal) override {
         m_narrator.on_signal(cleanup, signal);
-        hear(signal);
+        if (os::default_action(signal.number) == os::DefaultAction::end) {
+            hear(signal.number);
+        }
     }
+    void noticed(const supervise::Notice& notice) override { m_narrator.noticed(notice); }
     void moved(const cleanup::Cleanup& cleanup, std::string_view reason) override { m_narrator.moved(cleanup, reason); }
     [[nodiscard]] int stop() const { return m_stop; }
 
@@ -55,15 +57,18 @@ struct Found {
     bool handed_over;
 };
 
+using Waited = supervise::Aftermath::Waited;
+
 class Successor {
 public:
     Successor(plan::Actor by, const DeadRun& dead_run, os::Events& events, Listener& listener)
         : m_by(by), m_dead_run(dead_run), m_events(events), m_listener(listener),
           m_opened(dead_run.stack.read_state().opened) {}
 
-    void stop_step(const journal::Started& step);
-    void stop_unknown_step();
-    void let_end(const journal::Started& cleaning);
+    // False: a recovery was told to stop while it waited, and gives up.
+    [[nodiscard]] bool stop_step(const journal::Started& step);
+    [[nodiscard]] bool stop_unknown_step();
+    [[nodiscard]] bool let_end(const journal::Started& cleaning);
     std::size_t run_cleanups(const plan::Ending& ending);
 
 private:
@@ -77,51 +82,68 @@ private:
 };
 
 supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t session, bool own_group) const {
-    const supervise::Survivors survivors{
+    // Long after, a session or a group of that number may be somebody else's.
+    const bool by_guardian = m_by == plan::Actor::guardian;
+    auto survivors = std::make_shared<supervise::Survivors>(supervise::Survivors{
         .pid = started.process.pid,
         .boot_nanoseconds = started.process.boot_nanoseconds,
         .session = session,
         .mark = "FINALLY_RUN_ID=" + m_opened.run_id,
-        // Long after, a session or a group of that number may be somebody else's.
-        .alone_in_group = own_group && m_by == plan::Actor::guardian,
-    };
-    return {.members = [survivors] { return survivors.members(); },
-            .events = m_events,
-            .stop_signal = m_opened.stop_signal,
-            .told_group = 0,
-            .told_signal = 0,
-            .on_signal = [this](const os::Signal& signal) { m_listener.hear(signal); }};
+        .alone_in_group = own_group && by_guardian,
+    });
+    return {m_events,
+            {.members =
+                 [survivors, journal = m_dead_run.stack.file().path()] {
+                     auto found = survivors->members();
+                     std::erase_if(found, is_guardian);
+                     std::ranges::move(guardians_at_work(journal), std::back_inserter(found));
+                     return found;
+                 },
+             .notify = [this](const supervise::Notice& notice) { m_listener.noticed(notice); },
+             .is_spared = is_guardian,
+             .on_request =
+                 [this, by_guardian](int signal) {
+                     m_listener.hear(signal);
+                     return !by_guardian;
+                 }}};
 }
 
-void Successor::stop_step(const journal::Started& step) {
-    if (m_dead_run.same_pids) {
-        aftermath(step, m_opened.session, m_opened.own_group).stop(os::deadline_after(m_opened.grace));
+bool Successor::stop_step(const journal::Started& step) {
+    if (!m_dead_run.same_pids) {
+        return true;
     }
+    if (m_by == plan::Actor::guardian && !os::processes_are_visible()) {
+        m_listener.noticed({.what = supervise::Notice::What::unseen});
+        const pid_t pid = step.process.pid;
+        supervise::stop_unseen(m_opened.own_group ? -pid : pid, m_opened.stop_signal,
+                               os::deadline_after(m_opened.grace), m_events);
+        return true;
+    }
+    auto rest = aftermath(step, m_opened.session, m_opened.own_group);
+    return rest.stop({.signal = m_opened.stop_signal}, os::deadline_after(m_opened.grace)) != Waited::given_up;
 }
 
 // What there is no record of can still be found by the mark of the run.
-void Successor::stop_unknown_step() {
+bool Successor::stop_unknown_step() {
     constexpr pid_t nobody = std::numeric_limits<pid_t>::max();
-    stop_step({journal::Started::What::command, {nobody, m_opened.supervisor.boot_nanoseconds}, 0});
+    return stop_step({journal::Started::What::command, {nobody, m_opened.supervisor.boot_nanoseconds}, 0});
 }
 
 // A cleanup that still runs is not cut off: it may be in the middle of what must not be done by two at once.
-void Successor::let_end(const journal::Started& cleaning) {
+bool Successor::let_end(const journal::Started& cleaning) {
     if (!m_dead_run.same_pids) {
-        return;
+        return true;
+    }
+    if (m_by == plan::Actor::guardian && !os::processes_are_visible()) {
+        supervise::wait_unseen(-cleaning.process.pid, os::deadline_after(m_opened.cleanup_timeout), m_events);
+        return true;
     }
     auto rest = aftermath(cleaning, cleaning.process.pid, true);
-    if (m_by == plan::Actor::recovery) {
-        rest.on_signal = [this](const os::Signal& signal) {
-            m_listener.hear(signal);
-            if (m_listener.stop() != 0) {
-                throw GivenUp{};
-            }
-        };
+    Waited waited = rest.wait(os::deadline_after(m_opened.cleanup_timeout));
+    if (waited == Waited::deadline) {
+        waited = rest.stop({.signal = m_opened.stop_signal}, os::deadline_after(m_opened.grace));
     }
-    if (!rest.wait_until(os::deadline_after(m_opened.cleanup_timeout))) {
-        rest.stop(os::deadline_after(m_opened.grace));
-    }
+    return waited != Waited::given_up;
 }
 
 std::size_t Successor::run_cleanups(const plan::Ending& ending) {
@@ -155,20 +177,17 @@ Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events, r
     Successor successor(by, dead_run, events, listener);
     stack.record(journal::TakenOver{by, {::getpid(), os::boot_nanoseconds()}});
     narrator.taken_over(by, state);
-    if (found.step) {
-        successor.stop_step(*found.step);
-    }
-    if (blind && !found.ending) {
-        successor.stop_unknown_step();
+    const bool stopped =
+        (!found.step || successor.stop_step(*found.step)) && (!blind || found.ending || successor.stop_unknown_step());
+    if (!stopped) {
+        return {found.ending.value_or(lost), 0, listener.stop()};
     }
     const plan::Ending ending = found.ending.value_or(lost);
     if (!found.ending) {
         stack.record(journal::Ended{ending});
     }
     if (found.cleaning) {
-        try {
-            successor.let_end(*found.cleaning);
-        } catch (const GivenUp&) {
+        if (!successor.let_end(*found.cleaning)) {
             return {ending, 0, listener.stop()};
         }
         if (found.handed_over) {

@@ -35,8 +35,8 @@ struct Rescued {
     int stop = 0;           // the first signal that told us to stop meanwhile; 0: none
 };
 
-// Signals abort no cleanup. Only a recovery that still waits for a cleanup of the dead run gives up, so that a person
-// can end that wait: then the journal stays.
+// Signals abort no cleanup. Only a recovery that still waits for a cleanup of the dead run, or for what SIGKILL does
+// not end, gives up, so that a person can end that wait: then the journal stays.
 [[nodiscard]] Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events,
                                 report::Narrator& narrator);
 

@@ -22,6 +22,10 @@ public:
     // The second when the supervisor is gone.
     using TakeOver = std::function<void()>;
 
+    // Whose child it is. One that is nobody's is not killed by those who kill a tree of processes from parent to child;
+    // whoever is given our orphans has to reap it.
+    enum class Kin { child, nobodys };
+
     // `events` is borrowed.
     Guardian(std::string run_id, const os::MainArgs& main_args, os::Events& events, Settle settle, TakeOver take_over);
     Guardian(const Guardian&) = delete;
@@ -29,9 +33,10 @@ public:
     // Leaves the guardian alone: it sees our end.
     ~Guardian();
 
-    // Forks it: quietly, so that it does not mix with what the run starts. If it dies while we wait for events it is
-    // replaced; `failed` is told if that is impossible. Throws std::system_error.
-    void start(std::function<void(std::string_view reason)> failed);
+    // Forks it, before anything else has been started: quietly, so that it does not mix with what the run starts. If it
+    // dies while we wait for events it is replaced, by a child; `failed` is told if that is impossible. Throws
+    // std::system_error.
+    void start(Kin kin, std::function<void(std::string_view reason)> failed);
 
     // Whether there is one.
     [[nodiscard]] bool is_there() const { return m_pid > 0; }
@@ -39,11 +44,13 @@ public:
     // The run is over: kills it. Its end goes on beside whatever follows, until dismiss.
     void kill() const noexcept;
 
-    // Kills and reaps it.
+    // Kills it and waits until it is gone.
     void dismiss();
 
 private:
-    void fork();
+    void fork(Kin kin);
+    void wait_until_gone() const;
+    [[nodiscard]] bool lives() const noexcept;
     void replace();
     [[noreturn]] void live(int lifeline) const;
 
@@ -54,6 +61,8 @@ private:
     TakeOver m_take_over;
     std::function<void(std::string_view)> m_failed;
     pid_t m_pid = 0;
+    Kin m_kin = Kin::child;
+    os::Fd m_pidfd;    // of one that is nobody's child
     os::Fd m_lifeline; // the end of a pipe; the guardian waits for it to be closed, by our end
     unsigned m_replaced = 0;
 };

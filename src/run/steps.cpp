@@ -4,6 +4,7 @@
 #include "cleanup/fresh_directory.hpp"
 #include "cleanup/walk.hpp"
 #include "os/error.hpp"
+#include "rescue/inner_guardians.hpp"
 
 #include <fcntl.h>
 #include <system_error>
@@ -91,9 +92,14 @@ Steps::supervise(journal::Started::What what, os::SpawnRequest request, text::Li
     request.signals = m_events.signals().inherited();
     request.ignored_here = m_events.signals().ignored_here();
     request.placement = m_placement;
-    const supervise::Limits limits{timeout, m_plan.grace, m_plan.stop_signal, orphans, m_plan.rewrites};
-    auto result =
-        supervise::supervise(request, limits, m_events, [&](supervise::Notice notice) { m_narrator.noticed(notice); });
+    const supervise::Limits limits{timeout,
+                                   m_plan.grace,
+                                   m_plan.stop_signal,
+                                   orphans,
+                                   m_plan.rewrites,
+                                   {rescue::is_guardian, [this] { return rescue::guardians_at_work(m_stack.file().path()); }}};
+    auto result = supervise::supervise(request, limits, m_events,
+                                       [&](const supervise::Notice& notice) { m_narrator.noticed(notice); });
     m_stack.check_child();
     // Without a process, memory or descriptor to be had nothing has happened; a missing program is a step that failed.
     const auto* const not_started = std::get_if<supervise::NotStarted>(&result);

@@ -2,6 +2,7 @@
 
 #include "cleanup/executor.hpp"
 #include "journal/file.hpp"
+#include "os/adopter.hpp"
 #include "os/ci.hpp"
 #include "os/error.hpp"
 #include "os/process.hpp"
@@ -11,7 +12,6 @@
 #include "run/steps.hpp"
 #include "run/third_interrupt.hpp"
 
-#include <compare>
 #include <csignal>
 #include <exception>
 #include <sys/prctl.h>
@@ -34,11 +34,6 @@ plan::RunEnd run_program(Steps& program, cleanup::Stack& stack, report::Narrator
         end.begun = stack.read_state().begun;
         return end;
     }
-}
-
-bool still_runs(const journal::Started& started) {
-    const auto process = os::read_process(started.process.pid);
-    return process && !process->ended && std::is_lteq(os::start_against(*process, started.process.boot_nanoseconds));
 }
 
 } // namespace
@@ -107,7 +102,8 @@ void Supervisor::hand_over(const cleanup::Cleanup& cleanup) {
         return;
     }
     // Between two attempts there is nothing to let end: then the guardian makes the next one.
-    if (const auto& cleaning = m_stack.read_state().cleaning; cleaning && still_runs(*cleaning)) {
+    if (const auto& cleaning = m_stack.read_state().cleaning;
+        cleaning && os::still_runs(cleaning->process.pid, cleaning->process.boot_nanoseconds)) {
         m_stack.record(journal::HandedOver{});
     }
     m_narrator.noted("left to the guardian", cleanup.text, report::call_for(m_plan.state_dir) + " --status shows it");
@@ -128,7 +124,8 @@ std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {
 }
 
 plan::ExitStatus Supervisor::run() {
-    m_guardian.start([this](std::string_view reason) {
+    const auto kin = os::orphans_are_reaped() ? Guardian::Kin::nobodys : Guardian::Kin::child;
+    m_guardian.start(kin, [this](std::string_view reason) {
         m_narrator.failed("guardian cannot be replaced", "after a kill -9 the next run or --recover cleans up", reason);
     });
     try {

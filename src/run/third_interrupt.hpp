@@ -24,6 +24,7 @@ public:
             m_hand_over(cleanup);
         }
     }
+    void noticed(const supervise::Notice& notice) override { m_narrator.noticed(notice); }
     void moved(const cleanup::Cleanup& cleanup, std::string_view reason) override { m_narrator.moved(cleanup, reason); }
 
 private:

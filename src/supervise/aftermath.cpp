@@ -1,7 +1,12 @@
 #include "supervise/aftermath.hpp"
 
+#include "os/boot.hpp"
+#include "os/reminder.hpp"
+
+#include <algorithm>
+#include <compare>
 #include <csignal>
-#include <unistd.h>
+#include <utility>
 
 namespace finally_run::supervise {
 
@@ -10,83 +15,164 @@ namespace {
 // Without a pidfd only the ends of our own children wake us.
 constexpr auto no_pidfd_pause = std::chrono::milliseconds(100);
 
+// Pids go up and around; two that were given out within a tick of /proc are not this far apart.
+constexpr pid_t half_way = 1 << 14;
+
+bool is_later(const os::ProcessInfo& process, std::uint64_t when, pid_t newest) {
+    const auto start = os::start_against(process, when);
+    if (std::is_neq(start) || newest == 0) {
+        return std::is_gteq(start);
+    }
+    const pid_t distance = process.pid - newest;
+    return distance > half_way ? false : distance < -half_way || distance > 0;
+}
+
+bool is_in(const std::unordered_map<pid_t, unsigned long long>& known, const os::ProcessInfo& process) {
+    const auto at = known.find(process.pid);
+    return at != known.end() && at->second == process.start_ticks;
+}
+
+// As another one it has nobody to reach here: it ends the wait only if that means stop.
+int asked_by(const os::Signal& signal, std::span<const plan::Rewrite> rewrites) {
+    const int as = plan::passed_on_as(rewrites, signal.number);
+    if (as == signal.number) {
+        return os::ends_a_wait(signal);
+    }
+    return as == SIGHUP || as == SIGINT || as == SIGQUIT || as == SIGTERM ? as : 0;
+}
+
 } // namespace
 
-bool kill_members(const Members& members) {
+const Aftermath::Told* Aftermath::told(const os::ProcessInfo& process) const {
+    const auto at = m_told.find(process.pid);
+    return at != m_told.end() && at->second.start_ticks == process.start_ticks ? &at->second : nullptr;
+}
+
+const Aftermath::Told* Aftermath::forked_by_told(const os::ProcessInfo& process,
+                                                 const std::vector<os::ProcessInfo>& left) const {
+    const auto parent = std::ranges::find(left, process.parent, &os::ProcessInfo::pid);
+    const Told* const by = parent != left.end() ? told(*parent) : nullptr;
+    return by != nullptr && is_later(process, by->when, by->newest) ? by : nullptr;
+}
+
+bool Aftermath::is_spared(const os::ProcessInfo& process) const {
+    return m_settings.is_spared && m_settings.is_spared(process);
+}
+
+void Aftermath::notify(const Notice& notice) const {
+    if (m_settings.notify) {
+        m_settings.notify(notice);
+    }
+}
+
+void Aftermath::refused(const os::ProcessInfo& process, int error) {
+    if (!is_in(m_refused, process)) {
+        m_refused[process.pid] = process.start_ticks;
+        notify({.what = Notice::What::refused, .process = process, .error = error});
+    }
+}
+
+bool Aftermath::tell(const Order& order, const std::vector<os::ProcessInfo>& left) {
     bool any = false;
-    for (const os::ProcessInfo& process : members()) {
-        any = os::send_signal(process, SIGKILL) || any;
-    }
-    return any;
-}
-
-Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, int* stop_request) const {
-    for (;;) {
-        const auto left = members();
-        os::reap_all(); // after the look, so that nobody is left as a zombie either
-        if (left.empty()) {
-            return Waited::gone;
+    for (const os::ProcessInfo& process : left) {
+        const Told* const before = told(process);
+        if ((before != nullptr && before->itself) || is_spared(process)) {
+            continue;
         }
-        // Its end wakes us even if its parent is not us.
-        const os::Fd first = os::open_pidfd(left.front().pid);
-        const os::Deadline look_again = first ? deadline : os::earliest({deadline, os::deadline_after(no_pidfd_pause)});
-        const os::Event event = events.wait(look_again, first.get());
-        if (os::has_passed(deadline)) {
-            return Waited::deadline;
+        if (const Told* const by = forked_by_told(process, left)) {
+            Told own = *by;
+            own.start_ticks = process.start_ticks;
+            own.itself = false;
+            m_told[process.pid] = own;
+            continue;
         }
-        int request = std::holds_alternative<os::CallerGone>(event) ? stop_signal : 0;
-        if (const auto* const signal = std::get_if<os::Signal>(&event)) {
-            const int number = signal->number;
-            if (on_signal) {
-                on_signal(*signal);
+        Told now{.start_ticks = process.start_ticks, .when = os::boot_nanoseconds(), .newest = os::newest_pid()};
+        const bool by_group = order.told_signal != 0 && process.group == order.told_group &&
+                              !os::ignores_signal(process.pid, order.told_signal);
+        if (!by_group) {
+            any = true;
+            const os::Delivery delivery = os::send_signal(process, order.signal, &now.newest);
+            if (delivery.how == os::Delivery::How::refused) {
+                refused(process, delivery.error);
             }
-            if (os::default_action(number) == os::DefaultAction::stop) {
-                os::stop_self(number);
-            }
-            if (const int as = plan::passed_on_as(rewrites, number);
-                as == SIGHUP || as == SIGINT || as == SIGQUIT || as == SIGTERM) {
-                request = as;
-            }
-        }
-        if (request != 0 && stop_request != nullptr) {
-            *stop_request = request;
-            return Waited::stop_request;
-        }
-    }
-}
-
-void Aftermath::stop(const os::Deadline& deadline) const {
-    for (const os::ProcessInfo& process : members()) {
-        const bool told =
-            told_signal != 0 && process.group == told_group && !os::ignores_signal(process.pid, told_signal);
-        if (!told) {
-            os::send_signal(process, stop_signal);
         }
         if (process.state == 'T') {
             os::send_signal(process, SIGCONT);
         }
+        m_told[process.pid] = now;
     }
-    if (wait_until_gone(deadline, nullptr) == Waited::gone) {
-        return;
+    return any;
+}
+
+bool Aftermath::kill(const std::vector<os::ProcessInfo>& left, pid_t silent) {
+    bool any = false;
+    for (const os::ProcessInfo& process : left) {
+        if (is_in(m_refused, process) || is_in(m_killed, process) || is_spared(process)) {
+            continue;
+        }
+        os::ProcessInfo named = process;
+        named.name = os::command_line(process); // its words are gone with it
+        const os::Delivery delivery = os::send_signal(process, SIGKILL);
+        if (delivery.how == os::Delivery::How::refused) {
+            refused(process, delivery.error);
+        } else if (delivery.sent()) {
+            any = true;
+            m_killed[process.pid] = process.start_ticks;
+            if (process.pid != silent) {
+                notify({.what = Notice::What::killed, .process = std::move(named)});
+            }
+        }
     }
-    // New ones may be forked while we kill: until nobody is left, or nobody whom we may signal.
-    while (kill_members(members)) {
-        if (wait_until_gone(os::deadline_after(std::chrono::milliseconds(100)), nullptr) == Waited::gone) {
-            return;
+    return any;
+}
+
+Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, const Act& act, bool may_give_up) {
+    os::Reminder reminder;
+    for (;;) {
+        const auto left = m_settings.members();
+        os::reap_all(); // after the look, so that nobody is left as a zombie either
+        if (left.empty()) {
+            return Waited::gone;
+        }
+        if (act && act(left)) {
+            continue;
+        }
+        // Its end wakes us even if its parent is not us.
+        const os::Fd first = os::open_pidfd(left.front().pid);
+        const os::Deadline look_again = first ? os::Deadline() : os::deadline_after(no_pidfd_pause);
+        const os::Event event = m_events.wait(os::earliest({deadline, look_again, reminder.next()}), first.get());
+        if (os::has_passed(deadline)) {
+            return Waited::deadline;
+        }
+        if (reminder.is_due()) {
+            notify({.what = Notice::What::awaited, .process = left.front(), .so_far = reminder.so_far()});
+        }
+        int request = std::holds_alternative<os::CallerGone>(event) ? SIGTERM : 0;
+        if (const auto* const signal = std::get_if<os::Signal>(&event)) {
+            if (m_settings.on_signal) {
+                m_settings.on_signal(*signal);
+            } else {
+                request = asked_by(*signal, m_settings.rewrites);
+            }
+        }
+        if (request != 0 && m_settings.on_request && m_settings.on_request(request) && may_give_up) {
+            return Waited::given_up;
         }
     }
 }
 
-std::optional<int> Aftermath::wait() const {
-    int request = 0;
-    if (wait_until_gone(std::nullopt, &request) == Waited::gone) {
-        return std::nullopt;
+Aftermath::Waited Aftermath::stop(const Order& order, const os::Deadline& deadline) {
+    const auto tell_those = [&](const auto& left) { return tell(order, left); };
+    if (const Waited waited = wait_until_gone(deadline, tell_those, !deadline); waited != Waited::deadline) {
+        return waited;
     }
-    return request;
+    // New ones may be forked while we kill.
+    return wait_until_gone(
+        std::nullopt, [this](const auto& left) { return kill(left, 0); }, true);
 }
 
-bool Aftermath::wait_until(const os::Deadline& deadline) const {
-    return wait_until_gone(deadline, nullptr) == Waited::gone;
-}
+Aftermath::Waited Aftermath::wait(const os::Deadline& deadline) { return wait_until_gone(deadline, {}, true); }
+
+void Aftermath::kill(pid_t silent) { kill(m_settings.members(), silent); }
 
 } // namespace finally_run::supervise

@@ -5,11 +5,14 @@
 #include "os/events.hpp"
 #include "os/process.hpp"
 #include "plan/rewrite.hpp"
+#include "supervise/notice.hpp"
 
+#include <cstdint>
 #include <functional>
-#include <optional>
 #include <span>
 #include <sys/types.h>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace finally_run::supervise {
@@ -17,34 +20,71 @@ namespace finally_run::supervise {
 // Who is left now.
 using Members = std::function<std::vector<os::ProcessInfo>()>;
 
-struct Aftermath {
-    Members members;
-    os::Events& events;
-    int stop_signal;
-    // A group that was told to stop already, and with what (0: was not). A second signal makes many programs drop all
-    // and abort, so whoever got the first is left to act on it.
-    pid_t told_group;
-    int told_signal;
-    std::span<const plan::Rewrite> rewrites = {};
-    // Hears of the signals that reach us while we wait; it may throw to end that.
-    std::function<void(const os::Signal&)> on_signal = {};
+class Aftermath {
+public:
+    struct Settings {
+        Members members;
+        Notify notify = {};
+        // Those whose end is awaited and who are never signalled.
+        std::function<bool(const os::ProcessInfo&)> is_spared = {};
+        std::span<const plan::Rewrite> rewrites = {};
+        // Hears of each request to stop that comes while we wait. True: no more waiting.
+        std::function<bool(int signal)> on_request = {};
+        // In place of that: hears of every signal, and nothing ends the wait.
+        std::function<void(const os::Signal&)> on_signal = {};
+    };
+    struct Order {
+        int signal; // says that all are to end
+        // A group that was told already, and with what (0: was not). A second signal makes many programs drop all and
+        // abort, so whoever got the first is left to act on it.
+        pid_t told_group = 0;
+        int told_signal = 0;
+    };
+    enum class Waited { gone, deadline, given_up };
 
-    // Ends them all: the stop signal, and SIGKILL at the deadline. Returns when they are gone (those that we may not
-    // signal excepted).
-    void stop(const os::Deadline& deadline) const;
+    // `events` is borrowed.
+    Aftermath(os::Events& events, Settings settings) : m_events(events), m_settings(std::move(settings)) {}
 
-    // Waits until nobody is left. A request to stop ends the wait; returned is its signal.
-    [[nodiscard]] std::optional<int> wait() const;
+    // Ends them all: the signal, and SIGKILL at the deadline. Returns when they are gone; who cannot be signalled is
+    // waited for. Nobody gives up before SIGKILL.
+    Waited stop(const Order& order, const os::Deadline& deadline);
 
-    // Waits until nobody is left, whatever we are told meanwhile. False: the deadline came first.
-    [[nodiscard]] bool wait_until(const os::Deadline& deadline) const;
+    // Waits until nobody is left.
+    [[nodiscard]] Waited wait(const os::Deadline& deadline);
+
+    // SIGKILL to all that are there now, `silent` without a word.
+    void kill(pid_t silent);
+
+    // Says, once, that this one cannot be signalled.
+    void refused(const os::ProcessInfo& process, int error);
 
 private:
-    enum class Waited { gone, deadline, stop_request };
-    Waited wait_until_gone(const os::Deadline& deadline, int* stop_request) const;
-};
+    // Whom we told to stop. What it forks after that is its own way to end: it is not told, as long as its parent is
+    // there to see to it.
+    struct Told {
+        unsigned long long start_ticks; // with the pid in the map: its identity
+        std::uint64_t when;             // CLOCK_BOOTTIME
+        pid_t newest;                   // the pid that was given out last by then
+        bool itself = true;             // false: not it, but who forked it
+    };
+    [[nodiscard]] const Told* told(const os::ProcessInfo& process) const;
+    [[nodiscard]] const Told* forked_by_told(const os::ProcessInfo& process,
+                                             const std::vector<os::ProcessInfo>& left) const;
+    [[nodiscard]] bool is_spared(const os::ProcessInfo& process) const;
+    // Both: whether anybody new was signalled.
+    bool tell(const Order& order, const std::vector<os::ProcessInfo>& left);
+    bool kill(const std::vector<os::ProcessInfo>& left, pid_t silent);
+    void notify(const Notice& notice) const;
 
-// SIGKILL, once, to all that are there now. Returns whether any could be signalled.
-bool kill_members(const Members& members);
+    using Act = std::function<bool(const std::vector<os::ProcessInfo>&)>;
+    // `act` is called after each look; if it did something new there is another look before we wait.
+    Waited wait_until_gone(const os::Deadline& deadline, const Act& act, bool may_give_up);
+
+    os::Events& m_events;
+    Settings m_settings;
+    std::unordered_map<pid_t, Told> m_told;
+    std::unordered_map<pid_t, unsigned long long> m_refused; // and named; by pid, with their start
+    std::unordered_map<pid_t, unsigned long long> m_killed;  // the same
+};
 
 } // namespace finally_run::supervise

@@ -25,7 +25,7 @@ bool Family::is_stranger(const os::ProcessInfo& process) const {
     });
 }
 
-std::vector<os::ProcessInfo> Family::members(Scope scope) const {
+std::vector<os::ProcessInfo> Family::members(Scope scope, pid_t command) const {
     if (!os::has_children()) {
         return {};
     }
@@ -36,7 +36,7 @@ std::vector<os::ProcessInfo> Family::members(Scope scope) const {
         // Parents come before their children.
         if (is_stranger(process) || strangers.contains(process.parent)) {
             strangers.insert(process.pid);
-        } else if (scope == Scope::everywhere || process.session == session) {
+        } else if (scope == Scope::everywhere || process.session == session || process.session == command) {
             found.push_back(process);
         }
     }

@@ -3,6 +3,7 @@
 
 #include "os/process.hpp"
 
+#include <sys/types.h>
 #include <vector>
 
 namespace finally_run::supervise {
@@ -15,8 +16,8 @@ public:
     Family();
 
     // All living processes that descend from the command, ourselves as their subreaper; with own_session only those of
-    // the session that we are in.
-    [[nodiscard]] std::vector<os::ProcessInfo> members(Scope scope) const;
+    // the session that we are in, and of the one that the command may have made.
+    [[nodiscard]] std::vector<os::ProcessInfo> members(Scope scope, pid_t command) const;
 
 private:
     [[nodiscard]] bool is_stranger(const os::ProcessInfo& process) const;

@@ -1,11 +1,15 @@
 #include "supervise/supervise.hpp"
 
+#include "os/reminder.hpp"
 #include "supervise/aftermath.hpp"
 #include "supervise/family.hpp"
 #include "supervise/policy.hpp"
+#include "supervise/unseen.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <iterator>
 #include <optional>
 #include <unistd.h>
 
@@ -15,10 +19,10 @@ namespace {
 
 class Supervision {
 public:
-    Supervision(pid_t command, bool shares_group, const Family& family, const Limits& limits, os::Events& events,
-                const std::function<void(Notice)>& notify)
-        : m_target(shares_group ? command : -command), m_command(command), m_family(family), m_limits(limits),
-          m_events(events), m_notify(notify),
+    Supervision(pid_t command, bool shares_group, const Family& family, Aftermath& aftermath, const Limits& limits,
+                os::Events& events, const Notify& notify)
+        : m_target(shares_group ? command : -command), m_command(command), m_family(family), m_aftermath(aftermath),
+          m_limits(limits), m_events(events), m_notify(notify),
           m_policy(shares_group, limits.stop_signal, ::getsid(0) == ::getpid(), limits.rewrites),
           m_time_limit(os::deadline_after(limits.timeout)) {}
 
@@ -29,33 +33,46 @@ public:
 
 private:
     void handle_deadlines();
+    void say_refused();
+    void remind();
     // `follow`: what a stop of the command asks of us.
     std::optional<os::WaitStatus> collect(Reaction& follow);
     void carry_out(const Reaction& reaction);
-    void send(int signal) const;
+    // Carries it out, then says what happened and whether the signal was sent.
+    void carry_out(const Reaction& reaction, Notice::What what);
+    bool send(int signal);
     void send_to_rest_of_group(int signal) const;
 
     pid_t m_target; // for kill(2): the command, or minus its process group. It is not reaped before it has ended.
     pid_t m_command;
     const Family& m_family;
+    Aftermath& m_aftermath;
     const Limits& m_limits;
     os::Events& m_events;
-    const std::function<void(Notice)>& m_notify;
+    const Notify& m_notify;
     Policy m_policy;
     os::Deadline m_time_limit;
     os::Deadline m_grace_end; // once grace has begun; nullopt also if it never ends
     bool m_killed = false;
+    int m_refused = 0;                       // errno: the command cannot be signalled
+    std::optional<os::Reminder> m_long_wait; // for its end, which nothing brings about any more
 };
 
-void Supervision::send(int signal) const {
-    if (::kill(m_target, signal) < 0 && errno == ESRCH) {
-        ::kill(m_command, signal); // it has left the group that it was to lead
+bool Supervision::send(int signal) {
+    if (::kill(m_target, signal) == 0) {
+        return true;
     }
+    // It has left the group that it was to lead.
+    if (errno == ESRCH && ::kill(m_command, signal) == 0) {
+        return true;
+    }
+    m_refused = errno == ESRCH ? 0 : errno;
+    return false;
 }
 
 void Supervision::send_to_rest_of_group(int signal) const {
     const pid_t group = ::getpgrp();
-    for (const os::ProcessInfo& process : m_family.members(Scope::own_session)) {
+    for (const os::ProcessInfo& process : m_family.members(Scope::own_session, m_command)) {
         if (process.group == group && process.pid != m_command) {
             os::send_signal(process, signal);
         }
@@ -63,6 +80,7 @@ void Supervision::send_to_rest_of_group(int signal) const {
 }
 
 void Supervision::carry_out(const Reaction& reaction) {
+    m_refused = 0;
     if (reaction.send != 0) {
         send(reaction.send);
     }
@@ -77,10 +95,40 @@ void Supervision::carry_out(const Reaction& reaction) {
     }
     if (reaction.kill) {
         send(SIGKILL);
-        kill_members([this] { return m_family.members(Scope::own_session); });
+        m_aftermath.kill(m_command);
+    }
+    if (reaction.kill || (reaction.start_grace && !m_grace_end)) {
+        m_long_wait.emplace();
     }
     if (reaction.stop_self != 0 && os::stop_self(reaction.stop_self)) {
         m_policy.on_self_continued();
+    }
+}
+
+void Supervision::carry_out(const Reaction& reaction, Notice::What what) {
+    carry_out(reaction);
+    m_notify({.what = what, .sent = m_refused == 0});
+}
+
+void Supervision::say_refused() {
+    if (m_refused == 0 || !m_policy.stopping()) {
+        return;
+    }
+    if (const auto command = os::read_process(m_command)) {
+        m_aftermath.refused(*command, m_refused);
+    }
+    if (!m_long_wait) {
+        m_long_wait.emplace();
+    }
+    m_refused = 0;
+}
+
+void Supervision::remind() {
+    if (!m_long_wait || !m_long_wait->is_due()) {
+        return;
+    }
+    if (const auto command = os::read_process(m_command)) {
+        m_notify({.what = Notice::What::awaited, .process = *command, .so_far = m_long_wait->so_far()});
     }
 }
 
@@ -102,20 +150,21 @@ void Supervision::handle_deadlines() {
     if (os::has_passed(m_time_limit)) {
         m_time_limit.reset();
         if (!m_policy.stopping()) {
-            m_notify(Notice::time_limit);
+            carry_out(m_policy.on_time_limit(), Notice::What::time_limit);
         }
-        carry_out(m_policy.on_time_limit());
     }
     if (!m_killed && os::has_passed(m_grace_end)) {
         m_killed = true;
-        m_notify(Notice::killed);
-        carry_out(m_policy.on_grace_over());
+        carry_out(m_policy.on_grace_over(), Notice::What::grace_over);
     }
+    say_refused();
+    remind();
 }
 
 os::WaitStatus Supervision::wait_for_end() {
     for (;;) {
-        const os::Event event = m_events.wait(os::earliest({m_time_limit, m_killed ? std::nullopt : m_grace_end}));
+        const os::Event event = m_events.wait(os::earliest(
+            {m_time_limit, m_killed ? std::nullopt : m_grace_end, m_long_wait ? m_long_wait->next() : std::nullopt}));
         if (const auto* const signal = std::get_if<os::Signal>(&event)) {
             // A lower number is handed out before SIGCHLD: whether the command is stopped, or over, must be known all
             // the same. Not for the signals of job control: sent on after a stop and a resumption, they would
@@ -140,9 +189,8 @@ os::WaitStatus Supervision::wait_for_end() {
             }
         } else if (std::holds_alternative<os::CallerGone>(event)) {
             if (!m_policy.stopping()) {
-                m_notify(Notice::caller_gone);
+                carry_out(m_policy.on_caller_gone(), Notice::What::caller_gone);
             }
-            carry_out(m_policy.on_caller_gone());
         }
         handle_deadlines();
     }
@@ -151,40 +199,68 @@ os::WaitStatus Supervision::wait_for_end() {
 } // namespace
 
 std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, const Limits& limits,
-                                               os::Events& events, const std::function<void(Notice)>& notify) {
+                                               os::Events& events, const Notify& notify) {
     const Family family;
     const os::SpawnResult spawned = os::spawn(request);
     if (!spawned.started()) {
         return NotStarted{spawned};
     }
     const bool shares_group = request.placement == os::Placement::shared_group;
-    Supervision supervision(spawned.pid, shares_group, family, limits, events, notify);
+    Scope scope = Scope::own_session;
+    int told_meanwhile = 0;
+    bool may_give_up = true;
+    const Guardians& guardians = limits.guardians;
+    // A guardian that is not at work ends with its supervisor, which is one of the family.
+    const auto members = [&] {
+        auto found = family.members(scope, spawned.pid);
+        std::erase_if(found, guardians.is_one);
+        std::ranges::move(guardians.at_work(), std::back_inserter(found));
+        return found;
+    };
+    Aftermath aftermath(events, {.members = members,
+                                 .notify = notify,
+                                 .is_spared = guardians.is_one,
+                                 .rewrites = limits.rewrites,
+                                 .on_request = [&](int signal) {
+                                     told_meanwhile = signal;
+                                     return may_give_up;
+                                 }});
+    Supervision supervision(spawned.pid, shares_group, family, aftermath, limits, events, notify);
     const os::WaitStatus status = supervision.wait_for_end();
     const Policy& policy = supervision.policy();
 
-    Scope scope = Scope::everywhere;
-    const Aftermath aftermath{
-        .members = [&] { return family.members(scope); },
-        .events = events,
-        .stop_signal = policy.leftover_signal(),
-        .told_group = shares_group ? ::getpgrp() : spawned.pid,
-        .told_signal = policy.told(),
-        .rewrites = limits.rewrites,
-    };
     Completion ended{status, policy.ending(status), policy.was_stopped(status), policy.stop_request()};
+    const bool all = limits.orphans == plan::Orphans::kill;
     if (!ended.stopped && limits.orphans == plan::Orphans::wait) {
-        if (const auto stop_signal = aftermath.wait()) {
+        scope = Scope::everywhere;
+        if (aftermath.wait(std::nullopt) == Aftermath::Waited::given_up) {
             ended.stopped = true;
-            ended.stop_request = *stop_signal;
+            ended.stop_request = told_meanwhile;
             ended.ending.result = plan::Result::stopped;
-            ended.ending.signal = *stop_signal;
+            ended.ending.signal = told_meanwhile;
         }
     }
-    const bool all = limits.orphans == plan::Orphans::kill;
     if (ended.stopped || all) {
-        const os::Deadline deadline = policy.stopping() ? supervision.grace_end() : os::deadline_after(limits.grace);
         scope = all ? Scope::everywhere : Scope::own_session;
-        aftermath.stop(deadline);
+        may_give_up = false;
+        const Aftermath::Order order{.signal = policy.leftover_signal(),
+                                     .told_group = shares_group ? ::getpgrp() : spawned.pid,
+                                     .told_signal = policy.told()};
+        const os::Deadline deadline = policy.stopping() ? supervision.grace_end() : os::deadline_after(limits.grace);
+        aftermath.stop(order, deadline);
+        if (os::has_children() && !os::processes_are_visible()) {
+            notify({.what = Notice::What::unseen});
+            if (!shares_group && order.told_signal == 0) {
+                stop_unseen(-spawned.pid, order.signal, deadline, events);
+            } else if (!shares_group) {
+                wait_unseen(-spawned.pid, deadline, events);
+            }
+        }
+    }
+    // From the inside out: who has lost its supervisor cleans up before we do, however the command ended.
+    if (os::has_children()) {
+        Aftermath inner(events, {.members = guardians.at_work, .notify = notify});
+        static_cast<void>(inner.wait(std::nullopt));
     }
     return ended;
 }

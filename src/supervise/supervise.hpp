@@ -6,12 +6,20 @@
 #include "os/wait_status.hpp"
 #include "plan/plan.hpp"
 #include "plan/result.hpp"
+#include "supervise/notice.hpp"
 
 #include <functional>
 #include <span>
 #include <variant>
+#include <vector>
 
 namespace finally_run::supervise {
+
+// The guardians of other runs. None is ever signalled; those that finish a run inside this one are waited for.
+struct Guardians {
+    std::function<bool(const os::ProcessInfo&)> is_one = [](const os::ProcessInfo&) { return false; };
+    std::function<std::vector<os::ProcessInfo>()> at_work = [] { return std::vector<os::ProcessInfo>(); };
+};
 
 struct Limits {
     text::Limit timeout;
@@ -19,10 +27,8 @@ struct Limits {
     int stop_signal;
     plan::Orphans orphans;
     std::span<const plan::Rewrite> rewrites = {};
+    Guardians guardians = {};
 };
-
-// What a person may want to be told.
-enum class Notice { time_limit, caller_gone, killed };
 
 struct Completion {
     os::WaitStatus status;
@@ -36,10 +42,9 @@ struct NotStarted {
 };
 
 // Passes signals on, keeps the limits, and returns when the program has ended and, if it was stopped, its descendants
-// of our session too; orphans are dealt with as `limits` says. `request.placement` decides whether the terminal reaches
-// it.
+// of our session too, and whoever finishes a run inside this one; orphans are dealt with as `limits` says.
+// `request.placement` decides whether the terminal reaches it.
 [[nodiscard]] std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, const Limits& limits,
-                                                             os::Events& events,
-                                                             const std::function<void(Notice)>& notify);
+                                                             os::Events& events, const Notify& notify);
 
 } // namespace finally_run::supervise

@@ -11,7 +11,9 @@
 #include <functional>
 #include <poll.h>
 #include <stdexcept>
+#include <string>
 #include <sys/stat.h>
+#include <system_error>
 
 namespace finally_run::bench {
 
@@ -25,6 +27,18 @@ void await(const std::function<bool()>& happened, const std::string& otherwise) 
         }
         ::poll(nullptr, 0, 1);
     }
+}
+
+// Its journal, which it holds open, is named after its run.
+std::string run_of(pid_t supervisor) {
+    std::error_code gone;
+    for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", supervisor), gone)) {
+        const auto to = std::filesystem::read_symlink(entry.path(), gone);
+        if (to.extension() == ".journal") {
+            return to.stem();
+        }
+    }
+    return {};
 }
 
 } // namespace
@@ -52,8 +66,10 @@ void await_waiter(const std::string& file, pid_t pid) {
 pid_t guardian_of(pid_t supervisor) {
     pid_t guardian = 0;
     const auto is_found = [&] {
+        const std::string title = "finally-guard: of run " + run_of(supervisor);
         for (const os::ProcessInfo& process : os::all_processes()) {
-            if (process.parent == supervisor && process.name == "finally-guard") {
+            // Not by its parent: it may be nobody's child.
+            if (process.name == "finally-guard" && os::command_line(process).starts_with(title)) {
                 guardian = process.pid;
             }
         }

@@ -83,5 +83,36 @@ TEST_CASE("without a mounted proc the cleanups run all the same" * doctest::skip
     CHECK(outcome.err == "up\ndown\n");
 }
 
+// A shell of its own, since nothing below it has a /proc.
+Run without_proc(const std::string& script) {
+    fs::create_directory(work("empty"));
+    return Run::of(unshare({"-m"}, {"sh", "-c", "mount --bind empty /proc && " + script}));
+}
+
+TEST_CASE("without a mounted proc the guardian ends the command and its group all the same, and says what it cannot" *
+          doctest::skip(sanitized)) {
+    auto process = without_proc("exec finally-run --grace .1 -c 'kill -0 $(cat pid) 2>/dev/null && echo alive; echo "
+                                "cleaned' -- sh -c 'echo $PPID >supervisor; helper grandchild pid TERM'")
+                       .start();
+    process.wait_for_line("READY");
+    ::kill(static_cast<pid_t>(number_after(read_file(work("supervisor")), "")), SIGKILL);
+    process.wait_for_err("no /proc: whatever has left the process group of the command cannot be ended");
+    process.wait_for_err("cleaned");
+    CHECK(process.finish().err.find("alive") == std::string::npos);
+}
+
+TEST_CASE("without a mounted proc orphans of the command's group are killed when asked, and it is said what cannot be" *
+          doctest::skip(sanitized)) {
+    const auto outcome =
+        without_proc("exec finally-run --orphans kill --grace .1 -c 'kill -0 $(cat pid) 2>/dev/null && "
+                     "echo alive; echo cleaned' -- helper orphan pid TERM")
+            .run();
+    CHECK(outcome.status == 0);
+    CHECK(has_line(outcome.err, "finally-run: no /proc: whatever has left the process group of the command cannot be "
+                                "ended"));
+    CHECK(has_line(outcome.err, "cleaned"));
+    CHECK_FALSE(has_line(outcome.err, "alive"));
+}
+
 } // namespace
 } // namespace finally_run::e2e

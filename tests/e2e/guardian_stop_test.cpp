@@ -22,6 +22,14 @@ TEST_CASE("the guardian takes the session-mates of the command along, those that
     CHECK(log_of_killed({"--grace", ".1", "-c", look, "--", "helper", "grandchild", "pid", "TERM"}) == "dead\n");
 }
 
+TEST_CASE("the guardian names who outlives the grace period and gets SIGKILL") {
+    auto process = Run({"--grace", ".1", "-c", "true", "--", "helper", "grandchild", "pid", "TERM"}).start();
+    process.wait_for_line("READY");
+    const std::string err = kill_supervisor(process).err;
+    CHECK(has_line(err, "finally-run: outlived the grace period, sent KILL: helper grandchild pid TERM: pid " +
+                            std::to_string(pid_in("pid"))));
+}
+
 TEST_CASE("the guardian takes along who has a process group of its own, and who has lost his parent") {
     CHECK(log_of_killed({"--grace", ".1", "-c", look, "--", "bash", "-mc", "helper grandchild pid TERM & wait"}) ==
           "dead\n");
@@ -87,6 +95,30 @@ TEST_CASE("on a terminal the guardian ends the command and its session-mates, an
     CHECK(alive(after));
     CHECK(alive(shell.pid()));
     CHECK_FALSE(is_locked(state_dir() / "l"));
+}
+
+TEST_CASE("on a terminal the guardian ends a command that has made a session of its own") {
+    Shell shell;
+    shell.enter("finally-run --grace .1 -l l -c '" + std::string(witness) +
+                "' -- setsid sh -c 'echo $$ >pid; exec helper ignore TERM' >/dev/null & echo $! >supervisor");
+    const pid_t command = pid_in("pid");
+    const pid_t guardian = guardian_of(pid_in("supervisor"));
+    ::kill(pid_in("supervisor"), SIGKILL);
+    wait_for_end(guardian);
+    CHECK(log_text() == "cleaned by guardian after lost\n");
+    CHECK_FALSE(alive(command));
+}
+
+TEST_CASE("on a terminal the guardian ends what has wiped its environment and lost its parent meanwhile") {
+    Shell shell;
+    shell.enter("finally-run --grace .3 -l l -c '" + std::string(witness) +
+                "' -- env -i " FINALLY_RUN_HELPER " grandchild pid TERM >/dev/null & echo $! >supervisor");
+    const pid_t orphan = pid_in("pid");
+    const pid_t guardian = guardian_of(pid_in("supervisor"));
+    ::kill(pid_in("supervisor"), SIGKILL);
+    wait_for_end(guardian);
+    CHECK(log_text() == "cleaned by guardian after lost\n");
+    CHECK_FALSE(alive(orphan));
 }
 
 TEST_CASE("on a terminal the shell gets its prompt back from a killed run in the foreground") {

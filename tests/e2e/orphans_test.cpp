@@ -19,6 +19,8 @@ TEST_CASE("a stopped command takes its session-mates along before the first clea
     const auto outcome = process.finish();
     CHECK(outcome.signal == SIGTERM);
     CHECK(has_line(outcome.err, "dead"));
+    CHECK(has_line(outcome.err, "finally-run: outlived the grace period, sent KILL: helper grandchild pid TERM: pid " +
+                                    std::to_string(pid_in("pid"))));
 }
 
 TEST_CASE("a session-mate that has a process group of its own is taken along too") {

@@ -33,7 +33,7 @@ bool knows(const std::string& includer, const std::string& included) {
         {"run", {"rescue", "report", "cleanup", "supervise", "lock", "journal", "os", "plan", "text"}},
         {"rescue", {"report", "cleanup", "supervise", "lock", "journal", "os", "plan", "text"}},
         {"report", {"cleanup", "supervise", "lock", "journal", "os", "plan", "text"}},
-        {"cleanup", {"journal", "os", "plan", "text"}},
+        {"cleanup", {"supervise", "journal", "os", "plan", "text"}},
         {"supervise", {"os", "plan", "text"}},
         {"lock", {"journal", "os", "plan", "text"}},
         {"journal", {"os", "plan", "text"}},
@@ -146,7 +146,7 @@ TEST_CASE("an include that points up is a breach") {
 
 TEST_CASE("an include of a neighbour is a breach") {
     CHECK(breaches_of("lock/lock.cpp", "#include \"report/messages.hpp\"\n").size() == 1);
-    CHECK(breaches_of("cleanup/stack.cpp", "#include \"supervise/policy.hpp\"\n").size() == 1);
+    CHECK(breaches_of("supervise/policy.cpp", "#include \"cleanup/stack.hpp\"\n").size() == 1);
 }
 
 TEST_CASE("an include that is not written from src is a breach") {

@@ -22,14 +22,15 @@ int stop_self(const Words& words);          // SIGSTOP to itself
 int suspend_group(const Words& words);      // SIGTSTP to its group, as editors do
 int print_signal_state(const Words& words); // [FILE]: blocked and ignored signals
 
-int orphan(const Words& words);     // FILE SIG...: leaves a child that ignores these, its pid in FILE
-int daemon(const Words& words);     // FILE SIG...: the same in a session of its own
-int grandchild(const Words& words); // FILE SIG...: has such a child and stays
-int headless(const Words& words);   // FILE FIFO: leaves a child without a main thread; its end is a line in FIFO
-int reaped(const Words& words);     // makes orphans that end, waits until no zombie is left
-int survey(const Words& words);     // ARGV...: waits for it alone, then says who else is there, zombies included
-int print_ids(const Words& words);  // pid, ppid, pgid, sid
-int print_fds(const Words& words);  // [FILE]: open descriptors
-int count(const Words& words);      // FILE TOKEN: adds one, sure to be alone
+int orphan(const Words& words);         // FILE SIG...: leaves a child that ignores these, its pid in FILE
+int daemon(const Words& words);         // FILE SIG...: the same in a session of its own
+int grandchild(const Words& words);     // FILE SIG...: has such a child and stays
+int headless(const Words& words);       // FILE FIFO: leaves a child without a main thread; its end is a line in FIFO
+int reaped(const Words& words);         // makes orphans that end, waits until no zombie is left
+int survey(const Words& words);         // ARGV...: waits for it alone, then says who else is there, zombies included
+int reaping_survey(const Words& words); // ARGV...: the same, but waits for whoever becomes a child of it too
+int print_ids(const Words& words);      // pid, ppid, pgid, sid
+int print_fds(const Words& words);      // [FILE]: open descriptors
+int count(const Words& words);          // FILE TOKEN: adds one, sure to be alone
 
 } // namespace finally_run::helper

@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
         {"headless", helper::headless},
         {"reaped", helper::reaped},
         {"survey", helper::survey},
+        {"reaping-survey", helper::reaping_survey},
         {"print-ids", helper::print_ids},
         {"print-fds", helper::print_fds},
         {"count", helper::count},

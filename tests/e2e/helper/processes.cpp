@@ -62,6 +62,32 @@ bool any_zombie() {
     return false;
 }
 
+pid_t start(const Words& words) {
+    std::vector<char*> argv;
+    for (const auto& word : words)
+        argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        ::execvp(argv.front(), argv.data());
+        ::_exit(98);
+    }
+    return pid;
+}
+
+void say_who_is_there() {
+    bool anybody = false;
+    for (const auto& entry : fs::directory_iterator("/proc")) {
+        const int other = std::atoi(entry.path().filename().c_str());
+        if (other > 0 && other != ::getpid()) {
+            anybody = true;
+            ::dprintf(1, "there is %d%s\n", other, is_zombie(entry.path()) ? ", a zombie" : "");
+        }
+    }
+    if (!anybody)
+        ::dprintf(1, "nobody else\n");
+}
+
 } // namespace
 
 int orphan(const Words& words) {
@@ -116,26 +142,17 @@ int reaped(const Words& /*words*/) {
 }
 
 int survey(const Words& words) {
-    std::vector<char*> argv;
-    for (const auto& word : words)
-        argv.push_back(const_cast<char*>(word.c_str()));
-    argv.push_back(nullptr);
-    const pid_t pid = ::fork();
-    if (pid == 0) {
-        ::execvp(argv.front(), argv.data());
-        ::_exit(98);
-    }
+    const pid_t pid = start(words);
     ::waitpid(pid, nullptr, 0);
-    bool anybody = false;
-    for (const auto& entry : fs::directory_iterator("/proc")) {
-        const int other = std::atoi(entry.path().filename().c_str());
-        if (other > 0 && other != ::getpid()) {
-            anybody = true;
-            ::dprintf(1, "there is %d%s\n", other, is_zombie(entry.path()) ? ", a zombie" : "");
-        }
+    say_who_is_there();
+    return 0;
+}
+
+int reaping_survey(const Words& words) {
+    start(words);
+    while (::wait(nullptr) > 0) {
     }
-    if (!anybody)
-        ::dprintf(1, "nobody else\n");
+    say_who_is_there();
     return 0;
 }
 

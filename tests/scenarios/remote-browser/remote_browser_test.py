@@ -1,6 +1,7 @@
 """A machine that runs browser tests for whoever calls, and a caller who is stopped in the middle."""
 
 import http.server
+import pathlib
 import signal
 import threading
 
@@ -95,8 +96,11 @@ class RemoteBrowser(Scenario):
         return self.find_run("--lock browser")
 
     def guardian_of(self, run):
+        links = [link.readlink() for link in pathlib.Path(f"/proc/{run.pid}/fd").iterdir()]
+        journal = next(link for link in links if link.suffix == ".journal")
+
         def guardians():
-            return [process for process in self.find("") if process.parent == run.pid and process.is_guardian]
+            return [process for process in self.find("") if process.is_guardian and journal.stem in process.words]
 
         return self.wait_until("the guardian goes by its name", guardians)[0]
 

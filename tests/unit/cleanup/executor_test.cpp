@@ -46,6 +46,7 @@ public:
     void end(const Cleanup&, const cleanup::Outcome& outcome, text::Duration) override {
         m_outcomes.push_back(outcome);
     }
+    void noticed(const supervise::Notice&) override {}
     void on_signal(const Cleanup&, const os::Signal& signal) override {
         m_signals.push_back(signal.number);
         ::close(std::exchange(m_reader, -1));

@@ -188,3 +188,39 @@ TEST_CASE("a process that has ended but is not reaped is none of those that live
     const auto pids = os::all_pids();
     CHECK(std::ranges::find(pids, child.pid()) != pids.end());
 }
+
+TEST_CASE("where the newer way to signal a process is refused the older one serves, and for that process alone") {
+    for (const long number : {SYS_pidfd_send_signal, SYS_pidfd_open}) {
+        CAPTURE(number);
+        test::Forked restricted([&] {
+            test::Gate gate;
+            test::Forked child([&] { static_cast<void>(gate.pass()); });
+            auto process = os::read_process(child.pid());
+            test::expect(process.has_value(), "no such child");
+            test::refuse_system_call(number, EPERM);
+            process->start_ticks -= 1;
+            test::expect(os::send_signal(*process, SIGKILL).how == os::Delivery::How::gone, "another was signalled");
+            process->start_ticks += 1;
+            test::expect(os::send_signal(*process, SIGKILL).sent(), "not sent");
+            test::expect(!child.succeeded(), "not killed");
+        });
+        CHECK(restricted.succeeded());
+    }
+}
+
+TEST_CASE("the newest pid is the one that was given out last") {
+    CHECK(test::comes_true([] { // others may fork meanwhile
+        const test::Forked child([] {});
+        return os::newest_pid() == child.pid();
+    }));
+}
+
+TEST_CASE("the words of a process are shown with blanks between them, or else its name") {
+    const os::SpawnResult child = sleeper({"FIRST=1", nullptr});
+    REQUIRE(child.started());
+    CHECK(os::command_line(*os::read_process(child.pid)) == "/bin/sleep 1000");
+    end(child.pid);
+    os::ProcessInfo unknown = started_at(0);
+    unknown.name = "name";
+    CHECK(os::command_line(unknown) == "name");
+}

@@ -1,6 +1,7 @@
 #include "child.hpp"
 #include "os/events.hpp"
 #include "os/process.hpp"
+#include "support/forked.hpp"
 
 #include <csignal>
 #include <doctest/doctest.h>
@@ -103,6 +104,28 @@ TEST_CASE("default actions are those of signal(7)") {
     CHECK(os::default_action(SIGRTMIN) == os::DefaultAction::end);
 }
 
+TEST_CASE("a wait ends with a signal that would end a program, and with no other") {
+    for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGALRM}) {
+        CHECK(os::ends_a_wait({number, false}) == number);
+    }
+    for (const int number : {SIGCHLD, SIGCONT, SIGWINCH}) {
+        CHECK(os::ends_a_wait({number, true}) == 0);
+    }
+}
+
+TEST_CASE("whoever waits stops on Ctrl+Z, and goes on waiting when it is continued") {
+    test::Forked waiting([] {
+        static_cast<void>(test::signals());
+        ::setpgid(0, 0);
+        test::expect(os::ends_a_wait({SIGTSTP, true}) == 0, "the wait has ended");
+    });
+    siginfo_t info = {};
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(waiting.pid()), &info, WSTOPPED) == 0);
+    CHECK(info.si_code == CLD_STOPPED);
+    ::kill(waiting.pid(), SIGCONT);
+    CHECK(waiting.succeeded());
+}
+
 TEST_CASE("a process is described with its name, whatever characters that has") {
     ::prctl(PR_SET_NAME, "a) R 1 (b", 0, 0, 0);
     const auto self = os::read_process(::getpid());
@@ -134,8 +157,8 @@ TEST_CASE("descendants are found at any depth, and a signal goes to the very pro
 
     os::ProcessInfo stranger = found[1];
     stranger.start_ticks -= 1;
-    CHECK_FALSE(os::send_signal(stranger, SIGKILL));
-    CHECK(os::send_signal(found[1], SIGKILL));
+    CHECK(os::send_signal(stranger, SIGKILL).how == os::Delivery::How::gone);
+    CHECK(os::send_signal(found[1], SIGKILL).sent());
     CHECK(test::wait_for(child.pid).shell_code() == 0);
     os::reap_all();
     CHECK(os::descendants(::getpid()).empty());

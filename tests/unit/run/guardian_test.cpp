@@ -15,6 +15,8 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
@@ -28,12 +30,19 @@ namespace {
 
 constexpr pid_t none = 0;
 
+using Kin = run::Guardian::Kin;
+
+// Of this process alone, whoever runs tests beside it.
+std::string id_of_run() { return "the-id-" + std::to_string(::getpid()); }
+
 // The guardian of this process, once it shows its name; none after a while.
 pid_t guardian() {
     pid_t found = none;
+    const std::string title = "finally-guard: of run " + id_of_run();
     static_cast<void>(test::comes_true([&] {
         for (const os::ProcessInfo& process : os::all_processes()) {
-            if (process.parent == ::getpid() && process.name == "finally-guard") {
+            const std::string words = os::read_proc_file(os::proc_path(process.pid, "cmdline"));
+            if (process.name == "finally-guard" && words.c_str() == title) {
                 found = process.pid;
             }
         }
@@ -53,11 +62,11 @@ struct Guarded {
 
     explicit Guarded(run::Guardian::TakeOver take_over = {})
         : guardian(
-              "the-id", test::main_args, events, [this] { return settle(); },
+              id_of_run(), test::main_args, events, [this] { return settle(); },
               take_over ? std::move(take_over) : [this] { said.open("took over"); }) {}
 
-    void start() {
-        guardian.start([this](std::string_view reason) { failure = reason; });
+    void start(Kin kin = Kin::child) {
+        guardian.start(kin, [this](std::string_view reason) { failure = reason; });
     }
     [[nodiscard]] std::vector<int> settle() const {
         static char* no_environment[] = {nullptr};
@@ -84,7 +93,7 @@ TEST_CASE("a guardian has a name, a title and a session of its own") {
     CHECK(process->session == pid);
     CHECK(process->group == pid);
     const std::string words = os::read_proc_file(os::proc_path(pid, "cmdline"));
-    CHECK(words.starts_with("finally-guard: of run the-id"));
+    CHECK(words.starts_with("finally-guard: of run " + id_of_run()));
     CHECK(os::read_proc_file(os::proc_path(pid, "environ")).find_first_not_of('\0') == std::string::npos);
     run.guardian.dismiss();
 }
@@ -281,4 +290,84 @@ TEST_CASE("a guardian that cannot be started at all is an error" * doctest::skip
         CHECK_THROWS_AS(run.start(), std::system_error);
     }
     CHECK_FALSE(run.guardian.is_there());
+}
+
+namespace {
+
+// In a process whose orphans become ours, and are reaped by us.
+template <class Body> void with_us_as_adopter(const Body& body) {
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    const pid_t adopter = ::getpid();
+    test::Forked supervisor([&] { body(adopter); });
+    CHECK(supervisor.succeeded());
+    CHECK(test::comes_true([] { return ::waitpid(-1, nullptr, WNOHANG) < 0; })); // the guardian has ended too
+    ::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+}
+
+bool has_ended(pid_t pid) {
+    const auto process = os::read_process(pid);
+    return !process || process->ended;
+}
+
+} // namespace
+
+TEST_CASE("a guardian that is nobody's child goes to whoever is given our orphans, and is gone when it is dismissed") {
+    with_us_as_adopter([](pid_t adopter) {
+        ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+        Guarded run;
+        run.start(Kin::nobodys);
+        const pid_t pid = guardian();
+        test::expect(pid != none && os::read_process(pid)->parent == adopter, "it has another parent");
+        test::expect(os::read_process(pid)->session == pid, "it has no session of its own");
+        test::expect(!has_children_of_any_kind(), "there is a child");
+        int subreaper = 0;
+        ::prctl(PR_GET_CHILD_SUBREAPER, &subreaper, 0, 0, 0);
+        test::expect(subreaper == 1, "its orphans are not given to the supervisor any more");
+        run.guardian.dismiss();
+        test::expect(has_ended(pid) && !run.guardian.is_there(), "it lives");
+        run.guardian.dismiss();
+        run.look_at_events();
+        test::expect(run.said.rest().empty(), "it has taken over");
+    });
+}
+
+TEST_CASE("a guardian that is nobody's child takes over when its supervisor has ended") {
+    test::Gate said;
+    with_us_as_adopter([&](pid_t) {
+        Guarded run;
+        std::swap(run.said, said);
+        run.start(Kin::nobodys);
+        test::expect(guardian() != none, "no guardian");
+        ::_exit(0);
+    });
+    CHECK(said.rest() == "took over");
+}
+
+TEST_CASE("a guardian that is nobody's child is replaced by a child, since there are others who may become orphans") {
+    with_us_as_adopter([](pid_t) {
+        Guarded run;
+        run.start(Kin::nobodys);
+        const pid_t before = guardian();
+        ::kill(before, SIGKILL);
+        test::expect(test::comes_true([&] { return has_ended(before); }), "it lives");
+        run.look_at_events();
+        const pid_t after = guardian();
+        test::expect(after != none && after != before, "it was not replaced");
+        test::expect(os::read_process(after)->parent == ::getpid(), "the new one is no child");
+        run.guardian.dismiss();
+        test::expect(!has_children_of_any_kind(), "a child is left");
+    });
+}
+
+TEST_CASE("where a process cannot be followed by its descriptor a guardian that is nobody's child is dismissed all the "
+          "same") {
+    with_us_as_adopter([](pid_t) {
+        test::refuse_system_call(SYS_pidfd_open, EPERM);
+        Guarded run;
+        run.start(Kin::nobodys);
+        const pid_t pid = guardian();
+        test::expect(pid != none, "no guardian");
+        run.guardian.dismiss();
+        test::expect(test::comes_true([&] { return has_ended(pid); }), "it lives");
+    });
 }

@@ -96,7 +96,7 @@ supervise::Survivors survivors_of(pid_t pid, std::uint64_t since) {
     return {.pid = pid, .boot_nanoseconds = since, .session = ::getsid(0), .mark = mark, .alone_in_group = false};
 }
 
-Pids members_of(const supervise::Survivors& survivors) {
+Pids members_of(supervise::Survivors& survivors) {
     Pids found;
     for (const os::ProcessInfo& process : survivors.members()) {
         found.push_back(process.pid);
@@ -104,6 +104,8 @@ Pids members_of(const supervise::Survivors& survivors) {
     std::ranges::sort(found);
     return found;
 }
+
+Pids members_of(supervise::Survivors&& survivors) { return members_of(survivors); }
 
 Pids sorted(Pids pids) {
     std::ranges::sort(pids);
@@ -154,14 +156,35 @@ TEST_CASE("what was there before the step began is none of its, whatever mark it
     CHECK(members_of(survivors_of(gone, then)) == Pids{later.pid()});
 }
 
-TEST_CASE("what has made a session of its own is left alone, the step excepted if that is its session") {
+TEST_CASE("what has made a session of its own is left alone") {
     const std::uint64_t before = os::boot_nanoseconds();
     const Process daemon(mark, os::Placement::own_session);
     CHECK(members_of(survivors_of(gone, before)).empty());
-    auto cleanup = survivors_of(daemon.pid(), os::boot_nanoseconds());
-    CHECK(members_of(cleanup).empty());
-    cleanup.session = daemon.pid();
-    CHECK(members_of(cleanup) == Pids{daemon.pid()});
+}
+
+TEST_CASE("a step that has made a session of its own is found all the same, and what it has started there") {
+    const Process step("sleep 1000 >&- & echo $!; echo ready; exec sleep 1000 >&-", no_mark,
+                       os::Placement::own_session);
+    auto survivors = survivors_of(step.pid(), start_of(step.pid()));
+    CHECK(members_of(survivors) == Pids{step.pid()}); // the session may be that of an earlier one
+    survivors.alone_in_group = true;
+    CHECK(members_of(survivors) == sorted({step.pid(), step.child()}));
+}
+
+TEST_CASE("who was found once is found until it is gone, when nothing else tells that it belongs to the step") {
+    const Process step("env -i sleep 1000 >&- & echo $!; echo ready; wait", no_mark, os::Placement::shared_group);
+    auto survivors = survivors_of(step.pid(), start_of(step.pid()));
+    REQUIRE(members_of(survivors) == sorted({step.pid(), step.child()}));
+    ::kill(step.pid(), SIGKILL);
+    REQUIRE(test::comes_true([&] { return os::read_process(step.pid())->ended; }));
+    CHECK(members_of(survivors) == Pids{step.child()});
+    CHECK(members_of(survivors) == Pids{step.child()});
+    ::kill(step.child(), SIGKILL);
+    REQUIRE(test::comes_true([&] {
+        const auto child = os::read_process(step.child());
+        return !child || child->ended;
+    }));
+    CHECK(members_of(survivors).empty());
 }
 
 TEST_CASE("who is in the group of a step belongs to it if nobody else could be there") {
@@ -205,7 +228,7 @@ TEST_CASE("a step that forks and ends while we look is not missed in its child")
 }
 
 TEST_CASE("nobody finds himself among the survivors of a step") {
-    const auto survivors = survivors_of(::getpid(), os::boot_nanoseconds());
+    auto survivors = survivors_of(::getpid(), os::boot_nanoseconds());
     CHECK(members_of(survivors).empty());
     test::Forked child([&] { test::expect(members_of(survivors) == Pids{::getppid()}, "the step is not found"); });
     CHECK(child.succeeded());

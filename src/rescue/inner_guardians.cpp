@@ -1,0 +1,94 @@
+#include "rescue/inner_guardians.hpp"
+
+#include "journal/leftover.hpp"
+#include "os/boot.hpp"
+#include "os/fd.hpp"
+
+#include <array>
+#include <fcntl.h>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+#include <variant>
+
+namespace finally_run::rescue {
+
+namespace {
+
+std::string link_target(const std::string& link) {
+    std::array<char, 4096> target{};
+    const ssize_t size = ::readlink(link.c_str(), target.data(), target.size());
+    return {target.data(), static_cast<std::size_t>(size > 0 ? size : 0)};
+}
+
+// The first record of the journal that this link of /proc leads to, if somebody holds its lock. By the link, since the
+// guardian that is about to end has removed the name.
+std::optional<journal::Opened> locked_journal(const std::string& link) {
+    const os::Fd fd(::open(link.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    struct stat info = {};
+    if (!fd || ::fstat(fd.get(), &info) < 0 || !S_ISREG(info.st_mode) || info.st_uid != ::geteuid() ||
+        ::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) {
+        return std::nullopt;
+    }
+    auto decoded = journal::decode(os::read_proc_file(link), 0);
+    auto* const opened = decoded.entries.empty() ? nullptr : std::get_if<journal::Opened>(&decoded.entries[0].record);
+    return opened != nullptr ? std::optional(std::move(*opened)) : std::nullopt;
+}
+
+std::optional<journal::Opened> guarded_by(const os::ProcessInfo& process) {
+    if (process.name != "finally-guard") {
+        return std::nullopt;
+    }
+    for (const int fd : os::open_descriptors(process.pid)) {
+        const std::string link = os::proc_path(process.pid, "fd/" + std::to_string(fd));
+        const std::string target = link_target(link);
+        std::string_view path = target;
+        constexpr std::string_view removed = " (deleted)";
+        path.remove_suffix(path.ends_with(removed) ? removed.size() : 0);
+        if (!path.ends_with(".journal")) {
+            continue;
+        }
+        if (auto opened = locked_journal(link)) {
+            return opened;
+        }
+    }
+    return std::nullopt;
+}
+
+// Whether the run around it, or one further out, is the one with this journal.
+bool is_inside(std::string outer, const std::filesystem::path& journal) {
+    constexpr int deep_enough = 32;
+    for (int depth = 0; depth < deep_enough && !outer.empty(); ++depth) {
+        if (outer == journal.native()) {
+            return true;
+        }
+        const auto state = journal::read_state(outer);
+        outer = state ? state->opened.outer : "";
+    }
+    return false;
+}
+
+} // namespace
+
+bool is_guardian(const os::ProcessInfo& process) { return guarded_by(process).has_value(); }
+
+std::vector<os::ProcessInfo> guardians_at_work(const std::filesystem::path& journal) {
+    std::vector<os::ProcessInfo> found;
+    for (const os::ProcessInfo& process : os::all_processes()) {
+        if (process.pid == ::getpid()) {
+            continue;
+        }
+        const auto opened = guarded_by(process);
+        if (opened && is_inside(opened->outer, journal) && opened->pid_namespace == os::pid_namespace() &&
+            !os::still_runs(opened->supervisor.pid, opened->supervisor.boot_nanoseconds)) {
+            found.push_back(process);
+        }
+    }
+    return found;
+}
+
+} // namespace finally_run::rescue

@@ -1,0 +1,30 @@
+// What a person may want to be told while a command, or what is left of it, is ended.
+#pragma once
+
+#include "os/process.hpp"
+#include "text/duration.hpp"
+
+#include <functional>
+
+namespace finally_run::supervise {
+
+struct Notice {
+    enum class What {
+        time_limit,  // of the command: the stop signal was sent, or not
+        caller_gone, // the same
+        grace_over,  // the same for SIGKILL
+        killed,      // `process` outlived the grace period and was sent SIGKILL
+        refused,     // `process` cannot be signalled: `error`. Its end is waited for.
+        unseen,      // there is no /proc: only the step itself and its process group can be ended
+        awaited,     // `process` has been waited for `so_far`
+    };
+    What what;
+    bool sent = true;
+    os::ProcessInfo process = {};
+    int error = 0;
+    text::Duration so_far = {};
+};
+
+using Notify = std::function<void(const Notice&)>;
+
+} // namespace finally_run::supervise

@@ -1,0 +1,76 @@
+// A run inside a run: its cleanups come first, whoever runs them.
+#include "guard.hpp"
+
+#include <csignal>
+
+namespace finally_run::e2e {
+namespace {
+
+constexpr const char* inner_cleanup = "echo begun >>log; read x <fifo; echo inner >>log";
+constexpr const char* outer_cleanup = "echo outer >>log";
+
+// An inner run whose supervisor is killed, and that ends once its guardian is at work.
+std::string killed_inside() {
+    return "finally-run -c '" + std::string(inner_cleanup) +
+           "' -- sh -c 'echo $PPID >pid; exec helper pause' >/dev/null & until test -s pid; do sleep .01; done; "
+           "kill -9 $(cat pid); until test -s log; do sleep .01; done";
+}
+
+TEST_CASE("an outer run that kills an inner one cleans up after the guardian of that") {
+    make_fifo(work("fifo"));
+    auto process = Run({"--grace", ".1", "-c", outer_cleanup, "--", "finally-run", "--grace", "0", "-c", inner_cleanup,
+                        "--", "helper", "ignore", "TERM"})
+                       .start();
+    process.wait_for_line("READY");
+    process.signal(SIGTERM);
+    wait_for_log("begun");
+    release(work("fifo"));
+    CHECK(process.finish().signal == SIGTERM);
+    CHECK(log_text() == "begun\ninner\nouter\n");
+    CHECK(leftovers().empty());
+}
+
+TEST_CASE("an inner run whose guardian cleans up is waited for when the command has ended by itself") {
+    make_fifo(work("fifo"));
+    for (const char* orphans : {"leave", "wait", "kill"}) {
+        CAPTURE(std::string(orphans));
+        auto process =
+            Run({"--orphans", orphans, "--grace", ".1", "-c", outer_cleanup, "--", "sh", "-c", killed_inside()})
+                .start();
+        wait_for_log("begun");
+        const pid_t inner = pid_in("pid");
+        wait_for_end(inner);
+        release(work("fifo"));
+        CHECK(process.finish().status == 0);
+        CHECK(log_text() == "begun\ninner\nouter\n");
+        fs::remove(work("log"));
+        fs::remove(work("pid"));
+    }
+    CHECK(leftovers().empty());
+}
+
+TEST_CASE("the guardian of an outer run cleans up after that of an inner one") {
+    make_fifo(work("fifo"));
+    auto process = Run({"--grace", ".1", "-c", outer_cleanup, "--", "finally-run", "--grace", "0", "-c", inner_cleanup,
+                        "--", "helper", "ignore", "TERM"})
+                       .start();
+    process.wait_for_line("READY");
+    const pid_t guardian = guardian_of(process.pid());
+    process.signal(SIGKILL);
+    wait_for_log("begun");
+    release(work("fifo"));
+    wait_for_end(guardian);
+    CHECK(log_text() == "begun\ninner\nouter\n");
+}
+
+TEST_CASE("a process with the name of a guardian is one like any other") {
+    fs::create_symlink(FINALLY_RUN_HELPER, work("finally-guard"));
+    const auto outcome = Run({"--orphans", "kill", "--grace", ".1", "-c", "kill -0 $(cat pid) 2>&1; true", "--", "sh",
+                              "-c", "./finally-guard orphan pid TERM"})
+                             .run();
+    CHECK(outcome.status == 0);
+    CHECK_FALSE(alive(pid_in("pid")));
+}
+
+} // namespace
+} // namespace finally_run::e2e
