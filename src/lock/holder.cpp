@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <dirent.h>
+#include <fcntl.h>
 #include <memory>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -16,21 +18,31 @@ namespace finally_run::lock {
 
 namespace {
 
+// Some file systems, like btrfs, have one device number for stat(2) and another for the kernel's lists.
+bool is_at(const std::string& path, dev_t device, ino_t inode) {
+    struct statx info = {};
+    // What is known without asking a server: one that does not answer must not keep us.
+    return ::statx(AT_FDCWD, path.c_str(), AT_STATX_DONT_SYNC, STATX_INO, &info) == 0 && info.stx_ino == inode &&
+           ::makedev(info.stx_dev_major, info.stx_dev_minor) == device;
+}
+
 // Whether a descriptor of the process is the one that owns a lock on the file: fdinfo has a "lock:" line for it
-// (proc(5)), whoever took it and whichever device number the file system gives to /proc/locks.
+// (proc(5)), whoever took it. To read that asks no file system; stat(2) of the descriptor would, and wait for as long
+// as a hung one lets it. It is left for the few with a lock on a file of that number.
 bool holds(pid_t pid, dev_t device, ino_t inode) {
-    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(os::proc_path(pid, "fd").c_str()), ::closedir);
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(os::proc_path(pid, "fdinfo").c_str()), ::closedir);
     if (!directory) {
         return false;
     }
+    const std::string number = std::string(":").append(std::to_string(inode)).append(" ");
     while (const dirent* const entry = ::readdir(directory.get())) {
-        struct stat info = {};
-        const std::string link = os::proc_path(pid, "fd/").append(entry->d_name);
-        if (::stat(link.c_str(), &info) < 0 || info.st_dev != device || info.st_ino != inode) {
+        const std::string text = os::read_proc_file(os::proc_path(pid, "fdinfo/").append(entry->d_name));
+        const auto lock = text.find("FLOCK");
+        if (lock == std::string::npos || text.find(number, lock) == std::string::npos) {
             continue;
         }
-        const std::string text = os::read_proc_file(os::proc_path(pid, "fdinfo/").append(entry->d_name));
-        if (text.find("FLOCK") != std::string::npos) {
+        if (owner_in_locks(text, device, inode) != 0 ||
+            is_at(os::proc_path(pid, "fd/").append(entry->d_name), device, inode)) {
             return true;
         }
     }
@@ -47,12 +59,14 @@ pid_t search_holder(dev_t device, ino_t inode) {
     return 0;
 }
 
+// From the time of the boot in /proc/stat, so that all who ask are told the same second: two clocks that are read one
+// after the other would differ.
 std::chrono::system_clock::time_point wall_time(unsigned long long start_ticks) {
-    timespec boot = {};
-    ::clock_gettime(CLOCK_BOOTTIME, &boot);
-    const auto uptime = std::chrono::seconds(boot.tv_sec);
-    const auto started = std::chrono::seconds(start_ticks / static_cast<unsigned long long>(::sysconf(_SC_CLK_TCK)));
-    return std::chrono::system_clock::now() - (uptime - started);
+    const std::string text = os::read_proc_file("/proc/stat");
+    const auto at = text.find("\nbtime ");
+    const std::time_t boot = at == std::string::npos ? 0 : std::strtoll(text.c_str() + at + 7, nullptr, 10);
+    return std::chrono::system_clock::from_time_t(boot) +
+           std::chrono::seconds(start_ticks / static_cast<unsigned long long>(::sysconf(_SC_CLK_TCK)));
 }
 
 Holder describe(const os::ProcessInfo& process) {
@@ -67,12 +81,16 @@ Holder describe(const os::ProcessInfo& process) {
 } // namespace
 
 pid_t owner_in_locks(std::string_view locks, dev_t device, ino_t inode) {
-    // "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"; a waiting one has "->" behind the number.
+    // "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"; a waiting one has "->" behind the number. A line of fdinfo
+    // begins with "lock:".
     const std::string tail = std::string(":").append(std::to_string(inode)).append(" ");
     for (auto at = locks.find(tail); at != std::string_view::npos; at = locks.find(tail, at + 1)) {
         const auto before = locks.rfind('\n', at);
         const auto begin = before == std::string_view::npos ? 0 : before + 1;
-        const std::string line(locks.substr(begin, at + tail.size() - begin));
+        std::string line(locks.substr(begin, at + tail.size() - begin));
+        if (line.starts_with("lock:")) {
+            line.erase(0, 5);
+        }
         int pid = 0;
         unsigned major_number = 0;
         unsigned minor_number = 0;

@@ -63,6 +63,12 @@ DefaultAction default_action(int signal) {
     }
 }
 
+Signal signal_of(const signalfd_siginfo& info) {
+    // A positive code comes from the kernel, which has other uses for the place of the pid.
+    const pid_t sender = info.ssi_code <= 0 ? static_cast<pid_t>(info.ssi_pid) : 0;
+    return {static_cast<int>(info.ssi_signo), info.ssi_code == SI_KERNEL, sender};
+}
+
 Signals::Signals() {
     const sigset_t all = all_signals();
     ::sigprocmask(SIG_SETMASK, &all, &m_inherited.mask);
@@ -93,7 +99,9 @@ std::optional<Signal> Signals::next() {
         if ((number == SIGPIPE || number == SIGXFSZ) && static_cast<pid_t>(info.ssi_pid) == ::getpid()) {
             continue;
         }
-        return Signal{number, child_changed || info.ssi_code == SI_KERNEL};
+        Signal signal = signal_of(info);
+        signal.from_kernel = signal.from_kernel || child_changed;
+        return signal;
     }
     return std::nullopt;
 }

@@ -9,6 +9,8 @@
 #include <span>
 #include <sys/types.h>
 
+struct signalfd_siginfo;
+
 namespace finally_run::os {
 
 // A mask and the set of ignored signals, as execve(2) hands them down. Whatever is not ignored is at its default: a
@@ -24,7 +26,11 @@ struct SignalState {
 struct Signal {
     int number;
     bool from_kernel; // SI_KERNEL: typed at the terminal or sent by its driver; else kill(2) and its like
+    pid_t sender = 0; // of kill(2); 0 if it is in another pid namespace
 };
+
+// What a signalfd(2) has handed out.
+[[nodiscard]] Signal signal_of(const signalfd_siginfo& info);
 
 // What a signal does to a program that takes no measures: signal(7).
 enum class DefaultAction { ignore, stop, end };

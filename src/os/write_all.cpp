@@ -1,8 +1,13 @@
 #include "os/write_all.hpp"
 
+#include "os/fd.hpp"
+
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
+#include <cstdio>
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -30,24 +35,46 @@ int wait_for_room(int descriptor, Clock::time_point deadline) {
     }
 }
 
+// A terminal that nobody reads takes a byte where it polls as writable, and lets a longer write wait for ever.
+// O_NONBLOCK on the descriptor would hold for all who share it, so the terminal is opened anew. Empty where that cannot
+// be had: after su(1) it is another user's.
+Fd anew(int terminal) {
+    std::array<char, 40> path{};
+    std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", terminal);
+    return Fd(open(path.data(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+}
+
 } // namespace
 
 int write_all(int descriptor, std::string_view bytes, std::chrono::milliseconds patience) noexcept {
     if (descriptor < 0) {
         return EBADF; // poll(2) would pass over it in silence
     }
+    // A pipe that polls as writable has room for PIPE_BUF bytes, so that even a blocking write returns.
+    std::size_t most = PIPE_BUF;
+    Fd terminal;
+    if (isatty(descriptor) == 1) {
+        terminal = anew(descriptor);
+        descriptor = terminal ? terminal.get() : descriptor;
+        most = terminal ? most : 1;
+    }
     auto deadline = Clock::now() + patience;
     while (!bytes.empty()) {
-        // A pipe that polls as writable has room for PIPE_BUF bytes, so that even a blocking write returns.
         if (const int error = wait_for_room(descriptor, deadline); error != 0) {
             return error;
         }
-        const ssize_t written = write(descriptor, bytes.data(), std::min<std::size_t>(bytes.size(), PIPE_BUF));
+        const ssize_t written = write(descriptor, bytes.data(), std::min(bytes.size(), most));
         if (written > 0) {
             bytes.remove_prefix(static_cast<std::size_t>(written));
             deadline = Clock::now() + patience;
-        } else if (written < 0 && errno != EINTR && (errno != EAGAIN || Clock::now() >= deadline)) {
-            return errno == EAGAIN ? ETIMEDOUT : errno;
+        } else if (written < 0 && errno != EINTR) {
+            if (errno != EAGAIN) {
+                return errno;
+            }
+            if (Clock::now() >= deadline) {
+                return ETIMEDOUT;
+            }
+            poll(nullptr, 0, 1); // a terminal that polls as writable may have no room all the same
         }
     }
     return 0;

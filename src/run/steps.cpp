@@ -25,9 +25,10 @@ int status_of(const os::SpawnResult& result) {
 } // namespace
 
 Steps::Steps(const plan::Plan& plan, bool shares_group, cleanup::Stack& stack, cleanup::Output& output,
-             os::Environment& environment, os::Events& events, report::Narrator& narrator)
+             os::Environment& environment, os::Events& events, supervise::Sentinel* sentinel,
+             report::Narrator& narrator)
     : m_plan(plan), m_placement(shares_group ? os::Placement::shared_group : os::Placement::own_group), m_stack(stack),
-      m_output(output), m_environment(environment), m_events(events), m_narrator(narrator) {}
+      m_output(output), m_environment(environment), m_events(events), m_sentinel(sentinel), m_narrator(narrator) {}
 
 plan::RunEnd Steps::run() {
     plan::RunEnd end = run_steps();
@@ -98,7 +99,7 @@ Steps::supervise(journal::Started::What what, os::SpawnRequest request, text::Li
                                    orphans,
                                    m_plan.rewrites,
                                    {rescue::is_guardian, [this] { return rescue::guardians_at_work(m_stack.file().path()); }}};
-    auto result = supervise::supervise(request, limits, m_events,
+    auto result = supervise::supervise(request, limits, m_events, m_sentinel,
                                        [&](const supervise::Notice& notice) { m_narrator.noticed(notice); });
     m_stack.check_child();
     // Without a process, memory or descriptor to be had nothing has happened; a missing program is a step that failed.

@@ -19,8 +19,9 @@ namespace finally_run::run {
 class Steps {
 public:
     // All are borrowed. `shares_group`: there is a terminal, and the command is to stay in our process group.
+    // `sentinel` may be null.
     Steps(const plan::Plan& plan, bool shares_group, cleanup::Stack& stack, cleanup::Output& output,
-          os::Environment& environment, os::Events& events, report::Narrator& narrator);
+          os::Environment& environment, os::Events& events, supervise::Sentinel* sentinel, report::Narrator& narrator);
 
     // Registers the cleanups and runs the setups in their order, then the command; stops at the first failure and at a
     // request to stop. What was registered by then is on the stack, whatever is returned or thrown.
@@ -41,6 +42,7 @@ private:
     cleanup::Output& m_output;
     os::Environment& m_environment;
     os::Events& m_events;
+    supervise::Sentinel* m_sentinel;
     report::Narrator& m_narrator;
     bool m_begun = false;
 };

@@ -11,9 +11,11 @@
 #include "run/first_record.hpp"
 #include "run/steps.hpp"
 #include "run/third_interrupt.hpp"
+#include "supervise/sentinel.hpp"
 
 #include <csignal>
 #include <exception>
+#include <optional>
 #include <sys/prctl.h>
 #include <unistd.h>
 #include <utility>
@@ -41,8 +43,8 @@ plan::RunEnd run_program(Steps& program, cleanup::Stack& stack, report::Narrator
 Supervisor::Supervisor(const plan::Plan& plan, const os::MainArgs& main_args, const std::string& run_id,
                        const journal::Runs& runs, const lock::Held& locks, os::Environment& environment,
                        os::Events& events, report::Narrator& narrator)
-    : m_plan(plan), m_locks(locks), m_environment(environment), m_events(events), m_narrator(narrator),
-      m_shares_group(os::has_controlling_terminal()), m_output(runs.log_of(run_id)),
+    : m_plan(plan), m_main_args(main_args), m_locks(locks), m_environment(environment), m_events(events),
+      m_narrator(narrator), m_shares_group(os::has_controlling_terminal()), m_output(runs.log_of(run_id)),
       m_stack(start_journal(run_id, runs, main_args)),
       m_guardian(
           run_id, main_args, events, [this] { return settle_guardian(); }, [this] { finish_as_guardian(); }) {
@@ -123,6 +125,19 @@ std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {
     return cleanup::run_to_end(m_stack, end.ending.result, settings, m_output, m_events, observer);
 }
 
+plan::RunEnd Supervisor::run_steps() {
+    // Elsewhere nobody is known to signal more than one process, and it would cost a fork(2).
+    std::optional<supervise::Sentinel> sentinel;
+    if (m_shares_group || os::in_ci()) {
+        using Place = supervise::Sentinel::Place;
+        sentinel.emplace(m_shares_group ? Place::our_group : Place::own_group, m_stack.read_state().opened.run_id,
+                         m_main_args);
+    }
+    Steps program(m_plan, m_shares_group, m_stack, m_output, m_environment, m_events, sentinel ? &*sentinel : nullptr,
+                  m_narrator);
+    return run_program(program, m_stack, m_narrator);
+}
+
 plan::ExitStatus Supervisor::run() {
     const auto kin = os::orphans_are_reaped() ? Guardian::Kin::nobodys : Guardian::Kin::child;
     m_guardian.start(kin, [this](std::string_view reason) {
@@ -134,8 +149,7 @@ plan::ExitStatus Supervisor::run() {
         m_guardian.dismiss();
         throw;
     }
-    Steps program(m_plan, m_shares_group, m_stack, m_output, m_environment, m_events, m_narrator);
-    const plan::RunEnd end = run_program(program, m_stack, m_narrator);
+    const plan::RunEnd end = run_steps();
     const std::size_t failed = run_cleanups(end);
     // From here on there is nothing to take over. The guardian's end takes 0.1 ms and more, for which neither the rest
     // nor the next holder of the locks has to wait.

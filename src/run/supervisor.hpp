@@ -33,10 +33,12 @@ private:
                                  const os::MainArgs& main_args) const;
     std::vector<int> settle_guardian();
     void finish_as_guardian();
+    plan::RunEnd run_steps();
     std::size_t run_cleanups(const plan::RunEnd& end);
     void hand_over(const cleanup::Cleanup& cleanup);
 
     const plan::Plan& m_plan;
+    os::MainArgs m_main_args;
     const lock::Held& m_locks;
     os::Environment& m_environment;
     os::Events& m_events;

@@ -42,12 +42,12 @@ Reaction Policy::stop(StopCause cause, int signal) {
     return reaction;
 }
 
-Reaction Policy::on_signal(const os::Signal& signal, bool in_our_group) {
-    // What is typed at the terminal has reached the command as it is.
-    const bool reached = in_our_group && came_from_terminal(signal);
+Reaction Policy::on_signal(const os::Signal& signal, bool in_our_group, Told told) {
+    // What others have told the command has reached it as it is.
+    const bool reached = told != Told::us || (in_our_group && came_from_terminal(signal));
     const int number = reached ? signal.number : plan::passed_on_as(m_rewrites, signal.number);
     if (number == signal.number) {
-        return react_to(signal, in_our_group);
+        return react_to(signal, in_our_group, told);
     }
     if (number == 0) {
         return {};
@@ -60,31 +60,41 @@ Reaction Policy::on_signal(const os::Signal& signal, bool in_our_group) {
     os::Signal rewritten = signal;
     rewritten.number = number;
     rewritten.from_kernel = false;
-    return react_to(rewritten, in_our_group);
+    return react_to(rewritten, in_our_group, told);
 }
 
-Reaction Policy::react_to(const os::Signal& signal, bool in_our_group) {
-    const bool from_terminal = in_our_group && came_from_terminal(signal);
+Reaction Policy::react_to(const os::Signal& signal, bool in_our_group, Told told) {
+    const bool group_told = told == Told::everybody || (in_our_group && came_from_terminal(signal));
+    const bool reached = group_told || told == Told::sender;
     switch (signal.number) {
-    case SIGHUP: {
-        Reaction reaction = stop(StopCause::signal, SIGHUP);
+    case SIGHUP:
+    case SIGTERM: {
+        const int told_before = m_told;
+        Reaction reaction = stop(StopCause::signal, signal.number);
+        if (reached) {
+            reaction.send = 0;
+            m_told = group_told ? signal.number : told_before;
+            return reaction;
+        }
         // A hang-up. The kernel would tell the whole foreground group when its leader dies; this one lives on.
-        reaction.to_group = m_leads_session && signal.from_kernel && in_our_group;
+        reaction.to_group = signal.number == SIGHUP && m_leads_session && signal.from_kernel && in_our_group;
         if (reaction.to_group) {
             m_told = SIGHUP;
         }
         return reaction;
     }
-    case SIGTERM:
-        return stop(StopCause::signal, SIGTERM);
     case SIGINT:
     case SIGQUIT:
         m_interrupt = signal.number;
-        if (from_terminal || !m_shares_group) {
+        if (group_told || (!reached && !m_shares_group)) {
             m_told = signal.number;
         }
-        return {.send = from_terminal ? 0 : signal.number, .then_continue = !from_terminal && m_command_stopped};
+        return {.send = reached ? 0 : signal.number, .then_continue = !reached && m_command_stopped};
     case SIGCONT:
+        if (reached) {
+            m_self_continued = false;
+            return {};
+        }
         // A shell continues the whole group. One more SIGCONT from us might come after the next Ctrl+Z, and undo it.
         if (std::exchange(m_self_continued, false) && m_shares_group && !m_command_stopped) {
             return {};
@@ -97,15 +107,15 @@ Reaction Policy::react_to(const os::Signal& signal, bool in_our_group) {
         // We stop when the command has: a shell that saw us stop first would share the terminal's input with it.
         m_stop_with_command = !m_shares_group && !m_command_stopped;
         if (stopping()) {
-            return {.send = from_terminal ? 0 : signal.number}; // the grace period goes on
+            return {.send = reached ? 0 : signal.number}; // the grace period goes on
         }
         if (!m_shares_group) {
-            return {.send = signal.number, .stop_self = m_command_stopped ? SIGSTOP : 0};
+            return {.send = reached ? 0 : signal.number, .stop_self = m_command_stopped ? SIGSTOP : 0};
         }
-        return {.send = from_terminal ? 0 : signal.number,
+        return {.send = reached ? 0 : signal.number,
                 .stop_self = std::exchange(m_stop_not_followed, false) ? signal.number : 0};
     default:
-        return {.send = from_terminal ? 0 : signal.number};
+        return {.send = reached ? 0 : signal.number};
     }
 }
 

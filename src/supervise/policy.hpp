@@ -5,6 +5,7 @@
 #include "os/wait_status.hpp"
 #include "plan/result.hpp"
 #include "plan/rewrite.hpp"
+#include "supervise/deliveries.hpp"
 
 #include <span>
 
@@ -32,7 +33,7 @@ public:
           m_rewrites(rewrites) {}
 
     // `in_our_group`: whether the command still is; some programs, like timeout(1), make a group of their own.
-    [[nodiscard]] Reaction on_signal(const os::Signal& signal, bool in_our_group);
+    [[nodiscard]] Reaction on_signal(const os::Signal& signal, bool in_our_group, Told told = Told::us);
     [[nodiscard]] Reaction on_time_limit();
     [[nodiscard]] Reaction on_caller_gone();
     [[nodiscard]] Reaction on_grace_over() const;
@@ -49,14 +50,14 @@ public:
     // The signal that told the run to end, one that the command survived included; 0: none.
     [[nodiscard]] int stop_request() const { return stopping() ? m_cause_signal : m_interrupt; }
     [[nodiscard]] bool stopping() const { return m_cause != StopCause::none; }
-    // The signal that the command's process group has been told to stop with; 0: none.
+    // The signal that the command's process group has been told to stop with, by us or by its sender; 0: none.
     [[nodiscard]] int told() const { return m_told; }
     // What stops whoever is left after the command and was not told yet.
     [[nodiscard]] int leftover_signal() const;
 
 private:
     [[nodiscard]] Reaction stop(StopCause cause, int signal);
-    [[nodiscard]] Reaction react_to(const os::Signal& signal, bool in_our_group);
+    [[nodiscard]] Reaction react_to(const os::Signal& signal, bool in_our_group, Told told);
 
     bool m_shares_group;
     int m_stop_signal;

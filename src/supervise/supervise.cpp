@@ -20,10 +20,10 @@ namespace {
 class Supervision {
 public:
     Supervision(pid_t command, bool shares_group, const Family& family, Aftermath& aftermath, const Limits& limits,
-                os::Events& events, const Notify& notify)
+                os::Events& events, Sentinel* sentinel, const sigset_t& unborn, const Notify& notify)
         : m_target(shares_group ? command : -command), m_command(command), m_family(family), m_aftermath(aftermath),
-          m_limits(limits), m_events(events), m_notify(notify),
-          m_policy(shares_group, limits.stop_signal, ::getsid(0) == ::getpid(), limits.rewrites),
+          m_limits(limits), m_events(events), m_sentinel(sentinel), m_notify(notify),
+          m_policy(shares_group, limits.stop_signal, ::getsid(0) == ::getpid(), limits.rewrites), m_unborn(unborn),
           m_time_limit(os::deadline_after(limits.timeout)) {}
 
     os::WaitStatus wait_for_end();
@@ -35,6 +35,8 @@ private:
     void handle_deadlines();
     void say_refused();
     void remind();
+    Told told(const os::Signal& signal);
+    [[nodiscard]] bool from_command(pid_t sender) const;
     // `follow`: what a stop of the command asks of us.
     std::optional<os::WaitStatus> collect(Reaction& follow);
     void carry_out(const Reaction& reaction);
@@ -49,8 +51,10 @@ private:
     Aftermath& m_aftermath;
     const Limits& m_limits;
     os::Events& m_events;
+    Sentinel* m_sentinel;
     const Notify& m_notify;
     Policy m_policy;
+    sigset_t m_unborn; // these were sent before the command was there to be told
     os::Deadline m_time_limit;
     os::Deadline m_grace_end; // once grace has begun; nullopt also if it never ends
     bool m_killed = false;
@@ -132,6 +136,36 @@ void Supervision::remind() {
     }
 }
 
+// Whether the sender is in the command's own group; where that is ours, whether it is of the command's making.
+bool Supervision::from_command(pid_t sender) const {
+    const pid_t group = sender > 0 ? ::getpgid(sender) : -1;
+    if (group < 0 || group != ::getpgid(m_command)) {
+        return false;
+    }
+    if (group != ::getpgrp()) {
+        return true;
+    }
+    auto process = os::read_process(sender);
+    while (process && process->pid != m_command && process->parent > 0 && process->parent != ::getpid()) {
+        process = os::read_process(process->parent);
+    }
+    return process && process->pid == m_command;
+}
+
+Told Supervision::told(const os::Signal& signal) {
+    const bool unborn = ::sigismember(&m_unborn, signal.number) == 1;
+    ::sigdelset(&m_unborn, signal.number);
+    // What is typed goes to the group, as the policy knows; of a hang-up the kernel tells the leader or all.
+    if (signal.from_kernel && signal.number != SIGHUP) {
+        return Told::us;
+    }
+    const bool in_reach = m_target < 0 || ::getpgid(m_command) == ::getpgrp();
+    if (m_sentinel != nullptr && in_reach && m_sentinel->was_told_too(signal) && !unborn) {
+        return Told::everybody;
+    }
+    return from_command(signal.sender) ? Told::sender : Told::us;
+}
+
 std::optional<os::WaitStatus> Supervision::collect(Reaction& follow) {
     while (const auto change = os::next_change(m_command)) {
         if (change->si_code == CLD_STOPPED) {
@@ -163,18 +197,20 @@ void Supervision::handle_deadlines() {
 
 os::WaitStatus Supervision::wait_for_end() {
     for (;;) {
-        const os::Event event = m_events.wait(os::earliest(
-            {m_time_limit, m_killed ? std::nullopt : m_grace_end, m_long_wait ? m_long_wait->next() : std::nullopt}));
+        const os::Event event = m_events.wait(os::earliest({m_time_limit, m_killed ? std::nullopt : m_grace_end,
+                                                            m_long_wait ? m_long_wait->next() : std::nullopt}),
+                                              m_sentinel != nullptr ? m_sentinel->fd() : -1);
         if (const auto* const signal = std::get_if<os::Signal>(&event)) {
             // A lower number is handed out before SIGCHLD: whether the command is stopped, or over, must be known all
             // the same. Not for the signals of job control: sent on after a stop and a resumption, they would
             // stop the command again.
             const bool job_control = os::default_action(signal->number) == os::DefaultAction::stop;
+            const bool child_changed = signal->number == SIGCHLD && signal->from_kernel;
+            const Told who = child_changed ? Told::us : told(*signal); // takes a moment: first of all
             const bool in_our_group = m_target > 0 && ::getpgid(m_command) == ::getpgrp();
             Reaction follow;
             const auto status = job_control ? std::nullopt : collect(follow);
-            const bool child_changed = signal->number == SIGCHLD && signal->from_kernel;
-            const Reaction reaction = child_changed ? Reaction{} : m_policy.on_signal(*signal, in_our_group);
+            const Reaction reaction = child_changed ? Reaction{} : m_policy.on_signal(*signal, in_our_group, who);
             if (status) {
                 // Its pid may be somebody else's already: no signal. But what it leaves behind has its grace.
                 if (reaction.start_grace) {
@@ -191,6 +227,8 @@ os::WaitStatus Supervision::wait_for_end() {
             if (!m_policy.stopping()) {
                 carry_out(m_policy.on_caller_gone(), Notice::What::caller_gone);
             }
+        } else if (std::holds_alternative<os::Readable>(event)) {
+            m_sentinel->listen();
         }
         handle_deadlines();
     }
@@ -199,8 +237,10 @@ os::WaitStatus Supervision::wait_for_end() {
 } // namespace
 
 std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, const Limits& limits,
-                                               os::Events& events, const Notify& notify) {
+                                               os::Events& events, Sentinel* sentinel, const Notify& notify) {
     const Family family;
+    sigset_t unborn;
+    ::sigpending(&unborn);
     const os::SpawnResult spawned = os::spawn(request);
     if (!spawned.started()) {
         return NotStarted{spawned};
@@ -225,7 +265,7 @@ std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, 
                                      told_meanwhile = signal;
                                      return may_give_up;
                                  }});
-    Supervision supervision(spawned.pid, shares_group, family, aftermath, limits, events, notify);
+    Supervision supervision(spawned.pid, shares_group, family, aftermath, limits, events, sentinel, unborn, notify);
     const os::WaitStatus status = supervision.wait_for_end();
     const Policy& policy = supervision.policy();
 

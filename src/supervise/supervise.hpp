@@ -7,6 +7,7 @@
 #include "plan/plan.hpp"
 #include "plan/result.hpp"
 #include "supervise/notice.hpp"
+#include "supervise/sentinel.hpp"
 
 #include <functional>
 #include <span>
@@ -43,8 +44,10 @@ struct NotStarted {
 
 // Passes signals on, keeps the limits, and returns when the program has ended and, if it was stopped, its descendants
 // of our session too, and whoever finishes a run inside this one; orphans are dealt with as `limits` says.
-// `request.placement` decides whether the terminal reaches it.
+// `request.placement` decides whether the terminal reaches it. `sentinel`: null where nobody is expected to signal more
+// than us.
 [[nodiscard]] std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, const Limits& limits,
-                                                             os::Events& events, const Notify& notify);
+                                                             os::Events& events, Sentinel* sentinel,
+                                                             const Notify& notify);
 
 } // namespace finally_run::supervise

@@ -46,6 +46,45 @@ TEST_CASE("the hang-up of a terminal whose session we lead goes to the whole gro
     CHECK_FALSE(Policy(terminal, SIGTERM, leader).on_signal(typed(SIGINT), terminal).to_group);
 }
 
+TEST_CASE("what was sent to everybody, or by the command's own group, is not sent on, and stops all the same") {
+    using supervise::Told;
+    for (const bool place : {terminal, no_terminal}) {
+        for (const Told told : {Told::everybody, Told::sender}) {
+            Policy policy(place, SIGTERM);
+            for (const int number : {SIGUSR1, SIGCONT, SIGTSTP, SIGINT, SIGQUIT, SIGTERM, SIGHUP}) {
+                CAPTURE(number);
+                CHECK(policy.on_signal(sent(number), place, told).send == 0);
+            }
+            CHECK(policy.stopping());
+        }
+    }
+    CHECK(Policy(terminal, SIGTERM).on_signal(sent(SIGTERM), terminal, Told::everybody).start_grace);
+}
+
+TEST_CASE("who was sent the stop signal by others than us was told") {
+    using supervise::Told;
+    for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM}) {
+        CAPTURE(number);
+        Policy everybody(terminal, SIGTERM);
+        static_cast<void>(everybody.on_signal(sent(number), terminal, Told::everybody));
+        CHECK(everybody.told() == number);
+        Policy us(terminal, SIGTERM);
+        static_cast<void>(us.on_signal(sent(number), terminal, Told::us));
+        CHECK(us.told() == 0);
+        Policy sender(no_terminal, SIGTERM);
+        static_cast<void>(sender.on_signal(sent(number), no_terminal, Told::sender));
+        CHECK(sender.told() == 0);
+    }
+}
+
+TEST_CASE("a hang-up of which the kernel told the whole group is sent to nobody") {
+    Policy policy(terminal, SIGTERM, true);
+    const Reaction reaction = policy.on_signal(typed(SIGHUP), terminal, supervise::Told::everybody);
+    CHECK(reaction.send == 0);
+    CHECK_FALSE(reaction.to_group);
+    CHECK(reaction.start_grace);
+}
+
 TEST_CASE("a command in a group of its own gets everything through us") {
     Policy policy(no_terminal, SIGTERM);
     CHECK(policy.on_signal(typed(SIGINT), no_terminal).send == SIGINT);
