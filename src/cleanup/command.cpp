@@ -3,12 +3,14 @@
 #include "os/error.hpp"
 #include "os/process.hpp"
 #include "os/shell_words.hpp"
+#include "os/terminal.hpp"
 #include "supervise/aftermath.hpp"
 #include "text/signal_name.hpp"
 
 #include <csignal>
 #include <cstdlib>
 #include <unistd.h>
+#include <unordered_set>
 #include <utility>
 
 namespace finally_run::cleanup {
@@ -17,27 +19,55 @@ namespace {
 
 // For processes that end a moment after the one that started them, like the last part of `>(tee log)`.
 constexpr auto settling_time = std::chrono::milliseconds(200);
+// While a cleanup is in the foreground.
+constexpr auto look_for_stopped = std::chrono::milliseconds(100);
 
-std::vector<os::ProcessInfo> members_of(pid_t session) {
-    std::vector<os::ProcessInfo> members;
-    if (os::has_children()) {
+// The processes of a cleanup.
+class Members {
+public:
+    explicit Members(bool in_our_session) : m_in_our_session(in_our_session) {
+        if (in_our_session && os::has_children()) {
+            m_strangers = os::descendants(::getpid());
+        }
+    }
+
+    // In a session of its own all that are there. In ours it is in a group of its own, and so is whatever it puts in
+    // another group: they are those whose group is neither ours nor that of somebody who was there before.
+    [[nodiscard]] std::vector<os::ProcessInfo> of(pid_t cleanup) const {
+        std::vector<os::ProcessInfo> members;
+        if (!os::has_children()) {
+            return members;
+        }
+        const pid_t session = m_in_our_session ? ::getsid(0) : cleanup;
+        std::unordered_set<pid_t> groups{::getpgrp()};
+        std::unordered_set<pid_t> parents;
+        for (const os::ProcessInfo& stranger : m_strangers) {
+            groups.insert(stranger.group);
+            parents.insert(stranger.pid);
+        }
         for (os::ProcessInfo& process : os::descendants(::getpid())) {
-            if (process.session == session) {
+            if (process.group != cleanup && (groups.contains(process.group) || parents.contains(process.parent))) {
+                parents.insert(process.pid);
+            } else if (process.session == session) {
                 members.push_back(std::move(process));
             }
         }
+        return members;
     }
-    return members;
-}
+
+private:
+    bool m_in_our_session;
+    std::vector<os::ProcessInfo> m_strangers;
+};
 
 // A /bin/sh that is bash knows the functions that a bash has exported.
 bool is_exported_function(const std::string& name) { return ::getenv(("BASH_FUNC_" + name + "%%").c_str()) != nullptr; }
 
 class Attempt {
 public:
-    Attempt(pid_t pid, const TimeLimits& limits, os::Events& events, const Listening& listening)
-        : m_pid(pid), m_grace(limits.grace), m_events(events), m_listening(listening),
-          m_rest(events, {.members = [pid] { return members_of(pid); },
+    Attempt(pid_t pid, const Members& members, const TimeLimits& limits, os::Events& events, const Listening& listening)
+        : m_pid(pid), m_members(members), m_grace(limits.grace), m_events(events), m_listening(listening),
+          m_rest(events, {.members = [pid, &members] { return members.of(pid); },
                           .notify = listening.notify,
                           .on_signal = listening.on_signal}),
           m_limit_end(os::deadline_after(limits.limit)) {}
@@ -47,10 +77,15 @@ public:
     std::vector<os::ProcessInfo> leftovers();
 
     [[nodiscard]] bool timed_out() const { return m_timed_out; }
+    [[nodiscard]] bool in_front() const { return m_in_front; }
 
 private:
     void handle_deadlines();
+    void on_stop(int signal);
+    void continue_stopped();
+
     pid_t m_pid;
+    const Members& m_members;
     text::Limit m_grace;
     os::Events& m_events;
     const Listening& m_listening;
@@ -59,7 +94,30 @@ private:
     os::Deadline m_grace_end; // nullopt also if the grace never ends
     bool m_timed_out = false;
     bool m_killed = false;
+    bool m_in_front = false; // of the terminal, to ask for something
 };
+
+// In the background the kernel stops whoever reads from the terminal or changes it, like a sudo(8) that asks for a
+// password. Nobody would ever continue it.
+void Attempt::on_stop(int signal) {
+    if (signal != SIGTTIN && signal != SIGTTOU) {
+        return;
+    }
+    m_in_front = os::give_foreground(m_pid);
+    if (!m_in_front) {
+        ::kill(-m_pid, SIGHUP); // as the kernel does to a stopped group that nobody watches over
+    }
+    ::kill(-m_pid, SIGCONT);
+}
+
+// A sudo(8) below a shell stops itself, perhaps just after we have continued the shell, and nobody is told.
+void Attempt::continue_stopped() {
+    for (const os::ProcessInfo& process : m_members.of(m_pid)) {
+        if (process.state == 'T') {
+            os::send_signal(process, SIGCONT);
+        }
+    }
+}
 
 void Attempt::handle_deadlines() {
     if (os::has_passed(m_limit_end)) {
@@ -78,11 +136,17 @@ void Attempt::handle_deadlines() {
 
 os::WaitStatus Attempt::wait_for_end() {
     for (;;) {
-        const os::Event event = m_events.wait(os::earliest({m_limit_end, m_killed ? std::nullopt : m_grace_end}));
+        const os::Deadline look = m_in_front ? os::deadline_after(look_for_stopped) : std::nullopt;
+        const os::Event event = m_events.wait(os::earliest({m_limit_end, m_killed ? std::nullopt : m_grace_end, look}));
+        if (os::has_passed(look)) {
+            continue_stopped();
+        }
         if (const auto* const signal = std::get_if<os::Signal>(&event)) {
             m_listening.on_signal(*signal);
             while (const auto change = os::next_change(m_pid)) {
-                if (change->si_code != CLD_STOPPED && change->si_code != CLD_CONTINUED) {
+                if (change->si_code == CLD_STOPPED) {
+                    on_stop(change->si_status);
+                } else if (change->si_code != CLD_CONTINUED) {
                     return os::WaitStatus::from(*change);
                 }
             }
@@ -96,7 +160,7 @@ std::vector<os::ProcessInfo> Attempt::leftovers() {
     if (m_timed_out) {
         m_rest.stop({.signal = SIGTERM, .told_group = m_pid, .told_signal = SIGTERM}, m_grace_end);
     } else if (m_rest.wait(os::deadline_after(settling_time)) == supervise::Aftermath::Waited::deadline) {
-        return members_of(m_pid);
+        return m_members.of(m_pid);
     }
     return {};
 }
@@ -133,16 +197,18 @@ std::string failure_of(const os::SpawnResult& not_started) {
 Outcome run_command(const std::string& cmd, const Surroundings& surroundings, const TimeLimits& limits,
                     os::Events& events, const Listening& listening) {
     const CommandLine line(cmd);
+    const Members members(surroundings.in_our_session);
     Outcome outcome;
-    const os::SpawnResult spawned = os::spawn({.argv = line.argv(),
-                                               .env = surroundings.env,
-                                               .signals = os::default_signals(),
-                                               .ignored_here = events.signals().ignored_here(),
-                                               .placement = os::Placement::own_session,
-                                               .stdio = surroundings.stdio,
-                                               .directory = surroundings.directory,
-                                               .mask = surroundings.mask,
-                                               .in_child = surroundings.in_child});
+    const os::SpawnResult spawned =
+        os::spawn({.argv = line.argv(),
+                   .env = surroundings.env,
+                   .signals = os::default_signals(),
+                   .ignored_here = events.signals().ignored_here(),
+                   .placement = surroundings.in_our_session ? os::Placement::own_group : os::Placement::own_session,
+                   .stdio = surroundings.stdio,
+                   .directory = surroundings.directory,
+                   .mask = surroundings.mask,
+                   .in_child = surroundings.in_child});
     if (!spawned.started()) {
         if (spawned.exec_failed) {
             outcome.exit_code = spawned.shell_code();
@@ -151,11 +217,14 @@ Outcome run_command(const std::string& cmd, const Surroundings& surroundings, co
         outcome.lacked_resources = spawned.lacked_resources();
         return outcome;
     }
-    Attempt attempt(spawned.pid, limits, events, listening);
+    Attempt attempt(spawned.pid, members, limits, events, listening);
     const os::WaitStatus status = attempt.wait_for_end();
     outcome.exit_code = status.shell_code();
     outcome.signal = status.signal();
     const auto leftovers = attempt.leftovers();
+    if (attempt.in_front()) {
+        os::take_foreground_back(spawned.pid);
+    }
     if (attempt.timed_out()) {
         outcome.error = "stopped: it took longer than --cleanup-timeout";
         return outcome;

@@ -47,6 +47,9 @@ struct Surroundings {
     int directory = AT_FDCWD;        // AT_FDCWD: ours
     std::optional<mode_t> mask = {}; // nullopt: ours
     std::function<int()> in_child = {};
+    // Ours, where it has the terminal, but not the keys that are typed there: it leads a process group in the
+    // background, and is put in the foreground while it asks for something. Else it leads a session of its own.
+    bool in_our_session = false;
 };
 
 // Who hears what, while an attempt is waited for.
@@ -55,8 +58,8 @@ struct Listening {
     supervise::Notify notify = {};
 };
 
-// Runs it in a session of its own with default signals and waits for its end. Processes that it leaves in its session
-// are an error: whatever they do, they would do it without the lock. Nothing aborts it.
+// Runs it with default signals and waits for its end. Processes that it leaves in its session, or of its making in
+// ours, are an error: whatever they do, they would do it without the lock. Nothing aborts it.
 [[nodiscard]] Outcome run_command(const std::string& cmd, const Surroundings& surroundings, const TimeLimits& limits,
                                   os::Events& events, const Listening& listening);
 

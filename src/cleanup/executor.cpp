@@ -73,7 +73,8 @@ Outcome Executor::attempt_command(int directory, const Cleanup& cleanup) {
     for (;;) {
         const int out = m_output.writable();
         const os::Stdio stdio{m_output.null(), out, out};
-        const Surroundings surroundings{m_settings.env, stdio, directory, m_settings.mask, m_stack.in_child(cleanup)};
+        const Surroundings surroundings{
+            m_settings.env, stdio, directory, m_settings.mask, m_stack.in_child(cleanup), m_settings.in_our_session};
         Outcome outcome = run_command(cleanup.text, surroundings, m_settings.limits, m_events, listening);
         // It may have failed only because nobody reads what it prints: then it gets a second chance, on the log.
         const bool lost_stderr = out == STDERR_FILENO && m_output.stderr_dead();

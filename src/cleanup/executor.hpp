@@ -23,7 +23,8 @@ struct Settings {
     // Where a cleanup runs that has no place of its own. For a run that ended long ago also its umask(2).
     int directory = AT_FDCWD;
     std::optional<mode_t> mask = {};
-    bool same_boot = true; // device numbers in places still hold
+    bool same_boot = true;       // device numbers in places still hold
+    bool in_our_session = false; // see Surroundings
 };
 
 // FINALLY_RUN_RESULT and its like, for the cleanups.

@@ -7,6 +7,7 @@
 #include "supervise/unseen.hpp"
 
 #include <algorithm>
+#include <compare>
 #include <csignal>
 #include <iterator>
 #include <limits>
@@ -72,7 +73,8 @@ public:
     std::size_t run_cleanups(const plan::Ending& ending);
 
 private:
-    [[nodiscard]] supervise::Aftermath aftermath(const journal::Started& started, pid_t session, bool own_group) const;
+    [[nodiscard]] supervise::Aftermath aftermath(const journal::Started& started, pid_t session, bool own_group,
+                                                 bool marked = true) const;
 
     plan::Actor m_by;
     const DeadRun& m_dead_run;
@@ -81,14 +83,15 @@ private:
     const journal::Opened m_opened;
 };
 
-supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t session, bool own_group) const {
+supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t session, bool own_group,
+                                          bool marked) const {
     // Long after, a session or a group of that number may be somebody else's.
     const bool by_guardian = m_by == plan::Actor::guardian;
     auto survivors = std::make_shared<supervise::Survivors>(supervise::Survivors{
         .pid = started.process.pid,
         .boot_nanoseconds = started.process.boot_nanoseconds,
         .session = session,
-        .mark = "FINALLY_RUN_ID=" + m_opened.run_id,
+        .mark = marked ? "FINALLY_RUN_ID=" + m_opened.run_id : std::string(), // what the command left has it too
         .alone_in_group = own_group && by_guardian,
     });
     return {m_events,
@@ -138,7 +141,11 @@ bool Successor::let_end(const journal::Started& cleaning) {
         supervise::wait_unseen(-cleaning.process.pid, os::deadline_after(m_opened.cleanup_timeout), m_events);
         return true;
     }
-    auto rest = aftermath(cleaning, cleaning.process.pid, true);
+    // On a terminal the supervisor's cleanups are in the session of the run, in groups of their own.
+    const auto process = os::read_process(cleaning.process.pid);
+    const bool lives = process && std::is_lteq(os::start_against(*process, cleaning.process.boot_nanoseconds));
+    const bool on_terminal = lives ? process->session == m_opened.session : !m_opened.own_group;
+    auto rest = aftermath(cleaning, on_terminal ? m_opened.session : cleaning.process.pid, true, !on_terminal);
     Waited waited = rest.wait(os::deadline_after(m_opened.cleanup_timeout));
     if (waited == Waited::deadline) {
         waited = rest.stop({.signal = m_opened.stop_signal}, os::deadline_after(m_opened.grace));

@@ -28,7 +28,11 @@ Steps::Steps(const plan::Plan& plan, bool shares_group, cleanup::Stack& stack, c
              os::Environment& environment, os::Events& events, supervise::Sentinel* sentinel,
              report::Narrator& narrator)
     : m_plan(plan), m_placement(shares_group ? os::Placement::shared_group : os::Placement::own_group), m_stack(stack),
-      m_output(output), m_environment(environment), m_events(events), m_sentinel(sentinel), m_narrator(narrator) {}
+      m_output(output), m_environment(environment), m_events(events), m_sentinel(sentinel), m_narrator(narrator) {
+    if (shares_group) {
+        m_terminal.emplace();
+    }
+}
 
 plan::RunEnd Steps::run() {
     plan::RunEnd end = run_steps();
@@ -104,6 +108,11 @@ Steps::supervise(journal::Started::What what, os::SpawnRequest request, text::Li
     m_stack.check_child();
     // Without a process, memory or descriptor to be had nothing has happened; a missing program is a step that failed.
     const auto* const not_started = std::get_if<supervise::NotStarted>(&result);
+    const auto* const ended = std::get_if<supervise::Completion>(&result);
+    // One that ended by itself may have changed the terminal on purpose, like stty(1).
+    if (m_terminal && ended != nullptr && (ended->stopped || ended->status.signal() != 0)) {
+        m_terminal->put_back();
+    }
     m_begun = m_begun || not_started == nullptr || not_started->result.exec_failed;
     return result;
 }

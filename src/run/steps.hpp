@@ -5,12 +5,14 @@
 #include "cleanup/stack.hpp"
 #include "os/environment.hpp"
 #include "os/events.hpp"
+#include "os/terminal.hpp"
 #include "plan/exit_status.hpp"
 #include "plan/plan.hpp"
 #include "report/narrator.hpp"
 #include "supervise/supervise.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -38,6 +40,7 @@ private:
 
     const plan::Plan& m_plan;
     os::Placement m_placement;
+    std::optional<os::TerminalSettings> m_terminal; // nullopt: there is none
     cleanup::Stack& m_stack;
     cleanup::Output& m_output;
     os::Environment& m_environment;

@@ -119,8 +119,8 @@ std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {
     }
     m_stack.record(journal::Ended{end.ending});
     cleanup::tell_ending(m_environment, end.ending, plan::Actor::supervisor);
-    const cleanup::Settings settings{
-        {m_plan.cleanup_timeout, m_plan.grace}, m_plan.cleanup_retries, m_environment.block()};
+    cleanup::Settings settings{{m_plan.cleanup_timeout, m_plan.grace}, m_plan.cleanup_retries, m_environment.block()};
+    settings.in_our_session = m_shares_group;
     ThirdInterrupt observer(m_narrator, [this](const cleanup::Cleanup& cleanup) { hand_over(cleanup); });
     return cleanup::run_to_end(m_stack, end.ending.result, settings, m_output, m_events, observer);
 }

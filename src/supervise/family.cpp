@@ -1,10 +1,23 @@
 #include "supervise/family.hpp"
 
+#include "os/variables.hpp"
+
 #include <algorithm>
+#include <string>
 #include <unistd.h>
 #include <unordered_set>
 
 namespace finally_run::supervise {
+
+namespace {
+
+// On a terminal the cleanups of a run below us are in our session. They are that run's business: nothing cuts one off.
+bool is_cleanup(const os::ProcessInfo& process) {
+    const std::string environment = os::read_proc_file(os::proc_path(process.pid, "environ"));
+    return !os::variable_in(environment, "FINALLY_RUN_BY").empty();
+}
+
+} // namespace
 
 Family::Family() {
     if (os::has_children()) {
@@ -30,11 +43,13 @@ std::vector<os::ProcessInfo> Family::members(Scope scope, pid_t command) const {
         return {};
     }
     const pid_t session = ::getsid(0);
+    // What runs in a cleanup itself cannot tell.
+    const bool looks_for_cleanups = scope == Scope::own_session && os::variable("FINALLY_RUN_BY").empty();
     std::unordered_set<pid_t> strangers;
     std::vector<os::ProcessInfo> found;
     for (const os::ProcessInfo& process : os::descendants(::getpid())) {
         // Parents come before their children.
-        if (is_stranger(process) || strangers.contains(process.parent)) {
+        if (is_stranger(process) || strangers.contains(process.parent) || (looks_for_cleanups && is_cleanup(process))) {
             strangers.insert(process.pid);
         } else if (scope == Scope::everywhere || process.session == session || process.session == command) {
             found.push_back(process);

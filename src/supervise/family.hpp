@@ -16,7 +16,7 @@ public:
     Family();
 
     // All living processes that descend from the command, ourselves as their subreaper; with own_session only those of
-    // the session that we are in, and of the one that the command may have made.
+    // the session that we are in, and of the one that the command may have made, without the cleanups of runs below us.
     [[nodiscard]] std::vector<os::ProcessInfo> members(Scope scope, pid_t command) const;
 
 private:

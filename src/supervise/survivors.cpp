@@ -18,7 +18,7 @@ bool Survivors::is_root(const os::ProcessInfo& process) const {
         return other.pid == process.pid && other.start_ticks == process.start_ticks;
     };
     return process.pid == pid || (alone_in_group && (process.group == pid || process.session == pid)) ||
-           std::ranges::any_of(found, is_it) || os::was_started_with(process.pid, mark);
+           std::ranges::any_of(found, is_it) || (!mark.empty() && os::was_started_with(process.pid, mark));
 }
 
 std::vector<os::ProcessInfo> Survivors::look() {

@@ -14,7 +14,7 @@ struct Survivors {
     pid_t pid;                      // of the step
     std::uint64_t boot_nanoseconds; // it had started by then, and all its descendants started later
     pid_t session;                  // in which it was started
-    std::string mark;               // "FINALLY_RUN_ID=...": in the environment of all that the run has started
+    std::string mark;               // "FINALLY_RUN_ID=...": in the environment of all that it has started; empty: none
     bool alone_in_group;            // who is in the group or session that it led is of its making, mark or not
     // Who was found once. Its parent may be gone at the next look, and the mark was never there.
     std::vector<os::ProcessInfo> found = {};

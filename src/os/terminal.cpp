@@ -1,0 +1,49 @@
+#include "os/terminal.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace finally_run::os {
+
+Fd open_controlling_terminal() { return Fd(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)); }
+
+// SIGTTOU, which the kernel sends to whoever changes a terminal from the background, is blocked in us: then it lets us.
+bool give_foreground(pid_t group) {
+    const Fd terminal = open_controlling_terminal();
+    if (!terminal) {
+        return false;
+    }
+    const pid_t in_front = ::tcgetpgrp(terminal.get());
+    return in_front == group || (in_front == ::getpgrp() && ::tcsetpgrp(terminal.get(), group) == 0);
+}
+
+void take_foreground_back(pid_t group) {
+    if (const Fd terminal = open_controlling_terminal(); terminal && ::tcgetpgrp(terminal.get()) == group) {
+        ::tcsetpgrp(terminal.get(), ::getpgrp());
+    }
+}
+
+TerminalSettings::TerminalSettings() {
+    termios settings{};
+    if (const Fd terminal = open_controlling_terminal(); terminal && ::tcgetattr(terminal.get(), &settings) == 0) {
+        m_settings = settings;
+    }
+}
+
+void TerminalSettings::put_back() const {
+    const Fd terminal = m_settings ? open_controlling_terminal() : Fd();
+    termios now{};
+    if (!terminal || ::tcgetattr(terminal.get(), &now) < 0 || std::memcmp(&now, &*m_settings, sizeof now) == 0) {
+        return;
+    }
+    const pid_t in_front = ::tcgetpgrp(terminal.get());
+    // A shell that was killed has left the foreground to a group in which nobody is any more.
+    if (in_front == ::getpgrp() || (in_front > 1 && ::kill(-in_front, 0) < 0 && errno == ESRCH)) {
+        ::tcsetattr(terminal.get(), TCSANOW, &*m_settings);
+    }
+}
+
+} // namespace finally_run::os
