@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <filesystem>
 #include <system_error>
 
 namespace finally_run::action {
@@ -59,6 +60,10 @@ plan::ExitStatus defer(const plan::Defer& request) {
         return {};
     } catch (const std::system_error& error) {
         const int number = error.code().value();
+        std::error_code ignored;
+        if (number == ENOENT && !std::filesystem::exists(std::filesystem::path(path).parent_path(), ignored)) {
+            return refuse(request, "the directory of its journal is gone");
+        }
         // No such file; or one that is sealed against writing.
         return refuse(request, number == ENOENT || number == EBADF ? over : std::string_view(error.what()));
     } catch (const journal::Damaged& error) {

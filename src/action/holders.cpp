@@ -3,6 +3,7 @@
 #include "journal/file.hpp"
 #include "journal/leftover.hpp"
 #include "journal/runs.hpp"
+#include "lock/lock_id.hpp"
 #include "os/variables.hpp"
 
 #include <algorithm>
@@ -26,13 +27,15 @@ std::optional<lock::Holder> as_holder(const std::filesystem::path& journal, dev_
     if (outer != nullptr) {
         *outer = opened.outer;
     }
-    const bool has_it = std::ranges::any_of(
-        opened.locks, [&](const auto& lock) { return lock.device == device && lock.inode == inode; });
-    if (!has_it || state->over || !journal::File::open(journal).is_locked_by_other()) {
+    const bool has_it =
+        std::ranges::any_of(opened.locks, [&](const journal::LockId& id) { return lock::is_file(id, device, inode); });
+    if (!has_it || (outer != nullptr && lock::is_detached_from(opened.session)) || state->over ||
+        !journal::File::open(journal).is_locked_by_other()) {
         return std::nullopt;
     }
     lock::Holder holder;
-    holder.pid = opened.supervisor.pid;
+    holder.pid = state->at_work();
+    holder.cleaning_up = state->cleans_up();
     holder.command = opened.command;
     holder.since = std::chrono::system_clock::from_time_t(opened.started);
     holder.run_id = opened.run_id;

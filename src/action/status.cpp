@@ -48,7 +48,7 @@ RunStatus describe(const journal::State& state, bool alive, const std::filesyste
     run.id = state.opened.run_id;
     run.state = state_of(state, alive);
     if (alive) {
-        run.pid = state.taken_over ? state.taken_over->process.pid : state.opened.supervisor.pid;
+        run.pid = state.at_work();
     }
     run.started = std::chrono::system_clock::from_time_t(state.opened.started);
     for (const journal::LockId& lock : state.opened.locks) {

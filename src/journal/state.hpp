@@ -28,6 +28,11 @@ struct State {
     // count once.
     [[nodiscard]] unsigned times_begun(std::uint64_t cleanup) const;
 
+    // Who sees to the run while it lives: the supervisor, or whoever has taken it over.
+    [[nodiscard]] pid_t at_work() const { return taken_over ? taken_over->process.pid : opened.supervisor.pid; }
+    // The command is over, or is being ended.
+    [[nodiscard]] bool cleans_up() const { return ending || taken_over || handed_over; }
+
     // The variables of the temporary directories that exist: name and path.
     [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& variables() const { return m_variables; }
 

@@ -3,6 +3,8 @@
 #include "os/ci.hpp"
 #include "os/process.hpp"
 
+#include <algorithm>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -115,6 +117,11 @@ std::optional<Holder> find_holder(dev_t device, ino_t inode) {
     return describe(*process);
 }
 
+bool is_detached_from(pid_t session) {
+    struct sigaction action = {};
+    return session != ::getsid(0) && ::sigaction(SIGHUP, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 std::optional<Holder> find_outer_holder(dev_t device, ino_t inode) {
     // The owner in /proc/locks serves where we may not look into the descriptors of another user.
     const pid_t owner = owner_in_locks(os::read_proc_file("/proc/locks"), device, inode);
@@ -122,7 +129,8 @@ std::optional<Holder> find_outer_holder(dev_t device, ino_t inode) {
     const std::string own_name = self ? self->name : "";
     for (auto process = os::read_process(::getppid()); process; process = os::read_process(process->parent)) {
         const bool is_run = process->name == "finally-run" || process->name == own_name;
-        if (is_run && (process->pid == owner || holds(process->pid, device, inode))) {
+        if (is_run && !is_detached_from(process->session) &&
+            (process->pid == owner || holds(process->pid, device, inode))) {
             return describe(*process);
         }
     }

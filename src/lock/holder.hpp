@@ -15,6 +15,7 @@ struct Holder {
     std::chrono::system_clock::time_point since; // when the process started
     std::string run_id;                          // if its journal has told
     std::string job_url;                         // if a CI system started it
+    bool cleaning_up = false;                    // its command is over, as its journal has told
 };
 
 // The holder of the flock(2) lock on this file. nullopt if it cannot be seen: it is another user's, or it lives in
@@ -23,6 +24,10 @@ struct Holder {
 
 // The same, if the holder is a run that we are a part of: it waits for us, so waiting for it would never end.
 [[nodiscard]] std::optional<Holder> find_outer_holder(dev_t device, ino_t inode);
+
+// Whether what was started in that session is not waited for there: in a session of our own, and deaf to its end, as
+// after `setsid nohup`.
+[[nodiscard]] bool is_detached_from(pid_t session);
 
 // The pid that /proc/locks (proc(5)) names for the file, from its text; 0 if none.
 [[nodiscard]] pid_t owner_in_locks(std::string_view locks, dev_t device, ino_t inode);

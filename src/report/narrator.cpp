@@ -40,6 +40,9 @@ std::string describe(const std::optional<lock::Holder>& holder) {
     }
     text.append("pid ").append(std::to_string(holder->pid));
     text.append(" since ").append(local_time(holder->since));
+    if (holder->cleaning_up) {
+        text.append(", cleaning up");
+    }
     // The address stands before the command, which may be long and is what a message cuts first.
     if (!holder->job_url.empty()) {
         text.append(", ").append(holder->job_url);

@@ -2,6 +2,7 @@
 
 #include "cleanup/fresh_directory.hpp"
 #include "journal/file.hpp"
+#include "lock/lock_id.hpp"
 #include "lock/waiter.hpp"
 #include "os/boot.hpp"
 #include "os/error.hpp"
@@ -22,24 +23,22 @@ namespace finally_run::rescue {
 
 namespace {
 
-bool is_same(const journal::LockId& theirs, const lock::LockFile& ours) {
-    return theirs.device == ours.device && theirs.inode == ours.inode;
+bool is_held(const journal::LockId& theirs, const lock::Held& held) {
+    return std::ranges::any_of(held, [&](const lock::LockFile& ours) { return lock::is_lock(theirs, ours); });
 }
 
-// Those that need something of ours: the file, or, after a reboot or when it was made anew, what is at its path now.
+// Those that need a lock of ours.
 bool concerns(const journal::Opened& opened, const lock::Held& held) {
-    return std::ranges::any_of(opened.locks, [&](const journal::LockId& theirs) {
-        return std::ranges::any_of(held, [&](const lock::LockFile& ours) {
-            return is_same(theirs, ours) || theirs.path == lock::absolute_path_of(ours);
-        });
-    });
+    return std::ranges::any_of(opened.locks, [&](const journal::LockId& theirs) { return is_held(theirs, held); });
 }
 
 // We hold the lock that it held, so it cannot be running: whoever has its journal is finishing it.
 bool must_be_dead(const journal::Opened& opened, const lock::Held& held) {
     return std::ranges::any_of(opened.locks, [&](const journal::LockId& theirs) {
-        return std::ranges::any_of(
-            held, [&](const lock::LockFile& ours) { return is_same(theirs, ours) && !(theirs.shared && ours.shared); });
+        return std::ranges::any_of(held, [&](const lock::LockFile& ours) {
+            return lock::is_lock(theirs, ours) && lock::is_file(theirs, ours.device, ours.inode) &&
+                   !(theirs.shared && ours.shared);
+        });
     });
 }
 
@@ -48,13 +47,12 @@ bool must_be_dead(const journal::Opened& opened, const lock::Held& held) {
 lock::Held take_others(const journal::Opened& opened, const lock::Held& held) {
     lock::Held others;
     for (const journal::LockId& theirs : opened.locks) {
-        if (std::ranges::any_of(held, [&](const lock::LockFile& ours) { return is_same(theirs, ours); })) {
+        if (is_held(theirs, held)) {
             continue;
         }
         try {
-            lock::LockFile file = lock::open_lock_file({theirs.path, theirs.shared}, {});
-            if (::flock(file.fd.get(), (theirs.shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0) {
-                others.push_back(std::move(file));
+            if (auto file = lock::take_if_free(theirs)) {
+                others.push_back(std::move(*file));
             }
         } catch (const std::system_error&) { // its directory is gone: then nobody has it
         }

@@ -1,5 +1,6 @@
 #include "run/first_record.hpp"
 
+#include "lock/lock_id.hpp"
 #include "os/boot.hpp"
 #include "os/ci.hpp"
 #include "os/place.hpp"
@@ -78,7 +79,7 @@ journal::Opened first_record(const plan::Plan& plan, const std::string& run_id, 
     opened.own_group = own_group;
     opened.place = place_of_start();
     for (const lock::LockFile& lock : locks) {
-        opened.locks.push_back({lock::absolute_path_of(lock), lock.device, lock.inode, lock.shared});
+        opened.locks.push_back(lock::id_of(lock));
     }
     opened.mask = ::umask(0);
     ::umask(opened.mask);

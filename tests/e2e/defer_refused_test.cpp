@@ -31,6 +31,13 @@ TEST_CASE("after the end of the run nothing can be deferred") {
     check_refused(defer_into(lines(run.out).at(0)).run(), "already over");
 }
 
+TEST_CASE("who defers to a run whose state directory was removed is told so") {
+    const auto outcome =
+        Run({"--", "sh", "-c", "rm -rf \"${FINALLY_RUN_JOURNAL%/*}\"; finally-run --defer 'touch deferred'"}).run();
+    CHECK(outcome.status == 125);
+    CHECK(outcome.err.find("the directory of its journal is gone") != std::string::npos);
+}
+
 TEST_CASE("nothing can be deferred to a run that was killed with its guardian") {
     const auto left = leave_unfinished(Run({"--", "helper", "pause"}));
     check_refused(defer_into(left.journal).run(), "already over");

@@ -126,6 +126,17 @@ TEST_CASE("a lock that an outer run holds is refused at once in a cleanup too") 
     CHECK_FALSE(has_line(outcome.err, "ran"));
 }
 
+TEST_CASE("what was detached from a run waits for its lock like anybody") {
+    make_fifo(work("fifo"));
+    auto process = Run({"--lock", "l", "--", "sh", "-c",
+                        "setsid nohup finally-run --lock l -- touch followed >/dev/null 2>&1 & read x <fifo"})
+                       .start();
+    wait_for_lock_waiters(state_dir() / "l", 1);
+    release(work("fifo"));
+    CHECK(process.finish().status == 0);
+    wait_for_file(work("followed"));
+}
+
 TEST_CASE("an inner run may take another lock") {
     CHECK(Run({"--lock", "outer", "--", "finally-run", "--lock", "inner", "--", "echo", "ran"}).run().out == "ran\n");
 }
