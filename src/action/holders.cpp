@@ -4,6 +4,7 @@
 #include "journal/leftover.hpp"
 #include "journal/runs.hpp"
 #include "lock/lock_id.hpp"
+#include "os/process.hpp"
 #include "os/variables.hpp"
 
 #include <algorithm>
@@ -48,6 +49,7 @@ std::optional<lock::Holder> find(const std::filesystem::path& state_dir, dev_t d
         if (journal::Runs::exist(state_dir)) {
             for (const journal::Item& item : journal::Runs(state_dir).items()) {
                 if (auto holder = as_holder(item.path, device, inode)) {
+                    holder->others = lock::others_in_locks(os::read_proc_file("/proc/locks"), device, inode);
                     return holder;
                 }
             }

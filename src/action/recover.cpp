@@ -9,6 +9,7 @@
 #include "os/process.hpp"
 #include "os/state_dir.hpp"
 #include "report/call.hpp"
+#include "report/lock_wait.hpp"
 #include "report/messages.hpp"
 #include "rescue/leftovers.hpp"
 
@@ -37,11 +38,10 @@ std::variant<lock::Held, plan::ExitStatus> take_locks_of(const journal::Opened& 
     }
     try {
         os::Events events(signals, {});
-        const auto waiting = [&](const std::string& name, const std::optional<lock::Holder>& holder, text::Duration) {
-            messages.note("waiting for lock", name, holder ? holder->command : "");
-            return false;
-        };
+        const auto waiting = [&](const std::string& name, const std::optional<lock::Holder>& holder,
+                                 text::Duration waited) { return report::say_waiting(messages, name, holder, waited); };
         auto outcome = lock::acquire(wanted, {}, request.lock_wait, events, waiting, holders_by_journal(state_dir));
+        messages.finish_transient();
         if (const auto* const interrupted = std::get_if<lock::Interrupted>(&outcome)) {
             return plan::ExitStatus{128 + interrupted->signal, interrupted->signal};
         }

@@ -49,9 +49,8 @@ std::variant<lock::Held, plan::RunEnd> take_locks(const plan::Plan& plan, const 
         return lock::Held{};
     }
     const auto start = os::Clock::now();
-    const auto while_waiting = [&](const std::string& name, const std::optional<lock::Holder>& holder, text::Duration) {
-        return narrator.lock_awaited(name, holder);
-    };
+    const auto while_waiting = [&](const std::string& name, const std::optional<lock::Holder>& holder,
+                                   text::Duration waited) { return narrator.lock_awaited(name, holder, waited); };
     auto outcome =
         lock::acquire(plan.locks, state_dir, plan.lock_wait, events, while_waiting, holders_by_journal(state_dir));
     narrator.lock_wait_over(os::Clock::now() - start);

@@ -4,6 +4,7 @@
 #include "os/process.hpp"
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -82,39 +83,60 @@ Holder describe(const os::ProcessInfo& process) {
 
 } // namespace
 
-pid_t owner_in_locks(std::string_view locks, dev_t device, ino_t inode) {
+std::vector<LockLine> lines_of_locks(std::string_view locks, dev_t device, ino_t inode) {
     // "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"; a waiting one has "->" behind the number. A line of fdinfo
     // begins with "lock:".
+    std::vector<LockLine> found;
     const std::string tail = std::string(":").append(std::to_string(inode)).append(" ");
     for (auto at = locks.find(tail); at != std::string_view::npos; at = locks.find(tail, at + 1)) {
         const auto before = locks.rfind('\n', at);
         const auto begin = before == std::string_view::npos ? 0 : before + 1;
         std::string line(locks.substr(begin, at + tail.size() - begin));
+        const auto arrow = line.find("-> ");
+        if (arrow != std::string::npos) {
+            line.erase(arrow, 3);
+        }
         if (line.starts_with("lock:")) {
             line.erase(0, 5);
         }
+        std::array<char, 8> mode{};
         int pid = 0;
         unsigned major_number = 0;
         unsigned minor_number = 0;
         std::uint64_t found_inode = 0;
-        if (std::sscanf(line.c_str(), "%*d: FLOCK %*s %*s %d %x:%x:%lu", &pid, &major_number, &minor_number,
-                        &found_inode) == 4 &&
+        if (std::sscanf(line.c_str(), "%*d: FLOCK %*s %7s %d %x:%x:%lu", mode.data(), &pid, &major_number,
+                        &minor_number, &found_inode) == 5 &&
             found_inode == inode && ::makedev(major_number, minor_number) == device) {
-            return pid;
+            found.push_back(
+                {.pid = pid, .shared = mode.data() == std::string_view("READ"), .waits = arrow != std::string::npos});
         }
     }
-    return 0;
+    return found;
+}
+
+pid_t owner_in_locks(std::string_view locks, dev_t device, ino_t inode) {
+    const auto lines = lines_of_locks(locks, device, inode);
+    const auto held = std::ranges::find(lines, false, &LockLine::waits);
+    return held == lines.end() ? 0 : held->pid;
+}
+
+std::size_t others_in_locks(std::string_view locks, dev_t device, ino_t inode) {
+    const auto held = std::ranges::count(lines_of_locks(locks, device, inode), false, &LockLine::waits);
+    return held > 1 ? static_cast<std::size_t>(held - 1) : 0;
 }
 
 std::optional<Holder> find_holder(dev_t device, ino_t inode) {
-    auto process = os::read_process(owner_in_locks(os::read_proc_file("/proc/locks"), device, inode));
+    const std::string locks = os::read_proc_file("/proc/locks");
+    auto process = os::read_process(owner_in_locks(locks, device, inode));
     if (!process) {
         process = os::read_process(search_holder(device, inode));
     }
     if (!process) {
         return std::nullopt;
     }
-    return describe(*process);
+    Holder holder = describe(*process);
+    holder.others = others_in_locks(locks, device, inode);
+    return holder;
 }
 
 bool is_detached_from(pid_t session) {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
+#include <vector>
 
 namespace finally_run::lock {
 
@@ -16,6 +18,16 @@ struct Holder {
     std::string run_id;                          // if its journal has told
     std::string job_url;                         // if a CI system started it
     bool cleaning_up = false;                    // its command is over, as its journal has told
+    std::size_t others = 0;                      // who share the lock with it
+};
+
+// What /proc/locks (proc(5)) says of one flock(2) lock.
+struct LockLine {
+    pid_t pid; // who asked for it; may have ended, if others share the open file
+    bool shared;
+    bool waits;
+
+    bool operator==(const LockLine&) const = default;
 };
 
 // The holder of the flock(2) lock on this file. nullopt if it cannot be seen: it is another user's, or it lives in
@@ -29,7 +41,13 @@ struct Holder {
 // after `setsid nohup`.
 [[nodiscard]] bool is_detached_from(pid_t session);
 
-// The pid that /proc/locks (proc(5)) names for the file, from its text; 0 if none.
+// Those of the file, from the text of /proc/locks.
+[[nodiscard]] std::vector<LockLine> lines_of_locks(std::string_view locks, dev_t device, ino_t inode);
+
+// The pid that is named there for a lock on the file that is held; 0 if none.
 [[nodiscard]] pid_t owner_in_locks(std::string_view locks, dev_t device, ino_t inode);
+
+// How many hold it besides one of them, by the same text.
+[[nodiscard]] std::size_t others_in_locks(std::string_view locks, dev_t device, ino_t inode);
 
 } // namespace finally_run::lock

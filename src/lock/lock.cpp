@@ -34,8 +34,7 @@ Held open_in_order(std::span<const plan::LockRequest> requests, const std::files
 Taken wait_for(LockFile& file, const os::BootDeadline& deadline, os::Events& events, const WhileWaiting& while_waiting,
                const Holders& holders) {
     const auto start = os::Clock::now();
-    constexpr auto reminder = std::chrono::seconds(1);
-    os::Deadline next_line = start + reminder;
+    os::Deadline next_line = start + std::chrono::seconds(1);
     const os::Fd alarm = os::alarm_at(deadline);
     Waiter waiter(file.fd.get(), file.shared ? LOCK_SH : LOCK_EX);
     for (;;) {
@@ -59,8 +58,7 @@ Taken wait_for(LockFile& file, const os::BootDeadline& deadline, os::Events& eve
             return NotHad{NotHad::Why::busy, file.name, holders.any(file.device, file.inode)};
         }
         const auto now = os::Clock::now();
-        const bool again = while_waiting(file.name, holders.any(file.device, file.inode), now - start);
-        next_line = again ? os::Deadline(now + reminder) : std::nullopt;
+        next_line = os::deadline_after(while_waiting(file.name, holders.any(file.device, file.inode), now - start));
     }
 }
 

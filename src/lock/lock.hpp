@@ -32,9 +32,9 @@ struct Interrupted {
     bool caller_gone;
 };
 
-// Called after one second of waiting, and each second from then on for as long as it returns true.
+// Called after one second of waiting, and again after what it returns; nullopt: no more.
 using WhileWaiting =
-    std::function<bool(const std::string& name, const std::optional<Holder>& holder, text::Duration waited)>;
+    std::function<text::Limit(const std::string& name, const std::optional<Holder>& holder, text::Duration waited)>;
 
 // Who knows the holder of the file with this device and inode; nullopt: it is not known.
 using FindHolder = std::function<std::optional<Holder>(dev_t device, ino_t inode)>;

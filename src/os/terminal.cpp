@@ -1,10 +1,13 @@
 #include "os/terminal.hpp"
 
+#include "os/process.hpp"
+
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
+#include <vector>
 
 namespace finally_run::os {
 
@@ -24,6 +27,27 @@ void take_foreground_back(pid_t group) {
     if (const Fd terminal = open_controlling_terminal(); terminal && ::tcgetpgrp(terminal.get()) == group) {
         ::tcsetpgrp(terminal.get(), ::getpgrp());
     }
+}
+
+bool has_terminal_to_itself(int descriptor) {
+    const pid_t group = ::getpgrp();
+    const pid_t in_front = ::tcgetpgrp(descriptor);
+    if (in_front < 0) { // not our controlling terminal: there is no job control to tell
+        return true;
+    }
+    if (in_front != group || group == ::getpid()) {
+        return in_front == group;
+    }
+    std::vector<pid_t> others;
+    for (const ProcessInfo& process : all_processes()) {
+        if (process.group == group && process.pid != ::getpid()) {
+            others.push_back(process.pid);
+        }
+    }
+    for (auto ancestor = read_process(::getppid()); ancestor; ancestor = read_process(ancestor->parent)) {
+        std::erase(others, ancestor->pid);
+    }
+    return others.empty();
 }
 
 TerminalSettings::TerminalSettings() {

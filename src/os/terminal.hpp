@@ -18,6 +18,10 @@ bool give_foreground(pid_t group);
 // The reverse: puts ours there if it is that group's.
 void take_foreground_back(pid_t group);
 
+// Whether nobody else is likely to write to it while we wait: we lead the foreground process group, as a job that was
+// typed, or all others there wait for us. Not so a recipe of `make -j`.
+[[nodiscard]] bool has_terminal_to_itself(int descriptor);
+
 // The settings of the terminal as they are now, put back on demand.
 class TerminalSettings {
 public:

@@ -1,5 +1,6 @@
 #include "report/messages.hpp"
 
+#include "os/terminal.hpp"
 #include "os/variables.hpp"
 #include "os/write_all.hpp"
 #include "report/text.hpp"
@@ -16,6 +17,7 @@ namespace {
 constexpr std::string_view prefix = "finally-run:";
 constexpr std::string_view clear_line = "\r\x1b[K";
 constexpr std::chrono::seconds patience(1);
+constexpr std::size_t usual_columns = 80; // of a terminal that does not say
 constexpr std::size_t part_limit = 200;
 constexpr std::size_t reason_limit = 1000; // names a holder: run, pid, command, since when, job URL
 
@@ -80,25 +82,25 @@ void Messages::detail(std::string_view what, std::string_view object, std::strin
     }
 }
 
-void Messages::transient(std::string_view what, std::string_view object, std::string_view reason) noexcept {
+Messages::Said Messages::transient(std::string_view what, std::string_view object, std::string_view reason) noexcept {
     if (m_verbosity == plan::Verbosity::quiet) {
-        return;
+        return Said::nothing;
     }
-    if (m_terminal) {
-        try {
-            write(fitted(text_of({what, object, reason}), columns_of(m_descriptor, 80)));
+    try {
+        if (m_terminal && os::has_terminal_to_itself(m_descriptor)) {
+            write(fitted(text_of({what, object, reason}), columns_of(m_descriptor, usual_columns)));
             m_shown = true;
-        } catch (...) { // out of memory: the line is dropped like one that cannot be written
+            return Said::in_place;
         }
-    } else if (!m_waiting) {
-        say({what, object, reason}, Style::note);
+    } catch (...) { // out of memory: the line is dropped like one that cannot be written
+        return Said::as_a_line;
     }
-    m_waiting = true;
+    say({what, object, reason}, Style::note);
+    return Said::as_a_line;
 }
 
-void Messages::finish_transient() noexcept {
-    raw({});
-    m_waiting = false;
+std::optional<std::size_t> Messages::columns() const {
+    return isatty(m_descriptor) == 1 ? std::optional(columns_of(m_descriptor, usual_columns)) : std::nullopt;
 }
 
 void Messages::raw(std::string_view bytes) noexcept {

@@ -3,6 +3,8 @@
 
 #include "plan/plan.hpp"
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -34,11 +36,15 @@ public:
     // Said if verbose.
     void detail(std::string_view what, std::string_view object = {}, std::string_view reason = {}) noexcept;
 
-    // On a terminal a line that the next call replaces; elsewhere the first call prints an ordinary line and the next
-    // ones, up to finish_transient(), nothing. Said unless quiet.
-    void transient(std::string_view what, std::string_view object = {}, std::string_view reason = {}) noexcept;
+    // On a terminal that nobody else writes to meanwhile, a line that the next call replaces; elsewhere an ordinary
+    // one. Said unless quiet.
+    enum class Said { nothing, as_a_line, in_place };
+    Said transient(std::string_view what, std::string_view object = {}, std::string_view reason = {}) noexcept;
     // Takes the line off the terminal: what it said no longer holds.
-    void finish_transient() noexcept;
+    void finish_transient() noexcept { raw({}); }
+
+    // Of the terminal, that a line need not wrap; nullopt: there is none.
+    [[nodiscard]] std::optional<std::size_t> columns() const;
 
     // Bytes as they are, for a CI log's own marks: the caller has escaped them.
     void raw(std::string_view bytes) noexcept;
@@ -54,9 +60,8 @@ private:
     int m_descriptor;
     bool m_terminal; // one that understands escape sequences
     bool m_colour;
-    bool m_stuck = false;   // the reader took nothing for a second: wait for it no more
-    bool m_waiting = false; // a transient line has been said and not yet finished
-    bool m_shown = false;   // ... and stands on the terminal now
+    bool m_stuck = false; // the reader took nothing for a second: wait for it no more
+    bool m_shown = false; // a transient line stands on the terminal now
 };
 
 } // namespace finally_run::report

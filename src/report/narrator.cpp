@@ -3,54 +3,19 @@
 #include "os/error.hpp"
 #include "os/process.hpp"
 #include "os/write_all.hpp"
+#include "report/lock_wait.hpp"
 #include "report/report_file.hpp"
 #include "text/signal_name.hpp"
 #include "text/version.hpp"
 
 #include <algorithm>
-#include <array>
 #include <csignal>
-#include <ctime>
 #include <fcntl.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
 
 namespace finally_run::report {
-
-namespace {
-
-std::string local_time(std::chrono::system_clock::time_point time) {
-    const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
-    const bool recent = std::chrono::system_clock::now() - time < std::chrono::hours(12);
-    std::tm local = {};
-    ::localtime_r(&seconds, &local);
-    std::array<char, 32> text{};
-    std::strftime(text.data(), text.size(), recent ? "%H:%M:%S" : "%Y-%m-%d %H:%M", &local);
-    return text.data();
-}
-
-std::string describe(const std::optional<lock::Holder>& holder) {
-    if (!holder) {
-        return "held by a process that cannot be seen from here";
-    }
-    std::string text = "held by ";
-    if (!holder->run_id.empty()) {
-        text.append("run ").append(holder->run_id).append(", ");
-    }
-    text.append("pid ").append(std::to_string(holder->pid));
-    text.append(" since ").append(local_time(holder->since));
-    if (holder->cleaning_up) {
-        text.append(", cleaning up");
-    }
-    // The address stands before the command, which may be long and is what a message cuts first.
-    if (!holder->job_url.empty()) {
-        text.append(", ").append(holder->job_url);
-    }
-    return text.append(": ").append(holder->command);
-}
-
-} // namespace
 
 Narrator::Narrator(const plan::Plan& plan, const char* const* environment, std::string run_id)
     : m_plan(plan), m_messages(plan.verbosity), m_ci_log(resolve_ci(plan.ci, environment), run_id, m_messages) {
@@ -74,9 +39,9 @@ void Narrator::failed(const std::exception& error) {
     }
 }
 
-bool Narrator::lock_awaited(const std::string& name, const std::optional<lock::Holder>& holder) {
-    m_messages.transient("waiting for lock", name, describe(holder));
-    return m_plan.verbosity != plan::Verbosity::quiet && ::isatty(STDERR_FILENO) == 1;
+text::Limit Narrator::lock_awaited(const std::string& name, const std::optional<lock::Holder>& holder,
+                                   text::Duration waited) {
+    return say_waiting(m_messages, name, holder, waited);
 }
 
 void Narrator::lock_wait_over(text::Duration waited) {
@@ -90,7 +55,7 @@ void Narrator::lock_not_had(const lock::NotHad& not_had) {
                          "an outer run holds it, pid " + std::to_string(not_had.holder->pid) +
                              ": this run would wait for itself");
     } else {
-        m_messages.note("lock", not_had.name, describe(not_had.holder)); // the status tells it too
+        m_messages.note("lock", not_had.name, "held by " + describe(not_had.holder)); // the status tells it too
     }
 }
 

@@ -28,7 +28,8 @@ public:
     // The same, from an exception.
     void failed(const std::exception& error);
 
-    bool lock_awaited(const std::string& name, const std::optional<lock::Holder>& holder);
+    // How long until it is to be said again; nullopt: not at all.
+    text::Limit lock_awaited(const std::string& name, const std::optional<lock::Holder>& holder, text::Duration waited);
     void lock_wait_over(text::Duration waited);
     void lock_not_had(const lock::NotHad& not_had);
 

@@ -22,22 +22,12 @@ constexpr std::size_t least_for_command = 24; // with less it gets a line of its
 constexpr std::size_t column_count = 6;
 using Cells = std::array<std::string, column_count>;
 
-std::string age_text(system_clock::time_point started, system_clock::time_point now) {
-    if (started == system_clock::time_point()) {
+std::string age_of(const RunStatus& run, system_clock::time_point now) {
+    if (run.started == system_clock::time_point()) {
         return "-";
     }
     // The clock may have been set back since.
-    const auto seconds = std::max<long long>(std::chrono::floor<std::chrono::seconds>(now - started).count(), 0);
-    if (seconds < 60) {
-        return fmt::format("{}s", seconds);
-    }
-    if (seconds < 3600) {
-        return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);
-    }
-    if (seconds < 86400) {
-        return fmt::format("{}h{:02}m", seconds / 3600, seconds % 3600 / 60);
-    }
-    return fmt::format("{}d{:02}h", seconds / 86400, seconds % 86400 / 3600);
+    return age_text(now - run.started);
 }
 
 std::string state_text(State state) {
@@ -50,7 +40,7 @@ Cells cells_of(const RunStatus& run, system_clock::time_point now, std::size_t c
     return {shown(run.id),
             state_text(run.state),
             run.pid > 0 ? std::to_string(run.pid) : "-",
-            age_text(run.started, now),
+            age_of(run, now),
             lock_cell(run.locks, columns),
             run.state == State::damaged ? "?" : std::to_string(run.cleanups.size())};
 }

@@ -3,6 +3,8 @@
 
 #include "text/visible.hpp"
 
+#include <algorithm>
+#include <fmt/core.h>
 #include <sys/ioctl.h>
 
 namespace finally_run::report {
@@ -88,6 +90,20 @@ std::string shown(std::string_view text) { return defused(text::visible(text, lo
 std::string shown_within(std::string_view text, std::size_t columns) {
     // No character has more than four bytes, so that what is cut here is too long anyway.
     return beginning_of(defused(text::visible(text, 4 * columns)), columns);
+}
+
+std::string age_text(text::Duration age) {
+    const auto seconds = std::max<long long>(std::chrono::floor<std::chrono::seconds>(age).count(), 0);
+    if (seconds < 60) {
+        return fmt::format("{}s", seconds);
+    }
+    if (seconds < 3600) {
+        return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);
+    }
+    if (seconds < 86400) {
+        return fmt::format("{}h{:02}m", seconds / 3600, seconds % 3600 / 60);
+    }
+    return fmt::format("{}d{:02}h", seconds / 86400, seconds % 86400 / 3600);
 }
 
 std::size_t columns_of(int descriptor, std::size_t otherwise) {

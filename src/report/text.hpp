@@ -1,6 +1,8 @@
 // Foreign text in a line of a terminal or a log: made harmless, measured and cut.
 #pragma once
 
+#include "text/duration.hpp"
+
 #include <string>
 #include <string_view>
 
@@ -22,6 +24,9 @@ namespace finally_run::report {
 // beginning.
 [[nodiscard]] std::string shown(std::string_view text);
 [[nodiscard]] std::string shown_within(std::string_view text, std::size_t columns);
+
+// "12s", "3m05s", "2h07m", "1d04h"; a time to come is "0s", since a clock may have been set back.
+[[nodiscard]] std::string age_text(text::Duration age);
 
 // Of the terminal that the descriptor leads to; else `otherwise`.
 [[nodiscard]] std::size_t columns_of(int descriptor, std::size_t otherwise);

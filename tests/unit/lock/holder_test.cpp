@@ -26,6 +26,8 @@ TEST_CASE("the owner of a lock is the pid that /proc/locks has for its device an
     CHECK(lock::owner_in_locks(locks, ::makedev(8, 1), 77) == 14);
     CHECK(lock::owner_in_locks(locks, ::makedev(8, 2), 77) == 12);
     CHECK(lock::owner_in_locks(locks, ::makedev(8, 1), 78) == 0);
+    CHECK(lock::lines_of_locks(locks + "5: FLOCK  ADVISORY  READ 15 08:01:77 0 EOF\n", ::makedev(8, 1), 77) ==
+          std::vector<lock::LockLine>{{13, false, true}, {14, false, false}, {15, true, false}});
     CHECK(lock::owner_in_locks("garbage\n\n4: FLOCK", ::makedev(8, 1), 77) == 0);
     CHECK(lock::owner_in_locks("", ::makedev(8, 1), 77) == 0);
 }

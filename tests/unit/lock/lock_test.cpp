@@ -135,7 +135,7 @@ TEST_CASE("a lock file that is replaced while we wait is not the lock: the file 
         } else {
             second.reset();
         }
-        return true;
+        return text::Limit(1s);
     };
     const Result result = acquire({{dir / "l"}}, "", 30s, while_waiting);
     REQUIRE(std::holds_alternative<lock::Held>(result));
