@@ -91,6 +91,9 @@ plan::ExitStatus run(const plan::Plan& plan, const os::MainArgs& main_args, os::
     const std::string run_id = journal::new_run_id();
     os::Environment environment(main_args.envp);
     report::Narrator narrator(plan, environment.block(), run_id);
+    for (const std::string& variable : plan.strange_variables) {
+        narrator.noted(variable, {}, "is set, and is no option's variable: it changes nothing");
+    }
     try {
         const std::filesystem::path state_dir = os::state_dir_path(plan.state_dir);
         if (!removals_allowed(plan, state_dir, narrator)) {

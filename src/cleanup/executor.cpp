@@ -151,6 +151,7 @@ Outcome Executor::run_in(int directory, const Cleanup& cleanup) {
                 return outcome;
             }
             ++attempts;
+            m_observer.retrying(cleanup, outcome, next_pause);
         }
         pause(cleanup, next_pause);
         next_pause = std::min(next_pause * 2, longest_pause);

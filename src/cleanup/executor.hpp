@@ -36,6 +36,8 @@ public:
     virtual ~Observer() = default;
     virtual void begin(const Cleanup& cleanup) = 0;
     virtual void end(const Cleanup& cleanup, const Outcome& outcome, text::Duration took) = 0;
+    // It has failed so far, and is tried again after the pause.
+    virtual void retrying(const Cleanup& cleanup, const Outcome& outcome, text::Duration pause) = 0;
     // A signal came while it ran.
     virtual void on_signal(const Cleanup& cleanup, const os::Signal& signal) = 0;
     // What becomes of the processes that it leaves.

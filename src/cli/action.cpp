@@ -1,6 +1,7 @@
 // What may be asked for in place of a run: --defer, --status, --recover and --forget.
 #include "cli/action.hpp"
 
+#include "cli/environment.hpp"
 #include "cli/usage_error.hpp"
 #include "text/visible.hpp"
 
@@ -104,7 +105,10 @@ Action action_of(const Option& action, const Scan& scan, Values values) {
         return plan::Defer{std::move(values.deferred)};
     }
     if (action.id == Id::status) {
-        return plan::Status{contains(scan, Id::json), std::move(plan.state_dir)};
+        return plan::Status{.json = contains(scan, Id::json),
+                            .verbose = plan.verbosity == plan::Verbosity::verbose,
+                            .strange_variables = variables_of_no_option(),
+                            .state_dir = std::move(plan.state_dir)};
     }
     auto runs = runs_of(action, scan);
     if (action.id == Id::recover) {

@@ -90,4 +90,19 @@ std::vector<const Option*> defaults_for(const Scan& command_line) {
     return defaults;
 }
 
+std::vector<std::string> variables_of_no_option() {
+    // What a run sets for its command and its cleanups.
+    constexpr auto ours = std::to_array<std::string_view>({"ID", "JOURNAL", "RESULT", "EXIT_CODE", "SIGNAL", "BY"});
+    std::vector<std::string> names;
+    for (const Variable& variable : our_variables()) {
+        const bool is_default = std::ranges::any_of(
+            all_options(), [&](const Option& option) { return option.has_variable && is_name_of(variable, option); });
+        if (!is_default && std::ranges::find(ours, variable.name) == ours.end()) {
+            names.push_back(std::string(prefix).append(variable.name));
+        }
+    }
+    std::ranges::sort(names);
+    return names;
+}
+
 } // namespace finally_run::cli

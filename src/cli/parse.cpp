@@ -96,6 +96,9 @@ Request parse(std::span<char* const> argv) {
     }
     plan::Plan plan = read_values(scanned, defaults_for(scanned)).plan;
     plan.command = words.subspan(scanned.command);
+    if (plan.verbosity == plan::Verbosity::verbose) {
+        plan.strange_variables = variables_of_no_option();
+    }
     if (plan.command.empty()) {
         throw UsageError(
             "missing command: usage is finally-run [OPTION...] [--] COMMAND [ARG...]; see finally-run --help");

@@ -59,7 +59,10 @@ LockFile open_lock_file(const plan::LockRequest& request, const std::filesystem:
     const int fd =
         directory ? open_or_create(directory.get(), request.name.c_str()) : open_or_create(AT_FDCWD, file.path.c_str());
     if (fd < 0) {
-        os::throw_errno("open", file.path.native());
+        const int error = errno;
+        // Of "./x" or "/x" its author knows.
+        const bool by_accident = !directory && error == ENOENT && request.name.find_first_of("./") != 0;
+        os::throw_error(error, "open", file.path.native(), by_accident ? "a slash makes a lock's name a path" : "");
     }
     file.fd = os::moved_high(os::Fd(fd));
     struct stat info = {};

@@ -18,16 +18,16 @@ std::string joined(std::string_view operation, std::string_view object) {
 
 } // namespace
 
-Error::Error(int error, std::string_view operation, std::string_view object)
+Error::Error(int error, std::string_view operation, std::string_view object, std::string_view hint)
     : std::system_error(error, std::generic_category(), joined(operation, object)), m_operation(operation),
-      m_object(object) {}
-
-std::string_view Error::reason() const { return error_text(code().value()); }
+      m_object(object), m_reason(error_text(error)) {
+    m_reason.append(hint.empty() ? "" : "; ").append(hint);
+}
 
 void throw_errno(std::string_view operation, std::string_view object) { throw_error(errno, operation, object); }
 
-void throw_error(int error, std::string_view operation, std::string_view object) {
-    throw Error(error, operation, object);
+void throw_error(int error, std::string_view operation, std::string_view object, std::string_view hint) {
+    throw Error(error, operation, object, hint);
 }
 
 std::string_view error_text(int error) {

@@ -51,7 +51,8 @@ struct Plan {
     std::string report;                // empty: no report
     Ci ci = Ci::automatic;
     Verbosity verbosity = Verbosity::normal;
-    std::span<char* const> command; // argv from the command on; argv's null follows it
+    std::vector<std::string> strange_variables; // FINALLY_RUN_..., but no option's; only if verbose
+    std::span<char* const> command;             // argv from the command on; argv's null follows it
 };
 
 } // namespace finally_run::plan

@@ -17,7 +17,9 @@ struct Defer {
 // List the runs.
 struct Status {
     bool json = false;
-    std::string state_dir; // empty: the default of os/state_dir.hpp
+    bool verbose = false;                       // nothing is cut
+    std::vector<std::string> strange_variables; // as in Plan
+    std::string state_dir;                      // empty: the default of os/state_dir.hpp
 };
 
 // Finish runs whose processes are all gone.

@@ -17,6 +17,17 @@
 
 namespace finally_run::report {
 
+namespace {
+
+// What helps against a command that has survived two Ctrl+C.
+std::string again_text(const plan::Plan& plan) {
+    const std::string how = "TERM (kill " + std::to_string(::getpid()) + ")";
+    return ", has been sent INT twice; a third Ctrl+C is passed on like these, " +
+           (plan.grace ? how + " ends it within " + duration_text(*plan.grace) : how + " asks it to end");
+}
+
+} // namespace
+
 Narrator::Narrator(const plan::Plan& plan, const char* const* environment, std::string run_id)
     : m_plan(plan), m_messages(plan.verbosity), m_ci_log(resolve_ci(plan.ci, environment), run_id, m_messages) {
     m_report.version = text::version;
@@ -74,23 +85,26 @@ void Narrator::noticed(const supervise::Notice& notice) {
     const std::string pid = "pid " + std::to_string(notice.process.pid);
     switch (notice.what) {
     case What::time_limit:
-        m_messages.note("time limit", duration_text(*m_plan.timeout), sent(m_plan.stop_signal));
+        m_messages.error("time limit", duration_text(*m_plan.timeout), sent(m_plan.stop_signal));
         break;
     case What::caller_gone:
-        m_messages.note("caller has gone", {}, sent(m_plan.stop_signal));
+        m_messages.error("caller has gone", {}, sent(m_plan.stop_signal));
         break;
     case What::grace_over:
-        m_messages.note("grace period", duration_text(*m_plan.grace), "over, " + sent(SIGKILL));
+        m_messages.error("grace period", duration_text(*m_plan.grace), "over, " + sent(SIGKILL));
         break;
     case What::killed:
-        m_messages.note("outlived the grace period, sent KILL", os::command_line(notice.process), pid);
+        m_messages.error("outlived the grace period, sent KILL", os::command_line(notice.process), pid);
         break;
     case What::refused:
-        m_messages.note("cannot be stopped, its end is waited for", os::command_line(notice.process),
-                        pid + ": " + std::string(os::error_text(notice.error)));
+        m_messages.error("cannot be stopped, its end is waited for", os::command_line(notice.process),
+                         pid + ": " + std::string(os::error_text(notice.error)));
         break;
     case What::unseen:
         m_messages.note("no /proc", {}, "whatever has left the process group of the command cannot be ended");
+        break;
+    case What::interrupted_again:
+        m_messages.note("still running", os::command_line(notice.process), pid + again_text(m_plan));
         break;
     case What::awaited:
         m_messages.note("still waiting for the end of", os::command_line(notice.process),
@@ -125,12 +139,24 @@ void Narrator::step_ended(std::string_view kind, const std::string& text, const 
                     .error = outcome.error});
 }
 
+std::string Narrator::try_text(unsigned number) const {
+    return "try " + std::to_string(number) + " of " + std::to_string(m_plan.cleanup_retries + 1);
+}
+
 void Narrator::begin(const cleanup::Cleanup& cleanup) {
     m_ci_log.open_section(plan::name_of(cleanup.kind), cleanup.text);
 }
 
 void Narrator::end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration took) {
+    if (outcome.error.empty() && outcome.attempts > 1) { // its failures have been said
+        m_messages.note(plan::name_of(cleanup.kind), cleanup.text, "succeeded at " + try_text(outcome.attempts));
+    }
     step_ended(plan::name_of(cleanup.kind), cleanup.text, outcome, took, m_report.cleanups);
+}
+
+void Narrator::retrying(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration pause) {
+    m_messages.note(plan::name_of(cleanup.kind), cleanup.text,
+                    outcome.error + ", " + try_text(outcome.attempts + 1) + " in " + duration_text(pause));
 }
 
 void Narrator::on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal) {

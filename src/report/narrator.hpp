@@ -41,6 +41,7 @@ public:
 
     void begin(const cleanup::Cleanup& cleanup) override;
     void end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration took) override;
+    void retrying(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration pause) override;
     void on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal) override;
     void moved(const cleanup::Cleanup& cleanup, std::string_view reason) override;
 
@@ -58,6 +59,7 @@ public:
     void write_report(const plan::Ending& ending);
 
 private:
+    [[nodiscard]] std::string try_text(unsigned number) const;
     void step_ended(std::string_view kind, const std::string& text, const cleanup::Outcome& outcome,
                     text::Duration took, std::vector<StepReport>& list);
 

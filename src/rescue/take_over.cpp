@@ -35,6 +35,9 @@ public:
     void end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration took) override {
         m_narrator.end(cleanup, outcome, took);
     }
+    void retrying(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration pause) override {
+        m_narrator.retrying(cleanup, outcome, pause);
+    }
     void on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal) override {
         m_narrator.on_signal(cleanup, signal);
         if (os::default_action(signal.number) == os::DefaultAction::end) {

@@ -4,9 +4,13 @@
 #include "cleanup/fresh_directory.hpp"
 #include "cleanup/walk.hpp"
 #include "os/error.hpp"
+#include "report/hints.hpp"
 #include "rescue/inner_guardians.hpp"
 
+#include <cerrno>
 #include <fcntl.h>
+#include <span>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -20,6 +24,23 @@ using Kind = cleanup::Cleanup::Kind;
 // 126 and 127 are about the program; that no process could be made is our own failure.
 int status_of(const os::SpawnResult& result) {
     return result.exec_failed ? result.shell_code() : plan::own_failure_status;
+}
+
+// Whoever has written `--setup up --cleanup down` may believe that it runs now.
+void say_unregistered(std::span<const plan::Step> rest, report::Narrator& narrator) {
+    std::size_t count = 0;
+    const plan::Step* first = nullptr;
+    for (const plan::Step& step : rest) {
+        if (step.cleanup && step.cleanup != Kind::temp_dir) {
+            first = first == nullptr ? &step : first;
+            ++count;
+        }
+    }
+    if (first != nullptr) {
+        const std::string others = count > 1 ? " (and " + std::to_string(count - 1) + " more)" : "";
+        narrator.noted("not registered yet", first->text + others,
+                       "only a cleanup to the left of a setup runs if that fails");
+    }
 }
 
 } // namespace
@@ -46,6 +67,8 @@ plan::RunEnd Steps::run_steps() {
             return plan::stopped_by(signal);
         }
         if (auto end = take(step)) {
+            const auto done = static_cast<std::size_t>(&step - m_plan.steps.data()) + 1;
+            say_unregistered(std::span(m_plan.steps).subspan(done), m_narrator);
             return *end;
         }
     }
@@ -160,7 +183,11 @@ plan::RunEnd Steps::run_command() {
     const auto result = supervise(journal::Started::What::command, request, m_plan.timeout, m_plan.orphans);
     if (const auto* const not_started = std::get_if<supervise::NotStarted>(&result)) {
         const std::string_view name = m_plan.command.front();
-        m_narrator.failed("cannot run", name.empty() ? "''" : name, os::error_text(not_started->result.error));
+        std::string reason(os::error_text(not_started->result.error));
+        if (not_started->result.error == ENOENT) {
+            reason += report::hint_on_missing(name);
+        }
+        m_narrator.failed("cannot run", name.empty() ? "''" : name, reason);
         const int status = status_of(not_started->result);
         return {{Result::not_started, status, 0}, {status, 0}};
     }

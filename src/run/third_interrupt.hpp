@@ -17,6 +17,9 @@ public:
     void end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration took) override {
         m_narrator.end(cleanup, outcome, took);
     }
+    void retrying(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration pause) override {
+        m_narrator.retrying(cleanup, outcome, pause);
+    }
     void on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal) override {
         constexpr unsigned enough = 3;
         m_narrator.on_signal(cleanup, signal);

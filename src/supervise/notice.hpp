@@ -10,13 +10,14 @@ namespace finally_run::supervise {
 
 struct Notice {
     enum class What {
-        time_limit,  // of the command: the stop signal was sent, or not
-        caller_gone, // the same
-        grace_over,  // the same for SIGKILL
-        killed,      // `process` outlived the grace period and was sent SIGKILL
-        refused,     // `process` cannot be signalled: `error`. Its end is waited for.
-        unseen,      // there is no /proc: only the step itself and its process group can be ended
-        awaited,     // `process` has been waited for `so_far`
+        time_limit,        // of the command: the stop signal was sent, or not
+        caller_gone,       // the same
+        grace_over,        // the same for SIGKILL
+        killed,            // `process` outlived the grace period and was sent SIGKILL
+        refused,           // `process` cannot be signalled: `error`. Its end is waited for.
+        unseen,            // there is no /proc: only the step itself and its process group can be ended
+        interrupted_again, // `process`, the command, goes on after the second INT from the terminal
+        awaited,           // `process` has been waited for `so_far`
     };
     What what;
     bool sent = true;

@@ -34,6 +34,7 @@ public:
 private:
     void handle_deadlines();
     void say_refused();
+    void say_interrupted(const os::Signal& signal);
     void remind();
     Told told(const os::Signal& signal);
     [[nodiscard]] bool from_command(pid_t sender) const;
@@ -58,6 +59,7 @@ private:
     os::Deadline m_time_limit;
     os::Deadline m_grace_end; // once grace has begun; nullopt also if it never ends
     bool m_killed = false;
+    unsigned m_interrupts = 0;               // typed
     int m_refused = 0;                       // errno: the command cannot be signalled
     std::optional<os::Reminder> m_long_wait; // for its end, which nothing brings about any more
 };
@@ -125,6 +127,16 @@ void Supervision::say_refused() {
         m_long_wait.emplace();
     }
     m_refused = 0;
+}
+
+// Once: a REPL is sent many of them, and lives well.
+void Supervision::say_interrupted(const os::Signal& signal) {
+    if (signal.number != SIGINT || !signal.from_kernel || m_policy.stopping() || ++m_interrupts != 2) {
+        return;
+    }
+    if (const auto command = os::read_process(m_command); command && !command->ended) {
+        m_notify({.what = Notice::What::interrupted_again, .process = *command});
+    }
 }
 
 void Supervision::remind() {
@@ -219,6 +231,7 @@ os::WaitStatus Supervision::wait_for_end() {
                 return *status;
             }
             carry_out(reaction);
+            say_interrupted(*signal);
             // Not after a signal that ends the run: we must be there when its grace period is over.
             if (!m_policy.stopping() && !reaction.then_continue) {
                 carry_out(follow);

@@ -46,6 +46,9 @@ public:
     void end(const Cleanup&, const cleanup::Outcome& outcome, text::Duration) override {
         m_outcomes.push_back(outcome);
     }
+    void retrying(const Cleanup&, const cleanup::Outcome& outcome, text::Duration) override {
+        m_retried.push_back(outcome.attempts);
+    }
     void noticed(const supervise::Notice&) override {}
     void on_signal(const Cleanup&, const os::Signal& signal) override {
         m_signals.push_back(signal.number);
@@ -62,6 +65,7 @@ public:
     std::string m_deferring;
     std::string m_order;
     std::vector<cleanup::Outcome> m_outcomes;
+    std::vector<unsigned> m_retried;
     std::vector<int> m_signals;
     std::string m_moved;
     int m_reader = -1; // closed at the first signal
@@ -121,6 +125,7 @@ TEST_CASE("a failed cleanup is tried again as often as asked for, and no more on
     CHECK(bench.run() == 1);
     CHECK(bench.m_outcomes[1].attempts == 2);
     CHECK(bench.m_outcomes[1].exit_code == 3);
+    CHECK(bench.m_retried == std::vector<unsigned>{1, 1});
 }
 
 TEST_CASE("a cleanup that outlives its time limit is stopped, with all that it started, even if it ignores TERM") {
