@@ -16,20 +16,19 @@ namespace finally_run::journal {
 
 namespace {
 
-constexpr const char* directory_name = ".runs";
 constexpr std::string_view journal_suffix = ".journal";
 constexpr std::string_view told_suffix = ".told";
 
 } // namespace
 
-Runs::Runs(const std::filesystem::path& state_dir) : m_path(state_dir / directory_name) {
+Runs::Runs(const std::filesystem::path& state_dir) : m_path(state_dir / runs_directory) {
     const os::Fd checked = os::open_state_dir(state_dir);
     m_directory = os::open_state_dir(m_path);
 }
 
 bool Runs::exist(const std::filesystem::path& state_dir) {
     struct stat info = {};
-    return ::stat((state_dir / directory_name).c_str(), &info) == 0 || errno != ENOENT;
+    return ::stat((state_dir / runs_directory).c_str(), &info) == 0 || errno != ENOENT;
 }
 
 std::vector<Item> Runs::items() const {

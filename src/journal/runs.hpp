@@ -10,6 +10,9 @@
 
 namespace finally_run::journal {
 
+// Of the directory in the state directory.
+inline constexpr const char* runs_directory = ".runs";
+
 // A journal that is there.
 struct Item {
     std::string id;

@@ -1,6 +1,7 @@
 #include "rescue/inner_guardians.hpp"
 
 #include "journal/leftover.hpp"
+#include "journal/runs.hpp"
 #include "os/boot.hpp"
 #include "os/fd.hpp"
 
@@ -8,7 +9,6 @@
 #include <fcntl.h>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,11 +45,8 @@ std::optional<journal::Opened> guarded_by(const os::ProcessInfo& process) {
     }
     for (const int fd : os::open_descriptors(process.pid)) {
         const std::string link = os::proc_path(process.pid, "fd/" + std::to_string(fd));
-        const std::string target = link_target(link);
-        std::string_view path = target;
-        constexpr std::string_view removed = " (deleted)";
-        path.remove_suffix(path.ends_with(removed) ? removed.size() : 0);
-        if (!path.ends_with(".journal")) {
+        // Made by O_TMPFILE, it goes by the number of its inode. No other file is touched: its disk may not answer.
+        if (std::filesystem::path(link_target(link)).parent_path().filename() != journal::runs_directory) {
             continue;
         }
         if (auto opened = locked_journal(link)) {

@@ -13,7 +13,7 @@ namespace finally_run::supervise {
 enum class Told {
     us,        // us alone, as far as we can see: it is to be sent on
     everybody, // the group, or each process of the tree in turn: it has reached the command
-    sender,    // it came from the command's own group, which knows: sudo(8) does not send such a one back either
+    sender,    // it came from the command's own group: sudo(8) sends nothing back there, and we only what means stop
 };
 
 enum class SenderState { gone, idle, busy };

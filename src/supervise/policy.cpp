@@ -26,6 +26,9 @@ bool came_from_terminal(const os::Signal& signal) {
     }
 }
 
+// Who asks for the end of its own run, like `kill 1` in a container, waits for it.
+bool means_stop(int signal) { return signal == SIGHUP || signal == SIGINT || signal == SIGQUIT || signal == SIGTERM; }
+
 } // namespace
 
 Reaction Policy::stop(StopCause cause, int signal) {
@@ -44,7 +47,7 @@ Reaction Policy::stop(StopCause cause, int signal) {
 
 Reaction Policy::on_signal(const os::Signal& signal, bool in_our_group, Told told) {
     // What others have told the command has reached it as it is.
-    const bool reached = told != Told::us || (in_our_group && came_from_terminal(signal));
+    const bool reached = told == Told::everybody || (in_our_group && came_from_terminal(signal));
     const int number = reached ? signal.number : plan::passed_on_as(m_rewrites, signal.number);
     if (number == signal.number) {
         return react_to(signal, in_our_group, told);
@@ -65,15 +68,14 @@ Reaction Policy::on_signal(const os::Signal& signal, bool in_our_group, Told tol
 
 Reaction Policy::react_to(const os::Signal& signal, bool in_our_group, Told told) {
     const bool group_told = told == Told::everybody || (in_our_group && came_from_terminal(signal));
-    const bool reached = group_told || told == Told::sender;
+    const bool reached = group_told || (told == Told::sender && !means_stop(signal.number));
     switch (signal.number) {
     case SIGHUP:
     case SIGTERM: {
-        const int told_before = m_told;
         Reaction reaction = stop(StopCause::signal, signal.number);
         if (reached) {
             reaction.send = 0;
-            m_told = group_told ? signal.number : told_before;
+            m_told = signal.number;
             return reaction;
         }
         // A hang-up. The kernel would tell the whole foreground group when its leader dies; this one lives on.
@@ -86,7 +88,7 @@ Reaction Policy::react_to(const os::Signal& signal, bool in_our_group, Told told
     case SIGINT:
     case SIGQUIT:
         m_interrupt = signal.number;
-        if (group_told || (!reached && !m_shares_group)) {
+        if (reached || !m_shares_group) {
             m_told = signal.number;
         }
         return {.send = reached ? 0 : signal.number, .then_continue = !reached && m_command_stopped};

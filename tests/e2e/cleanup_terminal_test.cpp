@@ -25,7 +25,7 @@ TEST_CASE(
     "a cleanup that asks on the terminal is put in front of it, a shell around it or not, and no longer than that") {
     for (const std::string cleanup : {"bash -c \"read -r x </dev/tty; echo answer \\$x\"",
                                       "true; bash -c \"read -r x </dev/tty; echo answer \\$x\"; true",
-                                      "stty -F /dev/tty sane -echo; read -r x </dev/tty; echo answer $x"}) {
+                                      "stty -F /dev/tty sane -echo -onlcr; read -r x </dev/tty; echo answer $x"}) {
         CAPTURE(cleanup);
         Shell shell;
         shell.enter("finally-run -c '" + cleanup + "' -- true; echo status $?");

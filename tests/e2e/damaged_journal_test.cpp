@@ -77,7 +77,7 @@ TEST_CASE("a new guardian runs what stands around garbage too") {
     check_damaged_leftover();
 }
 
-TEST_CASE("finally-run itself runs what stands around garbage, and keeps the journal; --strict does not pass") {
+TEST_CASE("finally-run itself runs what stands around garbage, and keeps the journal, and --strict does not pass") {
     for (const bool strict : {false, true}) {
         const std::string script =
             "finally-run --defer 'echo before >>log' && " + garbage + " && finally-run --defer 'echo behind >>log'";
@@ -139,9 +139,9 @@ TEST_CASE("finally-run that gets EIO runs its own cleanups once and leaves the d
     journal::File::open(only_run_file()).append(journal::Registered{{plan::Cleanup::Kind::command, "echo late >>log"}});
     process.signal(SIGTERM);
     process.finish();
-    CHECK(log_text() == "cleaned by supervisor after signal\n");
+    CHECK(log_text() == "cleaned by supervisor after stopped\n");
     CHECK(Run({"--recover"}).run().status == 0);
-    CHECK(log_text() == "cleaned by supervisor after signal\nlate\n");
+    CHECK(log_text() == "cleaned by supervisor after stopped\nlate\n");
     CHECK(run_files().empty());
 }
 
@@ -170,7 +170,7 @@ TEST_CASE("cleanups that do not fit into memory at once all run, under finally-r
         for (int i = 1; i <= many; ++i) {
             CHECK_MESSAGE(count(log, "\n" + std::to_string(i) + ".\n") == 1, i);
         }
-        CHECK(log.find(killed ? "cleaned by guardian after lost\n" : "cleaned by supervisor after signal\n") !=
+        CHECK(log.find(killed ? "cleaned by guardian after lost\n" : "cleaned by supervisor after stopped\n") !=
               std::string::npos);
         CHECK(log.find("alive") == std::string::npos);
         CHECK(run_files().empty());
@@ -205,7 +205,7 @@ TEST_CASE("a live run is not forgotten, whatever the mode of its journal") {
         CHECK(fs::exists(journal));
         process.signal(SIGTERM);
         process.finish();
-        CHECK(log_text() == "cleaned by supervisor after signal\n");
+        CHECK(log_text() == "cleaned by supervisor after stopped\n");
         CHECK(run_files().empty());
         fs::remove(work("log"));
     }

@@ -131,6 +131,7 @@ TEST_CASE("what was detached from a run waits for its lock like anybody") {
     auto process = Run({"--lock", "l", "--", "sh", "-c",
                         "setsid nohup finally-run --lock l -- touch followed >/dev/null 2>&1 & read x <fifo"})
                        .start();
+    wait_for_file(state_dir() / "l");
     wait_for_lock_waiters(state_dir() / "l", 1);
     release(work("fifo"));
     CHECK(process.finish().status == 0);

@@ -158,10 +158,10 @@ TEST_CASE("a signal to a job of an interactive shell reaches the command once") 
             Shell shell;
             shell.enter("finally-run --grace 0 -- helper print-signals RTMIN+30 &");
             const pid_t run = outermost_run(ready(shell));
-            shell.enter("kill -" + std::to_string(signal) + " %1; echo told");
+            shell.line("kill -" + std::to_string(signal) + " %1; echo told"); // the prompt came before READY, or after
             shell.wait_for("told\n");
             end(run);
-            shell.enter("wait; exit");
+            shell.line("wait; exit");
             tally.add(shell.finish().out, line);
         }
         tally.check(line);
@@ -233,7 +233,16 @@ TEST_CASE("the sentinel is nobody's orphan and goes with its run, whatever ends 
     CHECK(other.finish().signal == SIGTERM);
 }
 
-TEST_CASE("what the command's own group sends to finally-run does not come back to it") {
+TEST_CASE("who asks for the end of its own run, as an application in a container does, is told to end") {
+    const auto outcome = Run({"--grace", "0", "-c", "echo cleaned", "--", "bash", "-c",
+                              "trap 'echo told; exit 3' TERM; kill -TERM $PPID; while :; do sleep .01; done"})
+                             .run();
+    CHECK(outcome.out == "told\n");
+    CHECK(outcome.status == 3);
+    CHECK(outcome.err == "cleaned\n");
+}
+
+TEST_CASE("what else the command's own group sends to finally-run does not come back to it") {
     auto process = Run({"--grace", "0", "--", "bash", "-c",
                         "trap 'echo back' USR1; kill -USR1 $PPID; kill -RTMIN+1 $PPID; trap 'echo end; exit 0' USR2; "
                         "echo READY; while :; do sleep .01; done"})

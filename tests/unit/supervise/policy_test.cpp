@@ -46,17 +46,15 @@ TEST_CASE("the hang-up of a terminal whose session we lead goes to the whole gro
     CHECK_FALSE(Policy(terminal, SIGTERM, leader).on_signal(typed(SIGINT), terminal).to_group);
 }
 
-TEST_CASE("what was sent to everybody, or by the command's own group, is not sent on, and stops all the same") {
+TEST_CASE("what was sent to everybody is not sent on, and stops all the same") {
     using supervise::Told;
     for (const bool place : {terminal, no_terminal}) {
-        for (const Told told : {Told::everybody, Told::sender}) {
-            Policy policy(place, SIGTERM);
-            for (const int number : {SIGUSR1, SIGCONT, SIGTSTP, SIGINT, SIGQUIT, SIGTERM, SIGHUP}) {
-                CAPTURE(number);
-                CHECK(policy.on_signal(sent(number), place, told).send == 0);
-            }
-            CHECK(policy.stopping());
+        Policy policy(place, SIGTERM);
+        for (const int number : {SIGUSR1, SIGCONT, SIGTSTP, SIGINT, SIGQUIT, SIGTERM, SIGHUP}) {
+            CAPTURE(number);
+            CHECK(policy.on_signal(sent(number), place, Told::everybody).send == 0);
         }
+        CHECK(policy.stopping());
     }
     CHECK(Policy(terminal, SIGTERM).on_signal(sent(SIGTERM), terminal, Told::everybody).start_grace);
 }
@@ -71,9 +69,23 @@ TEST_CASE("who was sent the stop signal by others than us was told") {
         Policy us(terminal, SIGTERM);
         static_cast<void>(us.on_signal(sent(number), terminal, Told::us));
         CHECK(us.told() == 0);
-        Policy sender(no_terminal, SIGTERM);
-        static_cast<void>(sender.on_signal(sent(number), no_terminal, Told::sender));
-        CHECK(sender.told() == 0);
+    }
+}
+
+TEST_CASE("what the command's own group sends to us does not come back to it, unless it means stop") {
+    using supervise::Told;
+    for (const bool place : {terminal, no_terminal}) {
+        Policy policy(place, SIGTERM);
+        for (const int number : {SIGUSR1, SIGUSR2, SIGCONT, SIGTSTP, SIGWINCH, SIGRTMIN}) {
+            CAPTURE(number);
+            CHECK(policy.on_signal(sent(number), place, Told::sender).send == 0);
+        }
+        CHECK_FALSE(policy.stopping());
+        for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) {
+            CAPTURE(number);
+            CHECK(policy.on_signal(sent(number), place, Told::sender).send == number);
+        }
+        CHECK(policy.stopping());
     }
 }
 
