@@ -23,7 +23,7 @@ plan::ExitStatus forget(const plan::Forget& request) {
     const FoundRuns asked_for = find_runs(request.runs, runs.items(), messages);
     plan::ExitStatus worst{asked_for.complete ? 0 : plan::own_failure_status, 0};
     for (const journal::Item& item : asked_for.runs) {
-        const journal::Found found = journal::claim(item.path, journal::Patience::some);
+        const journal::Found found = journal::claim(item.path, journal::Patience::some, journal::Whose::any_host);
         if (std::holds_alternative<journal::Alive>(found)) {
             messages.error("run " + item.id + " is alive", {}, "only what is left over can be forgotten");
             worst = {plan::own_failure_status, 0};

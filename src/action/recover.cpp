@@ -3,9 +3,9 @@
 #include "action/find_runs.hpp"
 #include "action/holders.hpp"
 #include "journal/leftover.hpp"
+#include "journal/origin.hpp"
 #include "journal/runs.hpp"
 #include "lock/lock.hpp"
-#include "os/boot.hpp"
 #include "os/process.hpp"
 #include "os/state_dir.hpp"
 #include "report/call.hpp"
@@ -63,7 +63,7 @@ std::variant<lock::Held, plan::ExitStatus> take_locks_of(const journal::Opened& 
 
 // False also if it cannot be seen from here.
 bool supervisor_is_gone(const journal::Opened& opened) {
-    if (opened.boot_id != os::boot_id() || opened.pid_namespace != os::pid_namespace()) {
+    if (journal::origin_of(opened).pids != journal::Pids::same) {
         return false;
     }
     const auto process = os::read_process(opened.supervisor.pid);
@@ -79,9 +79,10 @@ struct Taken {
 // stop, or the locks of the run cannot be had.
 std::variant<Taken, plan::ExitStatus> take(const journal::Item& item, const plan::Recover& request,
                                            os::Signals& signals, report::Messages& messages) {
+    const auto whose = request.runs.empty() ? journal::Whose::this_host : journal::Whose::any_host;
     for (;;) {
         const auto state = journal::read_state(item.path);
-        Taken taken{{}, journal::claim(item.path, journal::Patience::some)};
+        Taken taken{{}, journal::claim(item.path, journal::Patience::some, whose)};
         if (!state && std::holds_alternative<journal::Leftover>(taken.found)) {
             continue; // it could be read a moment later, and its locks are to be taken
         }
@@ -107,7 +108,7 @@ std::variant<Taken, plan::ExitStatus> take(const journal::Item& item, const plan
             return *refused;
         }
         taken.locks = std::get<lock::Held>(std::move(locks));
-        taken.found = journal::claim(item.path, journal::Patience::some);
+        taken.found = journal::claim(item.path, journal::Patience::some, whose);
         if (!std::holds_alternative<journal::Alive>(taken.found)) {
             return taken;
         }
@@ -135,6 +136,12 @@ plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& req
     if (const auto* const unreadable = std::get_if<journal::Unreadable>(&found)) {
         messages.error("run " + item.id + " cannot be recovered", {}, unreadable->reason);
         return {plan::own_failure_status, 0};
+    }
+    if (const auto* const elsewhere = std::get_if<journal::Elsewhere>(&found)) {
+        any = true;
+        messages.note("run " + item.id + " is of another host, " + elsewhere->state.opened.host_name(), {},
+                      report::call_for(request.state_dir) + " --recover " + item.id + " runs its cleanups on this one");
+        return {};
     }
     if (std::holds_alternative<journal::Alive>(found) && !request.runs.empty()) {
         messages.error("run " + item.id + " is alive", {}, report::call_for(request.state_dir) + " --status shows it");

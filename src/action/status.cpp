@@ -2,6 +2,7 @@
 
 #include "journal/file.hpp"
 #include "journal/leftover.hpp"
+#include "journal/origin.hpp"
 #include "journal/runs.hpp"
 #include "journal/state.hpp"
 #include "os/state_dir.hpp"
@@ -66,6 +67,8 @@ RunStatus describe(const journal::State& state, bool alive, const std::filesyste
     run.command = state.opened.command;
     run.directory = state.opened.place.path;
     run.job_url = state.opened.job_url;
+    run.host = state.opened.host ? state.opened.host->name : "";
+    run.elsewhere = !journal::origin_of(state.opened).same_host;
     return run;
 }
 

@@ -44,6 +44,11 @@ public:
             text(value);
         }
     }
+    template <class Value, class Each> void added(const std::optional<Value>& value, Each each) {
+        if (value) {
+            each(*value);
+        }
+    }
     void flag(bool value, std::string_view yes, std::string_view no) { field(value ? yes : no); }
     template <class Enum> void word(Enum value) { field(name_of(value)); }
     void limit(const text::Limit& value) { value ? number(value->count()) : field(no_limit); }
@@ -95,6 +100,12 @@ public:
     void added_text(std::string& value) {
         if (!at_end()) {
             text(value);
+        }
+    }
+    // Several at the end that may be missing together.
+    template <class Value, class Each> void added(std::optional<Value>& value, Each each) {
+        if (!at_end()) {
+            each(value.emplace());
         }
     }
     void flag(bool& value, std::string_view yes, std::string_view no);

@@ -1,6 +1,6 @@
 #include "journal/leftover.hpp"
 
-#include "os/boot.hpp"
+#include "journal/origin.hpp"
 #include "os/clock.hpp"
 #include "os/error.hpp"
 
@@ -34,7 +34,7 @@ bool is_locked(const std::filesystem::path& path) {
 
 } // namespace
 
-Found claim(const std::filesystem::path& path, Patience patience) {
+Found claim(const std::filesystem::path& path, Patience patience, Whose whose) {
     try {
         File file = File::open(path);
         if (!lock_unless_held(file, patience)) {
@@ -45,11 +45,17 @@ Found claim(const std::filesystem::path& path, Patience patience) {
         }
         State state;
         state.apply(file.read());
+        const Origin origin = origin_of(state.opened);
         if (state.over || !state.begun) {
-            file.remove();
+            if (origin.same_host) {
+                file.remove();
+            }
             return Gone{};
         }
-        if (state.opened.boot_id != os::boot_id()) {
+        if (!origin.same_host && whose == Whose::this_host) {
+            return Elsewhere{std::move(state)};
+        }
+        if (!origin.same_boot) {
             file.drop_tail();
         }
         return Leftover{std::move(file), std::move(state)};

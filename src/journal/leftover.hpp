@@ -28,14 +28,23 @@ struct Leftover {
     State state;
 };
 
-using Found = std::variant<Gone, Alive, Unreadable, Leftover>;
+// Left unfinished on another host: its cleanups are for that one's files, and whether it lives may not show here.
+struct Elsewhere {
+    State state;
+};
+
+using Found = std::variant<Gone, Alive, Unreadable, Leftover, Elsewhere>;
 
 // Those who only look hold the lock for a moment too, so one refusal proves nothing. With patience it is asked for
 // again and again for a moment.
 enum class Patience { none, some };
 
-// Takes the lock of the journal if nobody has it. What is over or had not begun is removed on the way.
-[[nodiscard]] Found claim(const std::filesystem::path& path, Patience patience);
+// Whose leftovers are asked for. Only a person who names a run means another host's.
+enum class Whose { this_host, any_host };
+
+// Takes the lock of the journal if nobody has it. What is over or had not begun is removed on the way, unless it is
+// another host's.
+[[nodiscard]] Found claim(const std::filesystem::path& path, Patience patience, Whose whose = Whose::this_host);
 
 // All that is in a journal at this moment, whoever has its lock. nullopt if it cannot be read.
 [[nodiscard]] std::optional<State> read_state(const std::filesystem::path& path, std::string* error = nullptr);

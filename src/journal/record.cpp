@@ -63,6 +63,12 @@ void go_through(auto& fields, Is<plan::Place> auto& place) {
     fields.number(place.born);
 }
 
+void go_through(auto& fields, Is<Host> auto& host) {
+    fields.text(host.machine_id);
+    fields.text(host.name);
+    fields.number(host.time_namespace);
+}
+
 // The version is and stays the first field: what comes behind it is the version's affair.
 void go_through(auto& fields, Is<Opened> auto& opened) {
     fields.number(opened.version, format_version, format_version);
@@ -84,6 +90,7 @@ void go_through(auto& fields, Is<Opened> auto& opened) {
     fields.text(opened.job_url);
     fields.text(opened.outer);
     fields.list(opened.environment, [&](auto& variable) { fields.text(variable); });
+    fields.added(opened.host, [&](auto& host) { go_through(fields, host); });
 }
 
 void go_through(auto& fields, Is<Registered> auto& registered) {

@@ -52,6 +52,15 @@ struct LockId {
     bool operator==(const LockId&) const = default;
 };
 
+// Where it was, beyond its boot and pid namespace.
+struct Host {
+    std::string machine_id;           // machine-id(5); empty: it has none
+    std::string name;                 // uname(2)
+    std::uint64_t time_namespace = 0; // inode of /proc/self/ns/time; 0: not known, or there are none
+
+    bool operator==(const Host&) const = default;
+};
+
 // The first record: all that somebody else needs to finish the run.
 struct Opened {
     unsigned version = format_version;
@@ -73,6 +82,9 @@ struct Opened {
     std::string job_url;                  // of the CI job; empty: none
     std::string outer;                    // the journal of the run around this one; empty: none
     std::vector<std::string> environment; // "NAME=value": what recovery may use
+    std::optional<Host> host;             // journals of older versions have none
+
+    [[nodiscard]] std::string host_name() const { return host ? host->name : "whose name is not known"; }
 
     bool operator==(const Opened&) const = default;
 };

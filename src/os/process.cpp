@@ -78,6 +78,12 @@ std::vector<ProcessInfo> look_for_descendants(pid_t root) {
     return found;
 }
 
+std::uint64_t ticks_at(std::uint64_t boot_nanoseconds) {
+    const auto ticks_per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+    constexpr std::uint64_t second = 1'000'000'000;
+    return boot_nanoseconds / second * ticks_per_second + boot_nanoseconds % second * ticks_per_second / second;
+}
+
 } // namespace
 
 std::string proc_path(pid_t pid, std::string_view file) {
@@ -205,11 +211,14 @@ std::vector<ProcessInfo> all_processes() {
 }
 
 std::strong_ordering start_against(const ProcessInfo& process, std::uint64_t boot_nanoseconds) {
-    const auto ticks_per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
-    constexpr std::uint64_t second = 1'000'000'000;
-    const std::uint64_t ticks =
-        boot_nanoseconds / second * ticks_per_second + boot_nanoseconds % second * ticks_per_second / second;
-    return std::uint64_t(process.start_ticks) <=> ticks;
+    return std::uint64_t(process.start_ticks) <=> ticks_at(boot_nanoseconds);
+}
+
+bool started_just_then(pid_t pid, std::uint64_t boot_nanoseconds) {
+    constexpr std::uint64_t shortly = 100'000'000; // from clone(2) to the record, on a busy machine
+    const auto process = read_process(pid);
+    return process && std::is_lteq(start_against(*process, boot_nanoseconds)) &&
+           std::is_gteq(start_against(*process, boot_nanoseconds - std::min(boot_nanoseconds, shortly)));
 }
 
 bool still_runs(pid_t pid, std::uint64_t boot_nanoseconds) {

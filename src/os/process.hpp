@@ -65,6 +65,10 @@ void reap_all();
 // some time did not start after it; who got the pid later did.
 [[nodiscard]] std::strong_ordering start_against(const ProcessInfo& process, std::uint64_t boot_nanoseconds);
 
+// Whether the process with this pid started at that time of CLOCK_BOOTTIME, or so shortly before it that it may have
+// written the time down itself: where nothing says that it is the same boot, an older process may be anybody.
+[[nodiscard]] bool started_just_then(pid_t pid, std::uint64_t boot_nanoseconds);
+
 // Whether the process that had this pid at that time of CLOCK_BOOTTIME has not ended yet.
 [[nodiscard]] bool still_runs(pid_t pid, std::uint64_t boot_nanoseconds);
 

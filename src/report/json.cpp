@@ -59,6 +59,8 @@ Json to_value(const RunStatus& run) {
         {"current", run.current ? to_value(*run.current) : Json(nullptr)},
         {"command", text_or_null(run.command)},
         {"directory", text_or_null(run.directory)},
+        {"host", text_or_null(run.host)},
+        {"other_host", run.elsewhere},
         {"job_url", text_or_null(run.job_url)},
         {"log", text_or_null(run.log)},
         {"error", text_or_null(run.error)},

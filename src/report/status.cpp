@@ -70,7 +70,16 @@ std::string forget_words(std::span<const RunStatus> runs, State state, std::stri
 std::string advice(std::span<const RunStatus> runs, std::string_view program) {
     std::string text;
     if (const auto forget = forget_words(runs, State::unfinished, program); !forget.empty()) {
-        text += fmt::format("To run what is left:  {} --recover\nTo drop it:           {}\n", program, forget);
+        const auto is_left = [](bool elsewhere) {
+            return [=](const auto& run) { return run.state == State::unfinished && run.elsewhere == elsewhere; };
+        };
+        if (std::ranges::any_of(runs, is_left(false))) {
+            text += fmt::format("To run what is left:  {} --recover\n", program);
+        }
+        if (std::ranges::any_of(runs, is_left(true))) {
+            text += fmt::format("Of another host, here: {} --recover RUN\n", program);
+        }
+        text += fmt::format("To drop it:           {}\n", forget);
     }
     if (const auto forget = forget_words(runs, State::damaged, program); !forget.empty()) {
         text += fmt::format("Damaged: clean up by hand, then {}\n", forget);

@@ -41,6 +41,8 @@ struct RunStatus {
     std::optional<Step> current;                   // a setup, or one of the cleanups
     std::string command;                           // its words, separated by blanks
     std::string directory;                         // where it was started
+    std::string host;                              // where it runs or ran
+    bool elsewhere = false;                        // ... which is not this one
     std::string job_url;                           // of the CI job
     std::string log;                               // a file with the output of its cleanups
     std::string error;                             // why it is damaged

@@ -110,6 +110,9 @@ std::string lines_below(const RunStatus& run, std::size_t columns, bool with_com
     if (run.state == RunStatus::State::unfinished || run.state == RunStatus::State::damaged) {
         details.whole("in", run.directory);
     }
+    if (run.elsewhere) {
+        details.whole("host", run.host.empty() ? "another one" : run.host);
+    }
     details.whole("job", run.job_url);
     details.whole("log", run.log);
     return details.text();

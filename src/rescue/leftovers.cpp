@@ -2,9 +2,9 @@
 
 #include "cleanup/fresh_directory.hpp"
 #include "journal/file.hpp"
+#include "journal/origin.hpp"
 #include "lock/lock_id.hpp"
 #include "lock/waiter.hpp"
-#include "os/boot.hpp"
 #include "os/error.hpp"
 #include "os/place.hpp"
 #include "report/call.hpp"
@@ -77,6 +77,13 @@ void tell(const journal::Item& item, const journal::Runs& runs, const plan::Plan
     }
 }
 
+// Each time: the mark that a person has been told is for the people of its own host.
+void tell_of_other_host(const journal::Opened& opened, const plan::Plan& plan, report::Narrator& narrator) {
+    narrator.noted("run " + opened.run_id + " was left unfinished on another host, " + opened.host_name(),
+                   opened.command,
+                   report::call_for(plan.state_dir) + " --recover " + opened.run_id + " runs its cleanups on this one");
+}
+
 } // namespace
 
 plan::Plan plan_of(const journal::Opened& opened, plan::Verbosity verbosity) {
@@ -93,8 +100,7 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
                           os::Signals& signals) {
     const journal::Opened opened = leftover.state.opened;
     const plan::Plan plan = plan_of(opened, verbosity);
-    const bool same_boot = opened.boot_id == os::boot_id();
-    const bool same_pids = same_boot && opened.pid_namespace == os::pid_namespace();
+    const journal::Origin origin = journal::origin_of(opened);
     std::vector<std::string> kept = opened.environment;
     std::vector<char*> entries;
     entries.reserve(kept.size() + 1);
@@ -112,19 +118,23 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
     cleanup::Stack stack(
         std::move(leftover.file), std::move(leftover.state),
         [&](std::string_view what, std::string_view reason) { narrator.journal_trouble(what, reason); });
-    const os::Fd directory = os::open_place(opened.place, same_boot);
+    const os::Fd directory = os::open_place(opened.place, origin.same_boot);
     std::optional<cleanup::FreshDirectory> fresh;
     if (!directory) {
         narrator.noted(opened.place.path.empty() ? "directory of run " + opened.run_id : opened.place.path,
                        os::error_text(errno), "its cleanups run in an empty directory");
         fresh.emplace();
     }
+    const auto& step = stack.read_state().step;
+    if (origin.may_live && step && !journal::can_be_told(origin.pids, step->process)) {
+        narrator.noted("run " + opened.run_id, opened.command,
+                       "its processes cannot be told from here, so none is looked for or stopped");
+    }
     const DeadRun dead_run{.stack = stack,
                            .plan = plan,
                            .environment = environment,
                            .output = output,
-                           .same_boot = same_boot,
-                           .same_pids = same_pids,
+                           .origin = origin,
                            .directory = fresh ? fresh->fd() : directory.get(),
                            .mask = opened.mask};
     const Rescued end = take_over(plan::Actor::recovery, dead_run, events, narrator);
@@ -179,6 +189,8 @@ int finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const pla
                 return signal;
             }
             runs.forget_mark(item.id);
+        } else if (std::holds_alternative<journal::Elsewhere>(found) && !silent) {
+            tell_of_other_host(state->opened, plan, narrator);
         }
     }
     return 0;

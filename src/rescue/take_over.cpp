@@ -115,7 +115,7 @@ supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t
 }
 
 bool Successor::stop_step(const journal::Started& step) {
-    if (!m_dead_run.same_pids) {
+    if (!journal::can_be_told(m_dead_run.origin.pids, step.process)) {
         return true;
     }
     if (m_by == plan::Actor::guardian && !os::processes_are_visible()) {
@@ -137,7 +137,7 @@ bool Successor::stop_unknown_step() {
 
 // A cleanup that still runs is not cut off: it may be in the middle of what must not be done by two at once.
 bool Successor::let_end(const journal::Started& cleaning) {
-    if (!m_dead_run.same_pids) {
+    if (!journal::can_be_told(m_dead_run.origin.pids, cleaning.process)) {
         return true;
     }
     if (m_by == plan::Actor::guardian && !os::processes_are_visible()) {
@@ -167,7 +167,7 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending) {
                                      .env = m_dead_run.environment.block(),
                                      .directory = m_dead_run.directory,
                                      .mask = m_dead_run.mask,
-                                     .same_boot = m_dead_run.same_boot};
+                                     .same_boot = m_dead_run.origin.same_boot};
     return cleanup::run_to_end(m_dead_run.stack, ending.result, settings, m_dead_run.output, m_events, m_listener);
 }
 

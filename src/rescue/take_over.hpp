@@ -4,6 +4,7 @@
 #include "cleanup/executor.hpp"
 #include "cleanup/output.hpp"
 #include "cleanup/stack.hpp"
+#include "journal/origin.hpp"
 #include "os/environment.hpp"
 #include "os/events.hpp"
 #include "plan/plan.hpp"
@@ -22,10 +23,8 @@ struct DeadRun {
     const plan::Plan& plan; // its limits
     os::Environment& environment;
     cleanup::Output& output;
-    // Pids mean something only where and when they were written down: to a guardian they always do.
-    bool same_boot = true;
-    bool same_pids = true;    // the boot and the pid namespace
-    int directory = AT_FDCWD; // where its cleanups run; AT_FDCWD: where we are
+    journal::Origin origin = {}; // to a guardian everything is as it was
+    int directory = AT_FDCWD;    // where its cleanups run; AT_FDCWD: where we are
     std::optional<mode_t> mask = {};
 };
 

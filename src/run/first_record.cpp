@@ -91,6 +91,7 @@ journal::Opened first_record(const plan::Plan& plan, const std::string& run_id, 
     opened.job_url = os::job_url(os::variable);
     opened.outer = os::variable("FINALLY_RUN_JOURNAL");
     opened.environment = kept_environment(environment, plan.keep_env);
+    opened.host = {os::machine_id(), os::host_name(), os::time_namespace()};
     return opened;
 }
 

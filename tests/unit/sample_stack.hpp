@@ -3,6 +3,7 @@
 
 #include "cleanup/stack.hpp"
 #include "journal/runs.hpp"
+#include "os/boot.hpp"
 
 #include <filesystem>
 #include <string>
@@ -17,6 +18,9 @@ inline journal::Opened first_record(std::string id = "20260101T000000-00000001")
     opened.supervisor = {1, 1};
     opened.stop_signal = 15;
     opened.place.path = "/";
+    opened.boot_id = os::boot_id();
+    opened.pid_namespace = os::pid_namespace();
+    opened.host = {os::machine_id(), os::host_name(), os::time_namespace()};
     return opened;
 }
 

@@ -64,6 +64,28 @@ TEST_CASE("a run that had begun and that nobody holds is left over, and its lock
     CHECK(std::filesystem::exists(left.path));
 }
 
+TEST_CASE("a run of another host is not claimed but by a person, and its journal is left as it is") {
+    for (const auto& records : {std::vector<journal::Record>{registered, began}, std::vector<journal::Record>{}}) {
+        Left left({});
+        std::filesystem::remove(left.path);
+        auto opened = test::first_record();
+        opened.host = {"00000000000000000000000000000000", "another-name", 0};
+        {
+            auto file = journal::File::create(left.runs, opened, false);
+            file.publish();
+            for (const journal::Record& record : records) {
+                file.append(record);
+            }
+        }
+        const std::string text = test::read_file(left.path);
+        CHECK(std::holds_alternative<journal::Elsewhere>(left.look()) == !records.empty());
+        CHECK(test::read_file(left.path) == text);
+        const auto found = journal::claim(left.path, journal::Patience::some, journal::Whose::any_host);
+        CHECK(std::holds_alternative<journal::Leftover>(found) == !records.empty());
+        CHECK(test::read_file(left.path) == text);
+    }
+}
+
 TEST_CASE("a run whose journal somebody holds is alive, whatever is in the journal") {
     const Left left({began, journal::Over{true}});
     const auto file = journal::File::open(left.path);

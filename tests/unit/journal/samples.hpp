@@ -49,6 +49,7 @@ inline Opened opened_with(const std::string& text) {
     opened.job_url = text;
     opened.outer = text;
     opened.environment = {"PATH=/bin", "HOME=" + text, text};
+    opened.host = {text, text, 4026531834};
     return opened;
 }
 

@@ -119,6 +119,17 @@ Damaged: clean up by hand, then finally-run --state-dir '/x\n' --forget RUN
 )"));
 }
 
+TEST_CASE("a run of another host says whose it is, and that it is finished here only by its id") {
+    auto elsewhere = unfinished();
+    elsewhere.host = "build\n7";
+    elsewhere.elsewhere = true;
+    const auto text = report::to_table(std::vector<RunStatus>{elsewhere}, now, wide);
+    CHECK(text.find("  host     build\\n7\n") != std::string::npos);
+    CHECK(text.find("Of another host, here: finally-run --recover RUN\nTo drop it: ") != std::string::npos);
+    CHECK(text.find("To run what is left") == std::string::npos);
+    CHECK(report::to_table(std::vector<RunStatus>{unfinished()}, now, wide).find("host") == std::string::npos);
+}
+
 TEST_CASE("nobody is told to do anything about runs that somebody works on") {
     auto finishing = running();
     finishing.state = State::finishing;

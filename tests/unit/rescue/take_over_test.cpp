@@ -34,7 +34,7 @@ struct Abandoned {
     test::TempDir dir;
     plan::Plan plan;
     journal::Opened opened = test::first_record();
-    bool same_pids = true;
+    journal::Origin origin = {};
 
     Abandoned() {
         ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
@@ -74,7 +74,7 @@ struct Abandoned {
         cleanup::Output output(dir / "log");
         os::Events events(test::signals(), {});
         const rescue::DeadRun orphan{
-            .stack = stack, .plan = plan, .environment = environment, .output = output, .same_pids = same_pids};
+            .stack = stack, .plan = plan, .environment = environment, .output = output, .origin = origin};
         return rescue::take_over(by, orphan, events, narrator);
     }
 
@@ -251,7 +251,7 @@ TEST_CASE("a command that does not stop within the grace period is killed") {
 
 TEST_CASE("where pids mean something else, no command and no cleanup of the run is looked for") {
     Abandoned run;
-    run.same_pids = false;
+    run.origin.pids = journal::Pids::others;
     const Step stranger("echo; exec sleep 1000 >&-");
     const Step stranger_too("echo; exec sleep 1000 >&-", os::Placement::own_session);
     const auto id = run.add_cleanup(run.saying("cleaned"));
