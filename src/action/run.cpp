@@ -6,6 +6,7 @@
 #include "journal/runs.hpp"
 #include "lock/lock.hpp"
 #include "os/environment.hpp"
+#include "os/needed_calls.hpp"
 #include "os/state_dir.hpp"
 #include "os/variables.hpp"
 #include "report/messages.hpp"
@@ -93,6 +94,11 @@ plan::ExitStatus run(const plan::Plan& plan, const os::MainArgs& main_args, os::
     report::Narrator narrator(plan, environment.block(), run_id);
     for (const std::string& variable : plan.strange_variables) {
         narrator.noted(variable, {}, "is set, and is no option's variable: it changes nothing");
+    }
+    if (const std::string refused = os::refused_call(); !refused.empty()) {
+        narrator.failed("cannot run anything here", refused);
+        narrator.write_report(plan::own_failure);
+        return {plan::own_failure_status, 0};
     }
     try {
         const std::filesystem::path state_dir = os::state_dir_path(plan.state_dir);

@@ -67,7 +67,7 @@ std::filesystem::path Output::finish(bool keep) {
     if (keep && ::fstat(m_log.get(), &info) == 0 && info.st_size > 0) {
         return m_log_path;
     }
-    ::unlink(m_log_path.c_str());
+    ::unlinkat(AT_FDCWD, m_log_path.c_str(), 0);
     return {};
 }
 

@@ -367,7 +367,7 @@ void File::drop_tail() const noexcept {
 
 bool File::remove() const noexcept {
     const std::filesystem::path& name = m_unpublished.empty() ? m_path : m_unpublished;
-    return ::unlink(name.c_str()) == 0 || errno == ENOENT;
+    return ::unlinkat(AT_FDCWD, name.c_str(), 0) == 0 || errno == ENOENT;
 }
 
 } // namespace finally_run::journal

@@ -1,11 +1,14 @@
 #include "lock/waiter.hpp"
 
+#include "os/bystander.hpp"
 #include "os/error.hpp"
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -16,6 +19,19 @@ struct Waiter::Shared {
     std::atomic<int> error = 0;
 };
 
+namespace {
+
+// 0 or an errno.
+int wait_here(int fd, int operation) {
+    int result = ::flock(fd, operation);
+    while (result < 0 && errno == EINTR) {
+        result = ::flock(fd, operation);
+    }
+    return result < 0 ? errno : 0;
+}
+
+} // namespace
+
 Waiter::Waiter(int fd, int operation) : m_shared(std::make_shared<Shared>()) {
     const int ready = ::eventfd(0, EFD_CLOEXEC);
     if (ready < 0) {
@@ -23,21 +39,37 @@ Waiter::Waiter(int fd, int operation) : m_shared(std::make_shared<Shared>()) {
     }
     m_shared->ready = os::moved_high(os::Fd(ready));
     const auto wait = [fd, operation, shared = m_shared] {
-        int result = ::flock(fd, operation);
-        while (result < 0 && errno == EINTR) {
-            result = ::flock(fd, operation);
-        }
-        shared->error = result < 0 ? errno : 0;
+        shared->error = wait_here(fd, operation);
         ::eventfd_write(shared->ready.get(), 1);
     };
     try {
         m_thread = std::thread(wait);
-    } catch (const std::system_error& error) {
-        os::throw_error(error.code().value(), "cannot wait for a lock");
+    } catch (const std::system_error&) {
+        wait_in_process(fd, operation);
+    }
+}
+
+// It says 1 and an errno: an eventfd cannot say 0.
+void Waiter::wait_in_process(int fd, int operation) {
+    const pid_t parent = ::getpid();
+    m_process = os::fork_quietly();
+    if (m_process < 0) {
+        os::throw_errno("cannot wait for a lock");
+    }
+    if (m_process == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        if (::getppid() == parent) {
+            ::eventfd_write(m_shared->ready.get(), 1U + static_cast<unsigned>(wait_here(fd, operation)));
+        }
+        ::_exit(0);
     }
 }
 
 Waiter::~Waiter() {
+    if (m_process > 0) {
+        ::kill(m_process, SIGKILL); // not reaped yet: it is still its own
+        os::reap_quiet(m_process);
+    }
     if (m_thread.joinable()) {
         m_thread.detach();
     }
@@ -48,6 +80,10 @@ int Waiter::ready_fd() const { return m_shared->ready.get(); }
 int Waiter::result() {
     if (m_thread.joinable()) {
         m_thread.join();
+    }
+    eventfd_t said = 0;
+    if (m_process > 0 && ::eventfd_read(m_shared->ready.get(), &said) == 0) {
+        m_shared->error = static_cast<int>(said) - 1;
     }
     return m_shared->error;
 }

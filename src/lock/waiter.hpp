@@ -1,9 +1,10 @@
-// One blocking flock(2) in a thread, so that the kernel's queue decides who is next and waiting costs no CPU.
+// One blocking flock(2) beside us, so that the kernel's queue decides who is next and waiting costs no CPU.
 #pragma once
 
 #include "os/fd.hpp"
 
 #include <memory>
+#include <sys/types.h>
 #include <thread>
 
 namespace finally_run::lock {
@@ -13,6 +14,7 @@ public:
     // `fd` stays open while this lives.
     Waiter(int fd, int operation);
     // A thread that still waits is left behind: it ends when it gets the lock, which it then drops if `fd` was closed.
+    // A process is killed.
     ~Waiter();
     Waiter(const Waiter&) = delete;
     Waiter& operator=(const Waiter&) = delete;
@@ -24,8 +26,13 @@ public:
 
 private:
     struct Shared;
+    void wait_in_process(int fd, int operation);
+
     std::shared_ptr<Shared> m_shared;
     std::thread m_thread;
+    // Where no thread can be had: the C library makes do without clone3(2) where that is ENOSYS, not where a filter
+    // says EPERM. A forked process shares the open file, and so what flock(2) gets for it.
+    pid_t m_process = 0;
 };
 
 } // namespace finally_run::lock

@@ -4,7 +4,9 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
+#include <vector>
 
 namespace finally_run::os {
 
@@ -41,6 +43,21 @@ Fd moved_high(Fd fd) {
         throw_errno("dup");
     }
     return Fd(moved);
+}
+
+void require_descriptors(int count, int newest) {
+    constexpr int few = 2 * first_high;
+    rlimit limit = {};
+    if (newest < few && ::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= 2 * few) {
+        return;
+    }
+    std::vector<Fd> taken;
+    for (int i = 0; i < count; ++i) {
+        taken.emplace_back(::fcntl(newest, F_DUPFD_CLOEXEC, 0));
+        if (!taken.back()) {
+            throw_errno("descriptors for the end of the run");
+        }
+    }
 }
 
 } // namespace finally_run::os

@@ -35,4 +35,8 @@ private:
 // stderr.
 [[nodiscard]] Fd moved_high(Fd fd);
 
+// Throws Error (EMFILE) unless this many more can be opened. `newest`, one of ours, tells whether the limit
+// may be near: with hundreds to spare it costs one system call.
+void require_descriptors(int count, int newest);
+
 } // namespace finally_run::os

@@ -71,7 +71,9 @@ Signal signal_of(const signalfd_siginfo& info) {
 
 Signals::Signals() {
     const sigset_t all = all_signals();
-    ::sigprocmask(SIG_SETMASK, &all, &m_inherited.mask);
+    if (::sigprocmask(SIG_SETMASK, &all, &m_inherited.mask) < 0) {
+        throw_errno("sigprocmask");
+    }
     m_inherited.ignored = ignored_signals();
     m_ignored_here = m_inherited.ignored;
     ::sigdelset(&m_ignored_here, SIGCHLD);
@@ -108,6 +110,7 @@ std::optional<Signal> Signals::next() {
 
 int Signals::pending_stop(std::span<const plan::Rewrite> rewrites) const {
     sigset_t pending;
+    ::sigemptyset(&pending); // as it stays where sigpending(2) is refused
     ::sigpending(&pending);
     constexpr std::array stops{SIGTERM, SIGINT, SIGQUIT, SIGHUP};
     for (const int signal : stops) {
@@ -121,6 +124,7 @@ int Signals::pending_stop(std::span<const plan::Rewrite> rewrites) const {
 
 bool stop_self(int signal) {
     sigset_t pending;
+    ::sigemptyset(&pending);
     ::sigpending(&pending);
     if (::sigismember(&pending, SIGCONT) == 1) {
         return true; // whoever continues us was faster

@@ -70,7 +70,8 @@ struct PlacementInit {
         if (placement == Placement::shared_group) {
             return {};
         }
-        if ((placement == Placement::own_session ? ::setsid() : ::setpgid(0, 0)) < 0) {
+        // A child of ours leads no group yet: only a filter refuses it a session. A group of its own is next to that.
+        if ((placement == Placement::own_group || ::setsid() < 0) && ::setpgid(0, 0) < 0) {
             return last_error();
         }
         discard_all_pending(signals);

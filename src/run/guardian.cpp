@@ -65,7 +65,9 @@ void Guardian::fork(Kin kin) {
 void Guardian::live(int lifeline) const {
     try {
         m_events.watch_companion(-1, {});
-        ::setsid();
+        if (::setsid() < 0) { // refused by a filter
+            ::setpgid(0, 0);
+        }
         std::vector<int> kept = m_settle();
         kept.push_back(lifeline);
         kept.push_back(STDERR_FILENO);

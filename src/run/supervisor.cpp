@@ -5,6 +5,7 @@
 #include "os/adopter.hpp"
 #include "os/ci.hpp"
 #include "os/error.hpp"
+#include "os/fd.hpp"
 #include "os/process.hpp"
 #include "report/call.hpp"
 #include "rescue/take_over.hpp"
@@ -144,9 +145,12 @@ plan::ExitStatus Supervisor::run() {
         m_narrator.failed("guardian cannot be replaced", "after a kill -9 the next run or --recover cleans up", reason);
     });
     try {
+        constexpr int of_an_end = 4; // two pipes at once: a child's report, a removal's result
+        os::require_descriptors(of_an_end, m_stack.file().fd());
         m_stack.file().publish();
     } catch (...) {
         m_guardian.dismiss();
+        static_cast<void>(m_stack.file().remove());
         throw;
     }
     const plan::RunEnd end = run_steps();

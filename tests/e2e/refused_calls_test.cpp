@@ -1,0 +1,176 @@
+// A whole run, with each kind of cleanup, while one system call is refused throughout, to finally-run and to all that
+// it starts: the same as without, or one line and 125 before anything has begun.
+//
+// Not in the table: what no program of the system starts without (execve, mmap, brk, exit_group, ...).
+#include "guard.hpp"
+
+#include "support/hardship.hpp"
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <array>
+#include <cerrno>
+
+namespace finally_run::e2e {
+namespace {
+
+enum class Then { same, refused };
+
+struct Row {
+    const char* name;
+    long number;
+    Then then;
+};
+
+// What a run, its guardian and an awaited lock use, as strace(1) shows it, and what they would use elsewhere.
+const auto table = std::to_array<Row>({
+    // An older call, another way, or nothing that a promise hangs on.
+    {"clone3", SYS_clone3, Then::same}, {"close_range", SYS_close_range, Then::same},
+        {"eventfd2", SYS_eventfd2, Then::same}, {"faccessat2", SYS_faccessat2, Then::same},
+        {"fchmod", SYS_fchmod, Then::same}, {"fdatasync", SYS_fdatasync, Then::same},
+        {"ftruncate", SYS_ftruncate, Then::same}, {"getcwd", SYS_getcwd, Then::same},
+        {"getrandom", SYS_getrandom, Then::same}, {"ioctl", SYS_ioctl, Then::same}, {"lseek", SYS_lseek, Then::same},
+        {"madvise", SYS_madvise, Then::same}, {"openat2", SYS_openat2, Then::same},
+        {"pidfd_open", SYS_pidfd_open, Then::same}, {"pidfd_send_signal", SYS_pidfd_send_signal, Then::same},
+        {"prlimit64", SYS_prlimit64, Then::same}, {"readlinkat", SYS_readlinkat, Then::same},
+        {"rseq", SYS_rseq, Then::same}, {"rt_sigaction", SYS_rt_sigaction, Then::same},
+        {"rt_sigpending", SYS_rt_sigpending, Then::same}, {"set_robust_list", SYS_set_robust_list, Then::same},
+        {"set_tid_address", SYS_set_tid_address, Then::same}, {"setsid", SYS_setsid, Then::same},
+        {"statx", SYS_statx, Then::same}, {"timerfd_create", SYS_timerfd_create, Then::same},
+        {"timerfd_settime", SYS_timerfd_settime, Then::same}, {"wait4", SYS_wait4, Then::same},
+        // No end without them: refused before the start.
+        {"clone", SYS_clone, Then::refused}, {"close", SYS_close, Then::refused}, {"fchdir", SYS_fchdir, Then::refused},
+        {"fcntl", SYS_fcntl, Then::refused}, {"flock", SYS_flock, Then::refused},
+        {"getdents64", SYS_getdents64, Then::refused}, {"geteuid", SYS_geteuid, Then::refused},
+        {"getpid", SYS_getpid, Then::refused}, {"getppid", SYS_getppid, Then::refused},
+        {"getsid", SYS_getsid, Then::refused}, {"kill", SYS_kill, Then::refused}, {"linkat", SYS_linkat, Then::refused},
+        {"pipe2", SYS_pipe2, Then::refused}, {"pread64", SYS_pread64, Then::refused},
+        {"rt_sigprocmask", SYS_rt_sigprocmask, Then::refused}, {"setpgid", SYS_setpgid, Then::refused},
+        {"signalfd4", SYS_signalfd4, Then::refused}, {"umask", SYS_umask, Then::refused},
+        {"unlinkat", SYS_unlinkat, Then::refused}, {"waitid", SYS_waitid, Then::refused},
+#if defined(SYS_poll) // newer machines have other names for what these do
+        {"dup2", SYS_dup2, Then::refused}, {"mkdir", SYS_mkdir, Then::refused},
+        {"newfstatat", SYS_newfstatat, Then::refused}, {"poll", SYS_poll, Then::refused},
+        {"access", SYS_access, Then::same}, {"readlink", SYS_readlink, Then::same}, {"unlink", SYS_unlink, Then::same},
+        {"vfork", SYS_vfork, Then::same},
+#endif
+});
+
+std::vector<std::string> said_by_us(const std::string& err) {
+    std::vector<std::string> ours;
+    for (const std::string& line : lines(err)) {
+        if (line.starts_with("finally-run: ")) { // a shell has its own to say of getcwd(2)
+            ours.push_back(line);
+        }
+    }
+    return ours;
+}
+
+bool temp_dirs_left() {
+    for (const auto& entry : fs::directory_iterator(case_dir() / "tmp")) {
+        if (entry.path().filename().native().starts_with("finally-run.")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Nothing in it has to fork in a shell.
+Run whole_run() {
+    fs::create_directory(work("tree"));
+    write_file(work("tree") / "file", "");
+    return Run({"-l", "l", "-c", "echo cleaned >>log", "--on-success", "echo success >>log", "--on-failure",
+                "echo failure >>log", "-r", "tree", "--temp-dir", "T", "-s", "echo setup >>log; : >\"$T/file\"", "--",
+                "finally-run", "--defer", "echo deferred >>log"});
+}
+
+void check_same(const Outcome& outcome) {
+    CHECK(outcome.status == 0);
+    CHECK_MESSAGE(said_by_us(outcome.err).empty(), outcome.err);
+    CHECK(log_text() == "setup\ndeferred\nsuccess\ncleaned\n");
+    CHECK_FALSE(fs::exists(work("tree")));
+}
+
+void check_refused(const Outcome& outcome) {
+    CHECK(outcome.status == 125);
+    CHECK_MESSAGE(said_by_us(outcome.err).size() == 1, outcome.err);
+    CHECK(log_text().empty());
+    CHECK(fs::exists(work("tree") / "file"));
+}
+
+void check_nothing_left() {
+    CHECK_FALSE(temp_dirs_left());
+    CHECK((!fs::exists(runs_dir()) || run_files().empty()));
+    CHECK(leftovers().empty());
+    fs::remove_all(work("tree"));
+    fs::remove(work("log"));
+}
+
+TEST_CASE("a system call that is refused for a whole run changes nothing, or the run does not begin" *
+          doctest::skip(sanitized)) {
+    for (const Row& row : table) {
+        for (const int error : {ENOSYS, EPERM}) {
+            CAPTURE(row.name);
+            CAPTURE(error);
+            const auto outcome = whole_run().before_exec([&] { test::refuse_system_call(row.number, error); }).run();
+            row.then == Then::same ? check_same(outcome) : check_refused(outcome);
+            check_nothing_left();
+        }
+    }
+}
+
+TEST_CASE("all that an old kernel does not have, refused at once, changes nothing" * doctest::skip(sanitized)) {
+    for (const int error : {ENOSYS, EPERM}) {
+        CAPTURE(error);
+        const auto outcome =
+            whole_run()
+                .before_exec([error] {
+                    for (const long number : {SYS_pidfd_open, SYS_pidfd_send_signal, SYS_clone3, SYS_close_range,
+                                              SYS_faccessat2, SYS_openat2, SYS_statx}) {
+                        test::refuse_system_call(number, error);
+                    }
+                })
+                .run();
+        check_same(outcome);
+        check_nothing_left();
+    }
+}
+
+TEST_CASE("a lock is awaited also where no thread can be made" * doctest::skip(sanitized)) {
+    auto holder = Run({"-l", "l", "--", "helper", "pause"}).start();
+    holder.wait_for_line("READY");
+    auto waiter =
+        Run({"-l", "l", "--", "echo", "ran"}).before_exec([] { test::refuse_system_call(SYS_clone3, EPERM); }).start();
+    wait_for_lock_waiters(state_dir() / "l", 1);
+    holder.signal(SIGTERM);
+    holder.finish();
+    CHECK(waiter.finish().out == "ran\n");
+
+    auto again = Run({"-l", "l", "--", "helper", "pause"}).start();
+    again.wait_for_line("READY");
+    CHECK(Run({"-l", "l", "-w", ".1", "--", "echo", "ran"})
+              .before_exec([] { test::refuse_system_call(SYS_clone3, EPERM); })
+              .run()
+              .status == 75);
+    again.signal(SIGTERM);
+    again.finish();
+    CHECK(leftovers().empty());
+}
+
+TEST_CASE("too few descriptors for the end of a run are too few to begin it" * doctest::skip(sanitized)) {
+    for (rlim_t descriptors = 4; descriptors <= 16; ++descriptors) {
+        CAPTURE(descriptors);
+        const auto outcome = whole_run()
+                                 .before_exec([descriptors] {
+                                     const rlimit limit{descriptors, descriptors};
+                                     ::setrlimit(RLIMIT_NOFILE, &limit);
+                                 })
+                                 .run();
+        outcome.status == 0 ? check_same(outcome) : check_refused(outcome);
+        check_nothing_left();
+    }
+}
+
+} // namespace
+} // namespace finally_run::e2e
