@@ -55,7 +55,7 @@ long try_stat() {
 }
 
 // Each is made so that the kernel has nothing to do: it has no such descriptor, file or group.
-constexpr std::array<Call, 16> calls{{
+constexpr std::array<Call, 17> calls{{
     {"futex", try_futex},
     {"poll", [] { return static_cast<long>(::poll(nullptr, 0, 0)); }},
     {"waitid", try_waitid},
@@ -71,6 +71,7 @@ constexpr std::array<Call, 16> calls{{
     {"dup2", [] { return static_cast<long>(::dup2(-1, -1)); }},
     {"fchdir", [] { return static_cast<long>(::fchdir(-1)); }},
     {"unlinkat", [] { return static_cast<long>(::unlinkat(AT_FDCWD, "", 0)); }},
+    {"mkdir", [] { return static_cast<long>(::mkdir("", 0)); }},
     {"newfstatat", try_stat},
 }};
 

@@ -111,12 +111,33 @@ TEST_CASE("a system call that is refused for a whole run changes nothing, or the
           doctest::skip(sanitized)) {
     for (const Row& row : table) {
         for (const int error : {ENOSYS, EPERM}) {
-            CAPTURE(row.name);
+            CAPTURE(std::string(row.name));
             CAPTURE(error);
             const auto outcome = whole_run().before_exec([&] { test::refuse_system_call(row.number, error); }).run();
             row.then == Then::same ? check_same(outcome) : check_refused(outcome);
             check_nothing_left();
         }
+    }
+}
+
+TEST_CASE("a guardian cleans up whatever else is refused to it" * doctest::skip(sanitized)) {
+    for (const Row& row : table) {
+        if (row.then != Then::same) {
+            continue;
+        }
+        CAPTURE(std::string(row.name));
+        auto process = Run({"-l", "l", "-c", witness, "--temp-dir", "T", "--", "sh", "-c",
+                            "echo $$ >pid; echo READY; while read line; do :; done"})
+                           .open_stdin()
+                           .before_exec([&] { test::refuse_system_call(row.number, EPERM); })
+                           .start();
+        process.wait_for_line("READY");
+        const pid_t command = pid_in("pid");
+        const auto outcome = kill_supervisor(process);
+        CHECK_FALSE(alive(command));
+        CHECK(log_text() == "cleaned by guardian after lost\n");
+        CHECK_MESSAGE(said_by_us(outcome.err).size() == 1, outcome.err); // that it was killed
+        check_nothing_left();
     }
 }
 
