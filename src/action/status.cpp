@@ -5,7 +5,10 @@
 #include "journal/origin.hpp"
 #include "journal/runs.hpp"
 #include "journal/state.hpp"
+#include "os/boot.hpp"
+#include "os/process.hpp"
 #include "os/state_dir.hpp"
+#include "os/whoami.hpp"
 #include "report/call.hpp"
 #include "report/status.hpp"
 #include "report/text.hpp"
@@ -44,6 +47,36 @@ std::string name_of(const journal::LockId& lock, const std::filesystem::path& st
     return path.parent_path() == state_dir ? path.filename().native() : lock.path;
 }
 
+// The words after `sh -c`, as far as the process has not become another program.
+std::string setup_text(const os::ProcessInfo& process) {
+    constexpr std::string_view shell = "/bin/sh -c ";
+    const std::string words = os::command_line(process);
+    return words.starts_with(shell) ? words.substr(shell.size()) : words;
+}
+
+// What it is at, for how long, and whether it was suspended.
+void describe_step(const journal::State& state, RunStatus& run) {
+    const bool in_setup = run.state == RunStatus::State::setup;
+    const auto& step = state.cleaning ? state.cleaning : state.step;
+    const auto origin = journal::origin_of(state.opened);
+    const bool here = origin.same_host && origin.same_boot && origin.pids == journal::Pids::same;
+    const auto process = here && step && os::still_runs(step->process.pid, step->process.boot_nanoseconds)
+                             ? os::read_process(step->process.pid)
+                             : std::nullopt;
+    if (in_setup) {
+        run.current = RunStatus::Step{"setup", process ? setup_text(*process) : ""};
+    }
+    if (!process) {
+        return;
+    }
+    run.step_pid = process->pid;
+    const auto age = std::chrono::nanoseconds(os::boot_nanoseconds() - step->process.boot_nanoseconds);
+    run.step_started = std::chrono::system_clock::now() - age;
+    if (process->state == 'T' && (in_setup || run.state == RunStatus::State::running)) {
+        run.state = RunStatus::State::suspended;
+    }
+}
+
 RunStatus describe(const journal::State& state, bool alive, const std::filesystem::path& state_dir) {
     RunStatus run;
     run.id = state.opened.run_id;
@@ -61,8 +94,8 @@ RunStatus describe(const journal::State& state, bool alive, const std::filesyste
             run.current = run.cleanups.back();
         }
     }
-    if (run.state == RunStatus::State::setup) {
-        run.current = RunStatus::Step{"setup", ""};
+    if (alive) {
+        describe_step(state, run);
     }
     run.command = state.opened.command;
     run.directory = state.opened.place.path;
@@ -117,11 +150,17 @@ std::string status(const plan::Status& request) {
             }
         }
     }
+    const report::Looked looked{state_dir.native(), os::user_name(), os::host_name(), request.strange_variables};
     if (request.json) {
-        return report::to_json(found);
+        return report::to_json(found, looked);
     }
-    return report::to_table(found, std::chrono::system_clock::now(), report::columns_of(STDOUT_FILENO, 100),
-                            report::call_for(request.state_dir));
+    // Whoever reads a pipe or asks for all of it gets all of it.
+    const bool whole = request.verbose || ::isatty(STDOUT_FILENO) != 1;
+    return report::head_of(looked) +
+           (found.empty() ? report::nothing_found()
+                          : report::to_table(found, std::chrono::system_clock::now(),
+                                             whole ? report::uncut : report::columns_of(STDOUT_FILENO, 100),
+                                             report::call_for(request.state_dir)));
 }
 
 } // namespace finally_run::action

@@ -33,6 +33,7 @@ template <> constexpr std::string_view type_name<SetupEnded> = "setup-ended";
 template <> constexpr std::string_view type_name<Ended> = "ended";
 template <> constexpr std::string_view type_name<CleanupEnded> = "finished";
 template <> constexpr std::string_view type_name<HandedOver> = "handed-over";
+template <> constexpr std::string_view type_name<ReportWanted> = "report";
 template <> constexpr std::string_view type_name<TakenOver> = "taken-over";
 template <> constexpr std::string_view type_name<Over> = "over";
 
@@ -123,6 +124,11 @@ void go_through(auto& fields, Is<CleanupEnded> auto& finished) {
 }
 
 void go_through(auto&, Is<HandedOver> auto&) {}
+
+void go_through(auto& fields, Is<ReportWanted> auto& report) {
+    fields.text(report.path);
+    fields.list(report.command, [&](auto& word) { fields.text(word); });
+}
 
 void go_through(auto& fields, Is<TakenOver> auto& taken_over) {
     fields.word(taken_over.by);

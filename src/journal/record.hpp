@@ -133,6 +133,14 @@ struct HandedOver {
     bool operator==(const HandedOver&) const = default;
 };
 
+// Whoever finishes the run writes its report too: where, and what the first record has cut short.
+struct ReportWanted {
+    std::string path; // absolute
+    std::vector<std::string> command;
+
+    bool operator==(const ReportWanted&) const = default;
+};
+
 struct TakenOver {
     plan::Actor by = plan::Actor::guardian;
     ProcessId process;
@@ -148,7 +156,8 @@ struct Over {
     bool operator==(const Over&) const = default;
 };
 
-using Record = std::variant<Opened, Registered, Started, SetupEnded, Ended, CleanupEnded, HandedOver, TakenOver, Over>;
+using Record = std::variant<Opened, Registered, Started, SetupEnded, Ended, CleanupEnded, HandedOver, ReportWanted,
+                            TakenOver, Over>;
 
 // Throws std::bad_alloc only.
 [[nodiscard]] std::string encode(const Record& record);

@@ -70,6 +70,7 @@ void State::apply(Entry entry) {
         },
         [&](const CleanupEnded& record) { apply(record); },
         [&](const HandedOver&) { handed_over = true; },
+        [&](ReportWanted& record) { report = std::move(record); },
         [&](const TakenOver& record) {
             m_actors += taken_over == record ? 0 : 1;
             taken_over = record;

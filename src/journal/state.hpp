@@ -16,8 +16,9 @@ struct State {
     bool begun = false;               // a step has: from here on the cleanups must run
     std::optional<Started> step;      // the setup or command that has started and, as far as is written, not ended
     std::optional<plan::Ending> ending;
-    std::optional<Started> cleaning; // the cleanup that has started and not finished
-    bool handed_over = false;        // ... and is not to be run again
+    std::optional<Started> cleaning;    // the cleanup that has started and not finished
+    bool handed_over = false;           // ... and is not to be run again
+    std::optional<ReportWanted> report; // nullopt: none
     std::optional<TakenOver> taken_over;
     bool over = false;
 

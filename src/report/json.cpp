@@ -35,6 +35,8 @@ Json to_value(const StepReport& step) {
     };
 }
 
+Json to_value(const Report::Lock& lock) { return {{"name", lock.name}, {"shared", lock.shared}}; }
+
 Json to_value(const RunStatus::Lock& lock) { return {{"name", lock.name}, {"shared", lock.shared}}; }
 
 Json to_value(const RunStatus::Step& step) { return {{"kind", step.kind}, {"text", text_or_null(step.text)}}; }
@@ -56,6 +58,8 @@ Json to_value(const RunStatus& run) {
         {"started", time_known ? Json(iso_8601(run.started)) : Json(nullptr)},
         {"locks", to_array(run.locks)},
         {"cleanups", to_array(run.cleanups)},
+        {"step_pid", run.step_pid > 0 ? Json(run.step_pid) : Json(nullptr)},
+        {"step_started", run.step_pid > 0 ? Json(iso_8601(run.step_started)) : Json(nullptr)},
         {"current", run.current ? to_value(*run.current) : Json(nullptr)},
         {"command", text_or_null(run.command)},
         {"directory", text_or_null(run.directory)},
@@ -86,26 +90,34 @@ std::string to_json(const Report& report) {
     const Json value = {
         {"version", report.version},
         {"id", report.id},
+        {"host", text_or_null(report.host)},
+        {"user", text_or_null(report.user)},
+        {"directory", text_or_null(report.directory)},
         {"command", Json(report.command)},
         {"result", plan::name_of(report.ending.result)},
+        {"by", plan::name_of(report.by)},
         {"exit_code", report.ending.exit_code},
         {"signal", signal_value(report.ending.signal)},
         {"started", iso_8601(report.started)},
         {"seconds", seconds(report.duration)},
-        {"lock_wait_seconds", seconds(report.lock_wait)},
+        {"locks", to_array(report.locks)},
+        {"lock_wait_seconds", report.lock_wait ? Json(seconds(*report.lock_wait)) : Json(nullptr)},
         {"command_seconds", report.command_duration ? Json(seconds(*report.command_duration)) : Json(nullptr)},
-        {"setups", to_array(report.setups)},
+        {"setups", report.setups ? to_array(*report.setups) : Json(nullptr)},
         {"cleanups", to_array(report.cleanups)},
     };
     return dumped(value);
 }
 
-std::string to_json(std::span<const RunStatus> runs) {
+std::string to_json(std::span<const RunStatus> runs, const Looked& looked) {
     Json list = Json::array();
     for (const auto& run : runs) {
         list.push_back(to_value(run));
     }
-    return dumped({{"runs", std::move(list)}});
+    return dumped({{"state_dir", text_or_null(looked.state_dir)},
+                   {"user", text_or_null(looked.user)},
+                   {"host", text_or_null(looked.host)},
+                   {"runs", std::move(list)}});
 }
 
 } // namespace finally_run::report

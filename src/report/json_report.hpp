@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace finally_run::report {
@@ -24,16 +25,26 @@ struct StepReport {
 };
 
 struct Report {
+    struct Lock {
+        std::string name; // as the user gave it, or its path
+        bool shared = false;
+    };
+
     std::string version; // of finally-run
     std::string id;
+    std::string host;
+    std::string user;
+    std::string directory; // where it was started; empty: not known
     std::vector<std::string> command;
     plan::Ending ending;
+    plan::Actor by = plan::Actor::supervisor; // who has finished it
+    std::vector<Lock> locks;
     std::chrono::system_clock::time_point started;
-    text::Duration duration{}; // from the start to the end of the last cleanup
-    text::Duration lock_wait{};
-    std::optional<text::Duration> command_duration; // none if it was not started
-    std::vector<StepReport> setups;
-    std::vector<StepReport> cleanups; // in the order in which they ran
+    text::Duration duration{};                                    // from the start to the end of the last cleanup
+    std::optional<text::Duration> lock_wait = text::Duration();   // none: not known
+    std::optional<text::Duration> command_duration;               // none if it was not started
+    std::optional<std::vector<StepReport>> setups{std::in_place}; // none: not known
+    std::vector<StepReport> cleanups;                             // that `by` has run, in the order in which they ran
 };
 
 // One JSON object, indented, with an end of line. Durations are seconds, rounded to microseconds. JSON has no other

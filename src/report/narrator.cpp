@@ -1,7 +1,9 @@
 #include "report/narrator.hpp"
 
+#include "os/boot.hpp"
 #include "os/error.hpp"
 #include "os/process.hpp"
+#include "os/whoami.hpp"
 #include "os/write_all.hpp"
 #include "report/lock_wait.hpp"
 #include "report/report_file.hpp"
@@ -11,6 +13,7 @@
 #include <algorithm>
 #include <csignal>
 #include <fcntl.h>
+#include <filesystem>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -35,6 +38,11 @@ Narrator::Narrator(const plan::Plan& plan, const char* const* environment, std::
     m_report.started = std::chrono::system_clock::now();
     if (!plan.report.empty()) {
         m_report.command.assign(plan.command.begin(), plan.command.end());
+        std::error_code ignored; // of a directory that has been deleted
+        m_report.directory = std::filesystem::current_path(ignored).native();
+        for (const plan::LockRequest& lock : plan.locks) {
+            m_report.locks.push_back({lock.name, lock.shared});
+        }
     }
 }
 
@@ -73,7 +81,7 @@ void Narrator::lock_not_had(const lock::NotHad& not_had) {
 void Narrator::setup_begins(const std::string& cmd) { m_ci_log.open_section("setup", cmd); }
 
 void Narrator::setup_ends(const std::string& cmd, const cleanup::Outcome& outcome, text::Duration took) {
-    step_ended("setup", cmd, outcome, took, m_report.setups);
+    step_ended("setup", cmd, outcome, took, *m_report.setups);
 }
 
 void Narrator::noticed(const supervise::Notice& notice) {
@@ -204,12 +212,31 @@ void Narrator::noted(std::string_view what, std::string_view object, std::string
     m_messages.note(what, object, reason);
 }
 
-void Narrator::write_report(const plan::Ending& ending) {
+void Narrator::report_on(const journal::State& state) {
+    m_report.started = std::chrono::system_clock::from_time_t(state.opened.started);
+    m_report.directory = state.opened.place.path;
+    m_report.lock_wait.reset();
+    m_report.setups.reset();
+    for (const journal::LockId& lock : state.opened.locks) {
+        m_report.locks.push_back({lock.path, lock.shared});
+    }
+    if (state.report) {
+        m_report.command = state.report->command;
+    }
+}
+
+void Narrator::write_report(const plan::Ending& ending, plan::Actor by) {
     if (m_plan.report.empty()) {
         return;
     }
     m_report.ending = ending;
-    m_report.duration = os::Clock::now() - m_start;
+    m_report.by = by;
+    if (by != plan::Actor::supervisor) {
+        m_report.setups.reset(); // they were the supervisor's, and it is gone
+    }
+    m_report.host = os::host_name();
+    m_report.user = os::user_name();
+    m_report.duration = std::max(std::chrono::system_clock::now() - m_report.started, text::Duration());
     try {
         write_atomically(AT_FDCWD, m_plan.report, to_json(m_report));
     } catch (const std::system_error& error) {

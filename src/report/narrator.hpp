@@ -55,8 +55,10 @@ public:
     [[nodiscard]] static bool is_heard();
     void noted(std::string_view what, std::string_view object = {}, std::string_view reason = {});
 
+    // The run is somebody else's: its report tells when and where that was started, and with what.
+    void report_on(const journal::State& state);
     // Writes the report if the plan asks for one.
-    void write_report(const plan::Ending& ending);
+    void write_report(const plan::Ending& ending, plan::Actor by = plan::Actor::supervisor);
 
 private:
     [[nodiscard]] std::string try_text(unsigned number) const;
@@ -67,7 +69,6 @@ private:
     Messages m_messages;
     CiLog m_ci_log;
     Report m_report;
-    os::Clock::time_point m_start = os::Clock::now();
     bool m_signal_told = false;
     std::vector<std::string> m_troubles; // told
 };

@@ -93,6 +93,8 @@ std::string_view name_of(State state) {
     switch (state) {
     case State::running:
         return "running";
+    case State::suspended:
+        return "suspended";
     case State::setup:
         return "setup";
     case State::cleaning_up:
@@ -106,6 +108,17 @@ std::string_view name_of(State state) {
     }
     return "damaged";
 }
+
+std::string head_of(const Looked& looked) {
+    std::string text =
+        fmt::format("{}: runs of {} on {}\n", shown(looked.state_dir), shown(looked.user), shown(looked.host));
+    for (const auto& variable : looked.strange_variables) {
+        text += fmt::format("{} is set, and is no option's variable: it changes nothing\n", shown(variable));
+    }
+    return text;
+}
+
+std::string nothing_found() { return "no runs here; other users, hosts and containers have places of their own\n"; }
 
 std::string to_table(std::span<const RunStatus> runs, system_clock::time_point now, std::size_t columns,
                      std::string_view program) {
@@ -130,7 +143,7 @@ std::string to_table(std::span<const RunStatus> runs, system_clock::time_point n
     std::string table = line_of(rows.front(), widths, room > 0 ? "COMMAND" : "");
     for (std::size_t i = 0; i < runs.size(); ++i) {
         table += line_of(rows.at(i + 1), widths, shown_within(runs[i].command, room));
-        table += lines_below(runs[i], columns, room == 0);
+        table += lines_below(runs[i], now, columns, room == 0);
     }
     return table + advice(runs, caller);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +16,7 @@ namespace finally_run::report {
 struct RunStatus {
     enum class State {
         running,
+        suspended, // by Ctrl+Z or SIGSTOP, in its command or a setup
         setup,
         cleaning_up, // by the supervisor
         finishing,   // by the guardian or a recovery
@@ -39,14 +41,31 @@ struct RunStatus {
     std::vector<Lock> locks;                       // an unfinished run had them, all others have them
     std::vector<Step> cleanups;                    // that have not ended, in the order in which they run
     std::optional<Step> current;                   // a setup, or one of the cleanups
-    std::string command;                           // its words, separated by blanks
-    std::string directory;                         // where it was started
-    std::string host;                              // where it runs or ran
-    bool elsewhere = false;                        // ... which is not this one
-    std::string job_url;                           // of the CI job
-    std::string log;                               // a file with the output of its cleanups
-    std::string error;                             // why it is damaged
+    pid_t step_pid = 0;                            // of `current`, or of the command; 0: not known
+    std::chrono::system_clock::time_point step_started;
+    std::string command;    // its words, separated by blanks
+    std::string directory;  // where it was started
+    std::string host;       // where it runs or ran
+    bool elsewhere = false; // ... which is not this one
+    std::string job_url;    // of the CI job
+    std::string log;        // a file with the output of its cleanups
+    std::string error;      // why it is damaged
 };
+
+// Where runs were looked for.
+struct Looked {
+    std::string state_dir;
+    std::string user;
+    std::string host;
+    std::vector<std::string> strange_variables; // look like an option's, and are none
+};
+
+// Columns enough for everything.
+inline constexpr std::size_t uncut = 1'000'000;
+
+// The lines above and, if nothing was found, below the table.
+[[nodiscard]] std::string head_of(const Looked& looked);
+[[nodiscard]] std::string nothing_found();
 
 // "running", "setup", "cleaning-up", ...
 [[nodiscard]] std::string_view name_of(RunStatus::State state);
@@ -59,6 +78,6 @@ struct RunStatus {
 
 // {"runs": [...]}, indented, with an end of line; what is not known is null. JSON has no other text than UTF-8: bytes
 // that are none come out as U+FFFD.
-[[nodiscard]] std::string to_json(std::span<const RunStatus> runs);
+[[nodiscard]] std::string to_json(std::span<const RunStatus> runs, const Looked& looked = {});
 
 } // namespace finally_run::report

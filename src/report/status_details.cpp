@@ -39,7 +39,8 @@ std::string joined(const std::vector<std::string>& names) {
 // What is below the row of a run.
 class Details {
 public:
-    explicit Details(std::size_t columns) : m_room(columns - (gap + label_width + gap)) {}
+    explicit Details(std::size_t columns)
+        : m_room(columns - (gap + label_width + gap)), m_most_cleanups(columns == uncut ? uncut : most_cleanups) {}
 
     void cut(std::string_view label, std::string_view text) { add(label, shown_within(text, m_room)); }
     void whole(std::string_view label, std::string_view text) {
@@ -47,21 +48,29 @@ public:
             add(label, shown(text));
         }
     }
-    void cleanups(const RunStatus& run) {
+    // The process and its time are the last that is cut away.
+    void step(const RunStatus& run, std::chrono::system_clock::time_point now) {
+        const std::string process =
+            run.step_pid > 0 ? fmt::format(" (pid {}, {})", run.step_pid, age_text(now - run.step_started)) : "";
         if (run.current) {
-            cut("now", step_text(*run.current));
+            const std::size_t room = m_room - std::min(m_room, process.size());
+            add("now", shown_within(step_text(*run.current), room) + process);
+        } else if (run.step_pid > 0) {
+            add("now", "command" + process);
         }
+    }
+    void cleanups(const RunStatus& run) {
         bool skipped = !run.current;
         std::size_t count = 0;
         for (const auto& cleanup : run.cleanups) {
             if (!skipped && cleanup == *run.current) {
                 skipped = true;
-            } else if (++count <= most_cleanups) {
+            } else if (++count <= m_most_cleanups) {
                 cut(count == 1 ? "next" : "", step_text(cleanup));
             }
         }
-        if (count > most_cleanups) {
-            add("", fmt::format("and {} more", count - most_cleanups));
+        if (count > m_most_cleanups) {
+            add("", fmt::format("and {} more", count - m_most_cleanups));
         }
     }
     void locks(const RunStatus& run) {
@@ -79,6 +88,7 @@ private:
     }
 
     std::size_t m_room;
+    std::size_t m_most_cleanups;
     std::string m_text;
 };
 
@@ -97,12 +107,14 @@ std::string lock_cell(const std::vector<RunStatus::Lock>& locks, std::size_t col
     return end_of(names.front(), room - std::min(room, others.size())) + others;
 }
 
-std::string lines_below(const RunStatus& run, std::size_t columns, bool with_command) {
+std::string lines_below(const RunStatus& run, std::chrono::system_clock::time_point now, std::size_t columns,
+                        bool with_command) {
     Details details(columns);
     if (with_command && !run.command.empty()) {
         details.cut("command", run.command);
     }
     details.whole("error", run.error);
+    details.step(run, now);
     details.cleanups(run);
     if (width_of(joined(names_of(run.locks))) > lock_columns(columns)) {
         details.locks(run);

@@ -3,6 +3,7 @@
 
 #include "report/status.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ inline constexpr std::size_t gap = 2; // between two columns
 [[nodiscard]] std::string lock_cell(const std::vector<RunStatus::Lock>& locks, std::size_t columns);
 
 // Whole lines; none if the row says it all.
-[[nodiscard]] std::string lines_below(const RunStatus& run, std::size_t columns, bool with_command);
+[[nodiscard]] std::string lines_below(const RunStatus& run, std::chrono::system_clock::time_point now,
+                                      std::size_t columns, bool with_command);
 
 } // namespace finally_run::report

@@ -99,7 +99,10 @@ plan::Plan plan_of(const journal::Opened& opened, plan::Verbosity verbosity) {
 Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs, plan::Verbosity verbosity,
                           os::Signals& signals) {
     const journal::Opened opened = leftover.state.opened;
-    const plan::Plan plan = plan_of(opened, verbosity);
+    plan::Plan plan = plan_of(opened, verbosity);
+    if (leftover.state.report) {
+        plan.report = leftover.state.report->path;
+    }
     const journal::Origin origin = journal::origin_of(opened);
     std::vector<std::string> kept = opened.environment;
     std::vector<char*> entries;
@@ -112,6 +115,7 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
     environment.set("FINALLY_RUN_ID", opened.run_id);
     environment.set("FINALLY_RUN_JOURNAL", leftover.file.path().native());
     report::Narrator narrator(plan, environment.block(), opened.run_id);
+    narrator.report_on(leftover.state);
     cleanup::Output output(runs.log_of(opened.run_id));
     os::Events events(signals, {});
 
@@ -139,6 +143,9 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
                            .mask = opened.mask};
     const Rescued end = take_over(plan::Actor::recovery, dead_run, events, narrator);
     narrator.output_ends(output, end.failed);
+    if (end.stop == 0) { // else the run is not over
+        narrator.write_report(end.ending, plan::Actor::recovery);
+    }
     return {end.failed, end.stop};
 }
 

@@ -16,6 +16,7 @@
 
 #include <csignal>
 #include <exception>
+#include <filesystem>
 #include <optional>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -96,7 +97,7 @@ void Supervisor::finish_as_guardian() {
     const rescue::DeadRun dead_run{m_stack, m_plan, m_environment, m_output};
     const rescue::Rescued end = rescue::take_over(plan::Actor::guardian, dead_run, events, m_narrator);
     m_narrator.output_ends(m_output, end.failed);
-    m_narrator.write_report(end.ending);
+    m_narrator.write_report(end.ending, plan::Actor::guardian);
 }
 
 void Supervisor::hand_over(const cleanup::Cleanup& cleanup) {
@@ -152,6 +153,10 @@ plan::ExitStatus Supervisor::run() {
         m_guardian.dismiss();
         static_cast<void>(m_stack.file().remove());
         throw;
+    }
+    if (!m_plan.report.empty()) {
+        m_stack.record(journal::ReportWanted{std::filesystem::absolute(m_plan.report).native(),
+                                             {m_plan.command.begin(), m_plan.command.end()}});
     }
     const plan::RunEnd end = run_steps();
     const std::size_t failed = run_cleanups(end);

@@ -1,5 +1,5 @@
 // --report and --ci.
-#include "harness.hpp"
+#include "guard.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -147,6 +147,45 @@ TEST_CASE("a run that is refused before its first step replaces an old report to
     };
     check_refusal({"--lock", "no/such/directory/lock"});
     check_refusal({"--remove", "/"});
+}
+
+TEST_CASE("the report tells where, by whom and with which locks") {
+    Run({"--report", "r", "--lock", "l", "--lock-shared", "./m", "--", "true"}).run();
+    const auto report = Json::parse(read_file(work("r")));
+    CHECK(report.at("by") == "supervisor");
+    CHECK(report.at("directory") == work().string());
+    CHECK_FALSE(report.at("host").get<std::string>().empty());
+    CHECK_FALSE(report.at("user").get<std::string>().empty());
+    CHECK(report.at("locks") == Json::parse(R"([{"name": "l", "shared": false}, {"name": "./m", "shared": true}])"));
+}
+
+TEST_CASE("the report is written by the guardian of a run whose supervisor was killed") {
+    auto process = Run({"--report", "r", "-c", "exit 3", "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    process.signal(SIGKILL);
+    process.finish();
+    wait_for_file(work("r"));
+    const auto report = Json::parse(read_file(work("r")));
+    CHECK(report.at("by") == "guardian");
+    CHECK(report.at("result") == "lost");
+    CHECK(report.at("command") == Json({"helper", "pause"}));
+    CHECK(report.at("setups").is_null());
+    CHECK(report.at("cleanups").at(0).at("exit_code") == 3);
+}
+
+TEST_CASE("the report is written by whoever recovers the run, in the directory of the start") {
+    static_cast<void>(leave_unfinished(
+        Run({"--report", "r", "-l", "l", "-c", "echo cleaned >>log", "--", "helper", "pause", "a b"})));
+    fs::create_directory(work("elsewhere"));
+    CHECK(Run({"--recover"}).cwd(work("elsewhere")).run().status == 0);
+    const auto report = Json::parse(read_file(work("r")));
+    CHECK(report.at("by") == "recovery");
+    CHECK(report.at("result") == "lost");
+    CHECK(report.at("command") == Json({"helper", "pause", "a b"}));
+    CHECK(report.at("directory") == work().string());
+    CHECK(report.at("locks").at(0).at("name") == (state_dir() / "l").string());
+    CHECK(report.at("lock_wait_seconds").is_null());
+    CHECK(report.at("cleanups").at(0).at("text") == "echo cleaned >>log");
 }
 
 } // namespace

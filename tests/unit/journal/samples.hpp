@@ -85,6 +85,8 @@ inline std::vector<Record> later_records(const std::string& text) {
     for (const auto actor : all_of<plan::Actor>()) {
         records.emplace_back(TakenOver{actor, {99, 100}});
     }
+    records.emplace_back(ReportWanted{text, {}});
+    records.emplace_back(ReportWanted{"", {text, "", text}});
     records.emplace_back(CleanupEnded{0, text});
     records.emplace_back(CleanupEnded{last_id, ""});
     return records;

@@ -18,6 +18,10 @@ report::Report small_report() {
     report.started = std::chrono::system_clock::time_point(1700000000123ms);
     report.duration = 3s;
     report.lock_wait = 1500ms;
+    report.host = "h";
+    report.user = "u";
+    report.by = plan::Actor::guardian;
+    report.locks = {{"l", true}};
     return report;
 }
 
@@ -29,15 +33,25 @@ TEST_CASE("a report without steps is this text") {
     CHECK(report::to_json(small_report()) == R"({
   "version": "1.0",
   "id": "r1",
+  "host": "h",
+  "user": "u",
+  "directory": null,
   "command": [
     "make",
     "te\"st"
   ],
   "result": "signal",
+  "by": "guardian",
   "exit_code": 143,
   "signal": "TERM",
   "started": "2023-11-14T22:13:20.123Z",
   "seconds": 3.0,
+  "locks": [
+    {
+      "name": "l",
+      "shared": true
+    }
+  ],
   "lock_wait_seconds": 1.5,
   "command_seconds": null,
   "setups": [],
@@ -49,7 +63,7 @@ TEST_CASE("a report without steps is this text") {
 TEST_CASE("each step of a report says how it ended, after how many attempts and how long") {
     auto report = small_report();
     report.command_duration = 2s;
-    report.setups = {{"setup", "up", 0, 0, 1, 250ms, ""}};
+    report.setups = std::vector<report::StepReport>{{"setup", "up", 0, 0, 1, 250ms, ""}};
     report.cleanups = {{"cleanup", "down", 137, SIGKILL, 3, 1234567ns, "killed by signal KILL"},
                        {"cleanup", "nope", std::nullopt, 0, 1, 0s, "no such file"}};
     const auto text = report::to_json(report);

@@ -58,7 +58,10 @@ bool has(const std::string& text, std::string_view part) { return text.find(part
 
 TEST_CASE("the table of no runs says so, and their JSON is an empty list") {
     CHECK(table({}) == "no runs\n");
-    CHECK(report::to_json(std::vector<RunStatus>{}) == "{\n  \"runs\": []\n}\n");
+    CHECK(report::to_json(std::vector<RunStatus>{}) ==
+          "{\n  \"state_dir\": null,\n  \"user\": null,\n  \"host\": null,\n  \"runs\": []\n}\n");
+    CHECK(report::to_json(std::vector<RunStatus>{}, {"/s", "u", "h", {}}).find("\"state_dir\": \"/s\"") !=
+          std::string::npos);
 }
 
 TEST_CASE("a row says all of a run that fits, and below it are the cleanups in the order in which they run") {
@@ -251,6 +254,9 @@ TEST_CASE("the JSON of a run is this text") {
     run.locks = {{"deploy"}, {"/var/lock/db", true}};
     run.log = "/state/a.log";
     CHECK(report::to_json(std::vector<RunStatus>{run}) == R"({
+  "state_dir": null,
+  "user": null,
+  "host": null,
   "runs": [
     {
       "id": "20231114T221020-0000000a",
@@ -273,6 +279,8 @@ TEST_CASE("the JSON of a run is this text") {
           "text": "docker compose down"
         }
       ],
+      "step_pid": null,
+      "step_started": null,
       "current": {
         "kind": "cleanup",
         "text": "docker compose down"
@@ -307,8 +315,9 @@ TEST_CASE("each state has a name of its own") {
         }
         return text;
     };
-    CHECK(names({State::running, State::setup, State::cleaning_up, State::finishing, State::unfinished,
-                 State::damaged}) == "running setup cleaning-up finishing unfinished damaged ");
+    CHECK(names({State::running, State::suspended, State::setup, State::cleaning_up, State::finishing,
+                 State::unfinished, State::damaged}) ==
+          "running suspended setup cleaning-up finishing unfinished damaged ");
 }
 
 TEST_CASE("the JSON of any bytes is valid, with the replacement character for what is not UTF-8") {
