@@ -5,15 +5,27 @@
 
 #include <cerrno>
 #include <climits>
+#include <cstdint>
 #include <fcntl.h>
+#include <filesystem>
+#include <string>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace finally_run::os {
 
 namespace {
 
-plan::Place identify(int fd, const char* path) {
+// In the place of a time of birth that the file system does not know, below 0: another directory that has been given
+// the same inode number is most likely told by it.
+std::int64_t owner_and_mode(uid_t owner, mode_t mode) {
+    constexpr int mode_bits = 12;
+    return -1 - (static_cast<std::int64_t>(owner) << mode_bits | static_cast<std::int64_t>(mode & ALLPERMS));
+}
+
+plan::Place identify(int fd, const char* path, bool by_birth = true) {
     const auto entry = look_at(fd, path);
     if (!entry) {
         throw_errno("directory", path);
@@ -21,8 +33,14 @@ plan::Place identify(int fd, const char* path) {
     plan::Place place;
     place.device = entry->id.device;
     place.inode = entry->id.inode;
-    place.born = entry->born;
+    place.born = by_birth && entry->born > 0 ? entry->born : owner_and_mode(entry->owner, entry->mode);
     return place;
+}
+
+// Whether no link leads to it that did not when its path was taken.
+bool has_path(int fd, const std::string& path) {
+    std::error_code error;
+    return std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), error) == path;
 }
 
 } // namespace
@@ -51,10 +69,12 @@ Fd open_place(const plan::Place& place, bool same_boot) {
         return fd;
     }
     fd = moved_high(std::move(fd));
-    const plan::Place now = identify(fd.get(), "");
+    const plan::Place now = identify(fd.get(), "", place.born > 0);
+    const bool knows_birth = place.born > 0;
     // A file system may get another device number at the next boot; then the time of birth has to do.
-    const bool same_device = now.device == place.device || (!same_boot && place.born != 0);
-    if (now.inode != place.inode || now.born != place.born || !same_device) {
+    const bool same_device = now.device == place.device || (!same_boot && knows_birth);
+    const bool same_path = knows_birth || (place.born < 0 && has_path(fd.get(), place.path));
+    if (!same_path || now.inode != place.inode || now.born != place.born || !same_device) {
         fd.reset();
         errno = ESTALE;
         return fd;

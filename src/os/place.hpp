@@ -12,7 +12,7 @@ namespace finally_run::os {
 [[nodiscard]] plan::Place current_place();
 
 // Opens it for fchdir(2) and the calls that end in "at"; empty with errno if it is gone (ENOENT), another directory is
-// in its place (ESTALE), or it cannot be entered. `same_boot`: device numbers still mean the same devices.
+// in its place or may be (ESTALE), or it cannot be entered. `same_boot`: device numbers still mean the same devices.
 [[nodiscard]] Fd open_place(const plan::Place& place, bool same_boot);
 
 } // namespace finally_run::os

@@ -8,8 +8,9 @@
 
 namespace finally_run::os {
 
-// The option if given, else $FINALLY_RUN_STATE_DIR (the option's default), else $XDG_STATE_HOME/finally-run, else
-// ~/.local/state/finally-run, else (no home) /var/tmp/finally-run-UID. Absolute; nothing is created.
+// The option if given, else $FINALLY_RUN_STATE_DIR (the option's default): asked for by name, it is that one or none.
+// Else the first that can be had of $XDG_STATE_HOME/finally-run, ~/.local/state/finally-run,
+// /var/tmp/finally-run-UID, $XDG_RUNTIME_DIR/finally-run and /dev/shm/finally-run-UID. Absolute; nothing is created.
 [[nodiscard]] std::filesystem::path state_dir_path(std::string_view option);
 
 // Opens it, after creating it and its missing parents with mode 0700. Throws std::system_error if it is not a

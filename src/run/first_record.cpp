@@ -21,7 +21,9 @@ namespace {
 
 bool is_kept(std::string_view name, const std::vector<std::string>& patterns) {
     constexpr auto names =
-        std::to_array<std::string_view>({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"});
+        std::to_array<std::string_view>({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR",
+                                         // what a cleanup locks by name is to be the same lock in recovery
+                                         "FINALLY_RUN_STATE_DIR"});
     if (name.starts_with("LC_") || name.starts_with("XDG_") || std::ranges::find(names, name) != names.end()) {
         return true;
     }

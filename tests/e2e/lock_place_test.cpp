@@ -18,7 +18,8 @@ const std::vector<std::string> locked_run{"--lock", "l", "-s", "echo up", "-c", 
 
 TEST_CASE("a state directory that cannot be made gives 125 and one line and nothing runs") {
     fs::permissions(case_dir() / "state", fs::perms::owner_read | fs::perms::owner_exec);
-    check_refused(Run(locked_run).before_exec(without_root_powers).run());
+    const std::string named = case_dir() / "state/finally-run";
+    check_refused(Run(locked_run).env("FINALLY_RUN_STATE_DIR", named).before_exec(without_root_powers).run());
     check_refused(Run(locked_run).env("FINALLY_RUN_STATE_DIR", "/proc/no/such/place").run());
 }
 
@@ -45,7 +46,9 @@ TEST_CASE("a state directory of another user is refused") {
     fs::create_directory(state_dir());
     REQUIRE(::chmod(state_dir().c_str(), 0700) == 0);
     REQUIRE(::chown(state_dir().c_str(), 54321, 54321) == 0);
-    check_refused(Run(locked_run).run());
+    const auto outcome = Run(locked_run).env("FINALLY_RUN_STATE_DIR", state_dir()).run();
+    check_refused(outcome);
+    CHECK(outcome.err.find("FINALLY_RUN_STATE_DIR") != std::string::npos);
 }
 
 TEST_CASE("a file in the place of the state directory is refused") {
@@ -65,12 +68,31 @@ TEST_CASE("a full state directory gives 125 and one line and nothing runs") {
 TEST_CASE("a read-only state directory gives 125 and one line and nothing runs") {
     const auto outcome =
         Run::of(
-            unshare({"-m"},
-                    {"sh", "-c",
-                     "mkdir -m 700 \"$XDG_STATE_HOME/finally-run\" && mount -t tmpfs -o ro none \"$XDG_STATE_HOME\" && "
-                     "exec finally-run --lock l -s 'echo up' -c 'echo down' -- echo ran"}))
+            unshare(
+                {"-m"},
+                {"sh", "-c",
+                 "mkdir -m 700 \"$XDG_STATE_HOME/finally-run\" && mount -t tmpfs -o ro none \"$XDG_STATE_HOME\" && "
+                 "exec finally-run --state-dir \"$XDG_STATE_HOME/finally-run\" --lock l -s 'echo up' -c 'echo down' -- "
+                 "echo ran"}))
             .run();
     check_refused(outcome);
+}
+
+TEST_CASE("a default place that is read-only, or another user's, is passed over for the next one") {
+    const auto read_only = Run::of(unshare({"-m"}, {"sh", "-c",
+                                                    "mount -t tmpfs -o ro none \"$XDG_STATE_HOME\" && "
+                                                    "exec finally-run -c 'echo down' -- sh -c 'echo "
+                                                    "$FINALLY_RUN_JOURNAL'"}))
+                               .run();
+    CHECK(read_only.status == 0);
+    CHECK(read_only.out.find((case_dir() / "home/.local/state/finally-run").string()) == 0);
+    if (::geteuid() != 0)
+        return;
+    fs::create_directory(state_dir());
+    REQUIRE(::chown(state_dir().c_str(), 54321, 54321) == 0);
+    const auto strangers = Run({"--", "sh", "-c", "echo $FINALLY_RUN_JOURNAL"}).run();
+    CHECK(strangers.status == 0);
+    CHECK(strangers.out.find((case_dir() / "home/.local/state/finally-run").string()) == 0);
 }
 
 TEST_CASE("the state directory is where the option says, else the variable, else below the home directory") {

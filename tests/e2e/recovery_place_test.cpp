@@ -100,6 +100,20 @@ TEST_CASE("a recovered cleanup is told who it is, how the run ended and that rec
     CHECK(log_text() == left.id + " recovery lost 137 KILL\n");
 }
 
+TEST_CASE("a recovered cleanup has the state directory of the run: a lock by name is the same lock") {
+    const std::string place = case_dir() / "named";
+    auto process = Run({"-c", "echo $FINALLY_RUN_STATE_DIR >>log", "--", "helper", "pause"})
+                       .env("FINALLY_RUN_STATE_DIR", place)
+                       .start();
+    const auto ready = static_cast<pid_t>(number_after(process.wait_for_line("READY "), "READY "));
+    kill_both(process.pid());
+    ::kill(ready, SIGKILL);
+    wait_for_end(ready);
+    process.finish();
+    CHECK(Run({"--recover", "--state-dir", place}).run().status == 0);
+    CHECK(log_text() == place + "\n");
+}
+
 TEST_CASE("a temporary directory is there for the recovered cleanups, and gone after them") {
     static_cast<void>(left_with({"--temp-dir", "T", "-c", R"(touch "$T/x" && echo "$T" >>log)"}));
     CHECK(Run({"--recover"}).run().status == 0);

@@ -106,6 +106,31 @@ TEST_CASE(
     CHECK(error_of_opening(place, false) == ESTALE);
 }
 
+namespace {
+
+// As a file system that knows no time of birth has it.
+plan::Place without_birth(plan::Place place, uid_t owner, mode_t mode) {
+    place.born = -1 - (static_cast<std::int64_t>(owner) << 12 | static_cast<std::int64_t>(mode));
+    return place;
+}
+
+} // namespace
+
+TEST_CASE("without a time of birth owner, mode and path have to be the same too") {
+    const test::TempDir dir;
+    plan::Place place = place_of(dir, "work");
+    place.born = 0;
+    CHECK(error_of_opening(place) == ESTALE);
+    CHECK(error_of_opening(place, false) == ESTALE);
+    REQUIRE(::chmod((dir / "work").c_str(), 0755) == 0);
+    CHECK(error_of_opening(without_birth(place, ::geteuid(), 0755)) == 0);
+    CHECK(error_of_opening(without_birth(place, ::geteuid() + 1, 0755)) == ESTALE);
+    CHECK(error_of_opening(without_birth(place, ::geteuid(), 0700)) == ESTALE);
+    std::filesystem::rename(dir / "work", dir / "elsewhere");
+    std::filesystem::create_directory_symlink(dir / "elsewhere", dir / "work");
+    CHECK(error_of_opening(without_birth(place, ::geteuid(), 0755)) == ESTALE);
+}
+
 TEST_CASE("a directory that may not be entered is EACCES") {
     const test::TempDir dir;
     const test::Unprivileged user(dir.path());
