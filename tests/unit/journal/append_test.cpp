@@ -171,10 +171,14 @@ TEST_SUITE("journal/file") {
         constexpr std::uint64_t count = 10'000;
         const Scene scene;
         File file = scene.published();
+        const test::Gate first_look; // or all may be there before it
         test::Forked writer([&] {
             File own = File::open(scene.path());
             for (std::uint64_t id = 0; id < count; ++id) {
                 own.append(finished(id));
+                if (id == 0) {
+                    static_cast<void>(first_look.pass());
+                }
             }
         });
         Ids seen;
@@ -186,6 +190,9 @@ TEST_SUITE("journal/file") {
             const Ids now = finished_in(file.read());
             seen.insert(seen.end(), now.begin(), now.end());
             looks += now.empty() ? 0 : 1;
+            if (!now.empty() && looks == 1) {
+                first_look.open();
+            }
         } while (ended.si_pid == 0);
         CHECK(writer.succeeded());
         CHECK(looks > 1);
