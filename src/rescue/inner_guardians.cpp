@@ -5,6 +5,7 @@
 #include "os/boot.hpp"
 #include "os/fd.hpp"
 
+#include <algorithm>
 #include <array>
 #include <fcntl.h>
 #include <optional>
@@ -25,6 +26,23 @@ std::string link_target(const std::string& link) {
     return {target.data(), static_cast<std::size_t>(size > 0 ? size : 0)};
 }
 
+// No more of it is read: what is behind may be more than there is memory for, and is that run's business.
+std::optional<journal::Opened> first_record(int fd) {
+    std::string bytes;
+    for (std::size_t size = 4096;; size *= 2) {
+        bytes.resize(size);
+        const ssize_t got = ::pread(fd, bytes.data(), size, 0);
+        bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+        journal::First first = journal::first_of(bytes, 0);
+        if (auto* const opened = first.record ? std::get_if<journal::Opened>(&*first.record) : nullptr) {
+            return std::move(*opened);
+        }
+        if (first.kind != journal::First::Kind::unfinished || bytes.size() < size) {
+            return std::nullopt;
+        }
+    }
+}
+
 // The first record of the journal that this link of /proc leads to, if somebody holds its lock. By the link, since the
 // guardian that is about to end has removed the name.
 std::optional<journal::Opened> locked_journal(const std::string& link) {
@@ -34,9 +52,7 @@ std::optional<journal::Opened> locked_journal(const std::string& link) {
         ::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) {
         return std::nullopt;
     }
-    auto decoded = journal::decode(os::read_proc_file(link), 0);
-    auto* const opened = decoded.entries.empty() ? nullptr : std::get_if<journal::Opened>(&decoded.entries[0].record);
-    return opened != nullptr ? std::optional(std::move(*opened)) : std::nullopt;
+    return first_record(fd.get());
 }
 
 std::optional<journal::Opened> guarded_by(const os::ProcessInfo& process) {
