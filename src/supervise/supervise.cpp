@@ -171,6 +171,10 @@ Told Supervision::told(const os::Signal& signal) {
     if (signal.from_kernel && signal.number != SIGHUP) {
         return Told::us;
     }
+    // The next Ctrl+Z discards a CONT that the sentinel has not read yet, and one of ours that came late would undo it.
+    if (signal.number == SIGCONT && m_target > 0) {
+        return Told::us;
+    }
     const bool in_reach = m_target < 0 || ::getpgid(m_command) == ::getpgrp();
     if (m_sentinel != nullptr && in_reach && m_sentinel->was_told_too(signal) && !unborn) {
         return Told::everybody;

@@ -239,7 +239,7 @@ TEST_CASE("who asks for the end of its own run, as an application in a container
                              .run();
     CHECK(outcome.out == "told\n");
     CHECK(outcome.status == 3);
-    CHECK(outcome.err == "cleaned\n");
+    CHECK(has_line(outcome.err, "cleaned")); // bash has said that its sleep was ended
 }
 
 TEST_CASE("what else the command's own group sends to finally-run does not come back to it") {

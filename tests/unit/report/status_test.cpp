@@ -287,6 +287,8 @@ TEST_CASE("the JSON of a run is this text") {
       },
       "command": "make test",
       "directory": "/srv/app",
+      "host": null,
+      "other_host": false,
       "job_url": null,
       "log": "/state/a.log",
       "error": null

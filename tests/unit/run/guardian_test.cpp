@@ -94,7 +94,8 @@ TEST_CASE("a guardian has a name, a title and a session of its own") {
     CHECK(process->group == pid);
     const std::string words = os::read_proc_file(os::proc_path(pid, "cmdline"));
     CHECK(words.starts_with("finally-guard: of run " + id_of_run()));
-    CHECK(os::read_proc_file(os::proc_path(pid, "environ")).find_first_not_of('\0') == std::string::npos);
+    // Where the words of this process are few, those of the guardian reach into the place of its environment.
+    CHECK(os::read_proc_file(os::proc_path(pid, "environ")).find('=') == std::string::npos);
     run.guardian.dismiss();
 }
 
