@@ -157,7 +157,7 @@ Fd open_state_dir(const std::filesystem::path& path) {
         throw_error(EPERM, name + " belongs to another user", path.native());
     }
     // A directory below one with the setgid bit has it too.
-    const auto is_private = [&] { return (info.st_mode & ALLPERMS & ~S_ISGID) == private_mode; };
+    const auto is_private = [&] { return (info.st_mode & ALLPERMS & ~mode_t{S_ISGID}) == private_mode; };
     // Whatever an ACL of its parent has made of it. By the descriptor: the name may be another's by now.
     if (made && !is_private()) {
         if (::fchmod(directory.get(), private_mode) < 0 || ::fstat(directory.get(), &info) < 0) {
