@@ -1,7 +1,7 @@
 #include "processes.hpp"
 
 #include "os/error.hpp"
-#include "os/process.hpp"
+#include "support/proc.hpp"
 
 #include <fmt/core.h>
 
@@ -29,18 +29,6 @@ void await(const std::function<bool()>& happened, const std::string& otherwise) 
     }
 }
 
-// Its journal, which it holds open, is named after its run.
-std::string run_of(pid_t supervisor) {
-    std::error_code gone;
-    for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", supervisor), gone)) {
-        const auto to = std::filesystem::read_symlink(entry.path(), gone);
-        if (to.extension() == ".journal") {
-            return to.stem();
-        }
-    }
-    return {};
-}
-
 } // namespace
 
 void await_waiter(const std::string& file, pid_t pid) {
@@ -66,13 +54,8 @@ void await_waiter(const std::string& file, pid_t pid) {
 pid_t guardian_of(pid_t supervisor) {
     pid_t guardian = 0;
     const auto is_found = [&] {
-        const std::string title = "finally-guard: of run " + run_of(supervisor);
-        for (const os::ProcessInfo& process : os::all_processes()) {
-            // Not by its parent: it may be nobody's child.
-            if (process.name == "finally-guard" && os::command_line(process).starts_with(title)) {
-                guardian = process.pid;
-            }
-        }
+        const auto guardians = test::guardians_of(supervisor);
+        guardian = guardians.empty() ? 0 : guardians.front();
         return guardian != 0;
     };
     await(is_found, "a run has no guardian");

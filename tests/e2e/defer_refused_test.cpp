@@ -45,8 +45,8 @@ TEST_CASE("nothing can be deferred to a run that was killed with its guardian") 
 
 TEST_CASE("right after the last cleanup, with the journal still there, nothing can be deferred" *
           doctest::skip(sanitized)) {
-    auto process = Run::of({"strace", "-o", "/dev/null", "-e", "trace=unlink", "-e",
-                            "inject=unlink:delay_enter=5000000", "finally-run", "-c", "true", "--", "true"})
+    auto process = Run::of({"strace", "-o", "/dev/null", "-e", "trace=unlinkat", "-e",
+                            "inject=unlinkat:delay_enter=5000000", "finally-run", "-c", "true", "--", "true"})
                        .start();
     wait_until("the journal says that the run is over",
                [] { return run_files().size() == 1 && read_file(only_run_file()).find(" over") != std::string::npos; });

@@ -2,6 +2,7 @@
 #include "guard.hpp"
 
 #include "journal/file.hpp"
+#include "support/proc.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -9,31 +10,6 @@
 
 namespace finally_run::e2e {
 namespace {
-
-// The pipes of a process that it has open for reading, or for writing.
-std::vector<std::string> pipes_of(pid_t pid, bool reading) {
-    std::vector<std::string> found;
-    std::error_code gone;
-    const fs::path proc = "/proc/" + std::to_string(pid);
-    for (const auto& entry : fs::directory_iterator(proc / "fd", gone)) {
-        const std::string to = fs::read_symlink(entry.path(), gone);
-        const bool read_only = (fs::symlink_status(entry.path(), gone).permissions() & fs::perms::owner_write) ==
-                               fs::perms::none; // as it was opened: proc_pid_fd(5)
-        if (to.starts_with("pipe:") && read_only == reading)
-            found.push_back(to);
-    }
-    return found;
-}
-
-// It waits for its supervisor at the other end of a pipe.
-bool is_guardian_of(pid_t pid, const std::vector<std::string>& lifelines) {
-    const std::string proc = "/proc/" + std::to_string(pid);
-    return read_file(proc + "/comm") == "finally-guard\n" &&
-           read_file(proc + "/cmdline").find("finally-guard: of run ") == 0 && alive(pid) &&
-           std::ranges::any_of(pipes_of(pid, true), [&](const std::string& pipe) {
-               return std::ranges::find(lifelines, pipe) != lifelines.end();
-           });
-}
 
 Unfinished leave(const Run& run, bool kill_ready) {
     const auto before = run_files();
@@ -56,11 +32,8 @@ Unfinished leave(const Run& run, bool kill_ready) {
 pid_t guardian_of(pid_t supervisor, pid_t old) {
     pid_t found = 0;
     wait_until("there is a guardian", [&] {
-        const auto lifelines = pipes_of(supervisor, false);
-        for (const pid_t pid : leftovers()) {
-            if (pid != old && is_guardian_of(pid, lifelines))
-                found = pid;
-        }
+        for (const pid_t pid : test::guardians_of(supervisor))
+            found = pid != old ? pid : found;
         return found != 0;
     });
     return found;

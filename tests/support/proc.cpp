@@ -27,6 +27,26 @@ std::string proc_text(pid_t pid, std::string_view file) {
     return text;
 }
 
+namespace {
+
+// The pipes of a process that it has open for reading, or for writing.
+std::vector<std::string> pipes_of(pid_t pid, bool reading) {
+    namespace fs = std::filesystem;
+    std::vector<std::string> found;
+    std::error_code gone;
+    for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd", gone)) {
+        const std::string to = fs::read_symlink(entry.path(), gone);
+        const bool read_only = (fs::symlink_status(entry.path(), gone).permissions() & fs::perms::owner_write) ==
+                               fs::perms::none; // as it was opened: proc_pid_fd(5)
+        if (to.starts_with("pipe:") && read_only == reading) {
+            found.push_back(to);
+        }
+    }
+    return found;
+}
+
+} // namespace
+
 std::optional<ProcStat> proc_stat(pid_t pid) {
     const std::string text = proc_text(pid, "stat");
     const auto open = text.find('(');
@@ -65,6 +85,22 @@ std::vector<pid_t> children_running(std::string_view program, pid_t parent) {
     std::vector<pid_t> found;
     for (const ProcStat& process : all_processes()) {
         if (process.parent == parent && process.name == program && !process.has_ended()) {
+            found.push_back(process.pid);
+        }
+    }
+    return found;
+}
+
+std::vector<pid_t> guardians_of(pid_t supervisor) {
+    const auto lifelines = pipes_of(supervisor, false);
+    std::vector<pid_t> found;
+    for (const ProcStat& process : all_processes()) {
+        const auto is_lifeline = [&](const std::string& pipe) {
+            return std::ranges::find(lifelines, pipe) != lifelines.end();
+        };
+        if (process.name == "finally-guard" && !process.has_ended() &&
+            command_line(process.pid).starts_with("finally-guard: of run ") &&
+            std::ranges::any_of(pipes_of(process.pid, true), is_lifeline)) {
             found.push_back(process.pid);
         }
     }

@@ -31,6 +31,8 @@ struct ProcStat {
 
 // The living children of a process that run this program.
 [[nodiscard]] std::vector<pid_t> children_running(std::string_view program, pid_t parent);
+// The guardians of this supervisor that go by their name by now. Each waits for it at the other end of a pipe.
+[[nodiscard]] std::vector<pid_t> guardians_of(pid_t supervisor);
 // Whoever is below a process, at any depth, and has not ended.
 [[nodiscard]] std::vector<pid_t> descendants(pid_t ancestor);
 

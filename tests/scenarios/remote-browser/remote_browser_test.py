@@ -1,6 +1,7 @@
 """A machine that runs browser tests for whoever calls, and a caller who is stopped in the middle."""
 
 import http.server
+import os
 import pathlib
 import signal
 import threading
@@ -96,11 +97,20 @@ class RemoteBrowser(Scenario):
         return self.find_run("--lock browser")
 
     def guardian_of(self, run):
-        links = [link.readlink() for link in pathlib.Path(f"/proc/{run.pid}/fd").iterdir()]
-        journal = next(link for link in links if link.suffix == ".journal")
+        def pipes(pid, *, readable):
+            """The ends of pipes that it has; how they were opened is in the modes of the links."""
+            links = pathlib.Path(f"/proc/{pid}/fd").iterdir()
+            return {os.readlink(link) for link in links if bool(link.lstat().st_mode & 0o400) == readable}
+
+        # It waits for its supervisor at the other end of a pipe.
+        lifelines = {pipe for pipe in pipes(run.pid, readable=False) if pipe.startswith("pipe:")}
 
         def guardians():
-            return [process for process in self.find("") if process.is_guardian and journal.stem in process.words]
+            return [
+                process
+                for process in self.find("")
+                if process.is_guardian and lifelines & pipes(process.pid, readable=True)
+            ]
 
         return self.wait_until("the guardian goes by its name", guardians)[0]
 
