@@ -67,8 +67,10 @@ plan::RunEnd Steps::run_steps() {
             return plan::stopped_by(signal);
         }
         if (auto end = take(step)) {
-            const auto done = static_cast<std::size_t>(&step - m_plan.steps.data()) + 1;
-            say_unregistered(std::span(m_plan.steps).subspan(done), m_narrator);
+            if (m_begun) { // else nothing has happened, and one line says why
+                const auto done = static_cast<std::size_t>(&step - m_plan.steps.data()) + 1;
+                say_unregistered(std::span(m_plan.steps).subspan(done), m_narrator);
+            }
             return *end;
         }
     }
