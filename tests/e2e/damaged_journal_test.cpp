@@ -145,7 +145,8 @@ TEST_CASE("finally-run that gets EIO runs its own cleanups once and leaves the d
     CHECK(run_files().empty());
 }
 
-TEST_CASE("cleanups that do not fit into memory at once all run, under finally-run and under its guardian") {
+TEST_CASE("cleanups that do not fit into memory at once all run, under finally-run and under its guardian" *
+          doctest::skip(sanitized)) {
     constexpr int many = 200; // 24 MB of them, with 16 for all
     const std::string defer = "pad=$(head -c 120000 /dev/zero | tr '\\0' x); i=0; while test $i -lt " +
                               std::to_string(many) +

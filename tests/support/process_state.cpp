@@ -47,7 +47,7 @@ void end_children() {
 
 } // namespace
 
-ProcessState::ProcessState() : m_environment(environ), m_umask(current_umask()) {
+ProcessState::ProcessState() : m_umask(current_umask()) {
     for (char** variable = environ; *variable != nullptr; ++variable) {
         m_variables.push_back(*variable);
     }
@@ -95,9 +95,10 @@ void ProcessState::restore() const {
     ::prctl(PR_SET_NAME, m_name.data(), 0, 0, 0);
     ::umask(m_umask);
     static_cast<void>(::fchdir(m_directory));
-    // setenv(3) and unsetenv(3) change the array in place until it has to grow, never the strings.
-    environ = m_environment;
-    std::copy(m_variables.begin(), m_variables.end(), environ);
+    // setenv(3) and unsetenv(3) change the array in place, or free it when it has to grow, but never the strings.
+    static std::vector<char*> restored;
+    restored = m_variables;
+    environ = restored.data();
 }
 
 } // namespace finally_run::test

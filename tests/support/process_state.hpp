@@ -24,7 +24,6 @@ public:
 private:
     static constexpr std::array limits{RLIMIT_CORE, RLIMIT_FSIZE, RLIMIT_NOFILE, RLIMIT_STACK};
 
-    char** m_environment;
     std::vector<char*> m_variables;
     int m_directory;
     mode_t m_umask;
