@@ -9,6 +9,7 @@
 #include "os/needed_calls.hpp"
 #include "os/state_dir.hpp"
 #include "os/variables.hpp"
+#include "report/hints.hpp"
 #include "report/messages.hpp"
 #include "report/narrator.hpp"
 #include "rescue/leftovers.hpp"
@@ -93,7 +94,7 @@ plan::ExitStatus run(const plan::Plan& plan, const os::MainArgs& main_args, os::
     os::Environment environment(main_args.envp);
     report::Narrator narrator(plan, environment.block(), run_id);
     for (const std::string& variable : plan.strange_variables) {
-        narrator.noted(variable, {}, "is set, and is no option's variable: it changes nothing");
+        narrator.noted(variable, {}, report::of_no_option);
     }
     if (const std::string refused = os::refused_call(); !refused.empty()) {
         narrator.failed("cannot run anything here", refused);

@@ -55,10 +55,9 @@ std::string setup_text(const os::ProcessInfo& process) {
 }
 
 // What it is at, for how long, and whether it was suspended.
-void describe_step(const journal::State& state, RunStatus& run) {
+void describe_step(const journal::State& state, const journal::Origin& origin, RunStatus& run) {
     const bool in_setup = run.state == RunStatus::State::setup;
     const auto& step = state.cleaning ? state.cleaning : state.step;
-    const auto origin = journal::origin_of(state.opened);
     const bool here = origin.same_host && origin.same_boot && origin.pids == journal::Pids::same;
     const auto process = here && step && os::still_runs(step->process.pid, step->process.boot_nanoseconds)
                              ? os::read_process(step->process.pid)
@@ -94,14 +93,15 @@ RunStatus describe(const journal::State& state, bool alive, const std::filesyste
             run.current = run.cleanups.back();
         }
     }
+    const journal::Origin origin = journal::origin_of(state.opened);
     if (alive) {
-        describe_step(state, run);
+        describe_step(state, origin, run);
     }
     run.command = state.opened.command;
     run.directory = state.opened.place.path;
     run.job_url = state.opened.job_url;
     run.host = state.opened.host ? state.opened.host->name : "";
-    run.elsewhere = !journal::origin_of(state.opened).same_host;
+    run.elsewhere = !origin.same_host;
     return run;
 }
 

@@ -30,6 +30,9 @@ public:
     // (ENOENT: there is no such run any more), or if it is no regular file of ours with mode 0600.
     [[nodiscard]] static File open(const std::filesystem::path& path);
 
+    // The same around a file that is open already, whatever it is; `path` is for messages.
+    [[nodiscard]] static File around(os::Fd fd, std::filesystem::path path) { return {std::move(fd), std::move(path)}; }
+
     // Appends one record with one write(2), and returns where it is if nobody shares the open file. Throws
     // std::system_error and std::bad_alloc: then it does not count, now or later.
     std::uint64_t append(const Record& record);

@@ -2,7 +2,6 @@
 
 #include "os/error.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <sys/prctl.h>
@@ -63,6 +62,8 @@ DefaultAction default_action(int signal) {
     }
 }
 
+bool means_stop(int signal) { return signal == SIGHUP || signal == SIGINT || signal == SIGQUIT || signal == SIGTERM; }
+
 Signal signal_of(const signalfd_siginfo& info) {
     // A positive code comes from the kernel, which has other uses for the place of the pid.
     const pid_t sender = info.ssi_code <= 0 ? static_cast<pid_t>(info.ssi_pid) : 0;
@@ -114,8 +115,8 @@ int Signals::pending_stop(std::span<const plan::Rewrite> rewrites) const {
     ::sigpending(&pending);
     constexpr std::array stops{SIGTERM, SIGINT, SIGQUIT, SIGHUP};
     for (const int signal : stops) {
-        const bool stays_stop = std::ranges::find(stops, plan::passed_on_as(rewrites, signal)) != stops.end();
-        if (stays_stop && ::sigismember(&pending, signal) == 1 && !ignored_at_entry(signal)) {
+        if (means_stop(plan::passed_on_as(rewrites, signal)) && ::sigismember(&pending, signal) == 1 &&
+            !ignored_at_entry(signal)) {
             return signal;
         }
     }

@@ -38,6 +38,9 @@ enum class DefaultAction { ignore, stop, end };
 
 // Blocks every signal, for the rest of the process unless given back: one that comes after the last cleanup must not
 // change the status any more. One object a process, before any thread is started.
+// Those that ask a run to end: HUP, INT, QUIT and TERM.
+[[nodiscard]] bool means_stop(int signal);
+
 class Signals {
 public:
     Signals();

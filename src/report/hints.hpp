@@ -10,4 +10,7 @@ namespace finally_run::report {
 // in PATH. Empty: neither.
 [[nodiscard]] std::string hint_on_missing(std::string_view command);
 
+// Of a variable FINALLY_RUN_... that no option reads.
+inline constexpr std::string_view of_no_option = "is set, and is no option's variable: it changes nothing";
+
 } // namespace finally_run::report

@@ -35,9 +35,7 @@ Json to_value(const StepReport& step) {
     };
 }
 
-Json to_value(const Report::Lock& lock) { return {{"name", lock.name}, {"shared", lock.shared}}; }
-
-Json to_value(const RunStatus::Lock& lock) { return {{"name", lock.name}, {"shared", lock.shared}}; }
+Json to_value(const plan::LockRequest& lock) { return {{"name", lock.name}, {"shared", lock.shared}}; }
 
 Json to_value(const RunStatus::Step& step) { return {{"kind", step.kind}, {"text", text_or_null(step.text)}}; }
 

@@ -1,6 +1,7 @@
 // The JSON report of --report: its values and its text.
 #pragma once
 
+#include "plan/plan.hpp"
 #include "plan/result.hpp"
 #include "text/duration.hpp"
 
@@ -25,11 +26,6 @@ struct StepReport {
 };
 
 struct Report {
-    struct Lock {
-        std::string name; // as the user gave it, or its path
-        bool shared = false;
-    };
-
     std::string version; // of finally-run
     std::string id;
     std::string host;
@@ -38,7 +34,7 @@ struct Report {
     std::vector<std::string> command;
     plan::Ending ending;
     plan::Actor by = plan::Actor::supervisor; // who has finished it
-    std::vector<Lock> locks;
+    std::vector<plan::LockRequest> locks;     // by the name that the user gave it, or its path
     std::chrono::system_clock::time_point started;
     text::Duration duration{};                                    // from the start to the end of the last cleanup
     std::optional<text::Duration> lock_wait = text::Duration();   // none: not known

@@ -40,9 +40,7 @@ Narrator::Narrator(const plan::Plan& plan, const char* const* environment, std::
         m_report.command.assign(plan.command.begin(), plan.command.end());
         std::error_code ignored; // of a directory that has been deleted
         m_report.directory = std::filesystem::current_path(ignored).native();
-        for (const plan::LockRequest& lock : plan.locks) {
-            m_report.locks.push_back({lock.name, lock.shared});
-        }
+        m_report.locks = plan.locks;
     }
 }
 

@@ -1,6 +1,7 @@
 // The table of --status.
 #include "report/status.hpp"
 
+#include "report/hints.hpp"
 #include "report/status_details.hpp"
 #include "report/text.hpp"
 
@@ -113,7 +114,7 @@ std::string head_of(const Looked& looked) {
     std::string text =
         fmt::format("{}: runs of {} on {}\n", shown(looked.state_dir), shown(looked.user), shown(looked.host));
     for (const auto& variable : looked.strange_variables) {
-        text += fmt::format("{} is set, and is no option's variable: it changes nothing\n", shown(variable));
+        text += fmt::format("{} {}\n", shown(variable), of_no_option);
     }
     return text;
 }

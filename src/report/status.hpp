@@ -1,6 +1,8 @@
 // What --status shows: the values of each run, and their table and JSON.
 #pragma once
 
+#include "plan/plan.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <optional>
@@ -23,10 +25,7 @@ struct RunStatus {
         unfinished,  // everybody is dead: --recover finishes it
         damaged,     // its journal cannot be believed: nobody finishes it
     };
-    struct Lock {
-        std::string name; // as the user gave it, or its path
-        bool shared = false;
-    };
+    using Lock = plan::LockRequest; // by the name that the user gave it, or its path
     struct Step {
         std::string kind; // "setup", "cleanup", "on-success", "on-failure", "remove", "temp-dir"
         std::string text; // CMD or PATH; empty: not known

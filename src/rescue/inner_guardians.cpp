@@ -1,58 +1,48 @@
 #include "rescue/inner_guardians.hpp"
 
-#include "journal/leftover.hpp"
+#include "journal/file.hpp"
 #include "journal/runs.hpp"
 #include "os/boot.hpp"
 #include "os/fd.hpp"
 
-#include <algorithm>
-#include <array>
+#include <exception>
 #include <fcntl.h>
 #include <optional>
 #include <string>
-#include <sys/file.h>
 #include <sys/stat.h>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
-#include <variant>
 
 namespace finally_run::rescue {
 
 namespace {
 
-std::string link_target(const std::string& link) {
-    std::array<char, 4096> target{};
-    const ssize_t size = ::readlink(link.c_str(), target.data(), target.size());
-    return {target.data(), static_cast<std::size_t>(size > 0 ? size : 0)};
-}
-
-// No more of it is read: what is behind may be more than there is memory for, and is that run's business.
-std::optional<journal::Opened> first_record(int fd) {
-    std::string bytes;
-    for (std::size_t size = 4096;; size *= 2) {
-        bytes.resize(size);
-        const ssize_t got = ::pread(fd, bytes.data(), size, 0);
-        bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-        journal::First first = journal::first_of(bytes, 0);
-        if (auto* const opened = first.record ? std::get_if<journal::Opened>(&*first.record) : nullptr) {
-            return std::move(*opened);
-        }
-        if (first.kind != journal::First::Kind::unfinished || bytes.size() < size) {
-            return std::nullopt;
-        }
-    }
-}
-
-// The first record of the journal that this link of /proc leads to, if somebody holds its lock. By the link, since the
-// guardian that is about to end has removed the name.
+// The first record of the journal that this link of /proc leads to, if somebody holds its lock: no more of it, which is
+// that run's business and may be more than there is memory for. By the link, since the guardian that is about to end
+// has removed the name.
 std::optional<journal::Opened> locked_journal(const std::string& link) {
-    const os::Fd fd(::open(link.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    os::Fd fd(::open(link.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     struct stat info = {};
-    if (!fd || ::fstat(fd.get(), &info) < 0 || !S_ISREG(info.st_mode) || info.st_uid != ::geteuid() ||
-        ::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) {
+    if (!fd || ::fstat(fd.get(), &info) < 0 || !S_ISREG(info.st_mode) || info.st_uid != ::geteuid()) {
         return std::nullopt;
     }
-    return first_record(fd.get());
+    try {
+        auto journal = journal::File::around(std::move(fd), link);
+        return journal.is_locked_by_other() ? journal.read_opened() : std::nullopt;
+    } catch (const std::exception&) { // it cannot be read
+        return std::nullopt;
+    }
+}
+
+// The journal of the run around the one with this journal; empty: there is none, or it cannot be seen.
+std::string outer_of(const std::filesystem::path& journal) {
+    try {
+        const auto opened = journal::File::open(journal).read_opened();
+        return opened ? opened->outer : "";
+    } catch (const std::exception&) {
+        return {};
+    }
 }
 
 std::optional<journal::Opened> guarded_by(const os::ProcessInfo& process) {
@@ -62,7 +52,8 @@ std::optional<journal::Opened> guarded_by(const os::ProcessInfo& process) {
     for (const int fd : os::open_descriptors(process.pid)) {
         const std::string link = os::proc_path(process.pid, "fd/" + std::to_string(fd));
         // Made by O_TMPFILE, it goes by the number of its inode. No other file is touched: its disk may not answer.
-        if (std::filesystem::path(link_target(link)).parent_path().filename() != journal::runs_directory) {
+        std::error_code gone;
+        if (std::filesystem::read_symlink(link, gone).parent_path().filename() != journal::runs_directory) {
             continue;
         }
         if (auto opened = locked_journal(link)) {
@@ -79,8 +70,7 @@ bool is_inside(std::string outer, const std::filesystem::path& journal) {
         if (outer == journal.native()) {
             return true;
         }
-        const auto state = journal::read_state(outer);
-        outer = state ? state->opened.outer : "";
+        outer = outer_of(outer);
     }
     return false;
 }

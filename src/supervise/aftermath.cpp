@@ -38,7 +38,7 @@ int asked_by(const os::Signal& signal, std::span<const plan::Rewrite> rewrites) 
     if (as == signal.number) {
         return os::ends_a_wait(signal);
     }
-    return as == SIGHUP || as == SIGINT || as == SIGQUIT || as == SIGTERM ? as : 0;
+    return os::means_stop(as) ? as : 0;
 }
 
 } // namespace

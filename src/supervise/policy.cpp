@@ -26,9 +26,6 @@ bool came_from_terminal(const os::Signal& signal) {
     }
 }
 
-// Who asks for the end of its own run, like `kill 1` in a container, waits for it.
-bool means_stop(int signal) { return signal == SIGHUP || signal == SIGINT || signal == SIGQUIT || signal == SIGTERM; }
-
 } // namespace
 
 Reaction Policy::stop(StopCause cause, int signal) {
@@ -68,7 +65,8 @@ Reaction Policy::on_signal(const os::Signal& signal, bool in_our_group, Told tol
 
 Reaction Policy::react_to(const os::Signal& signal, bool in_our_group, Told told) {
     const bool group_told = told == Told::everybody || (in_our_group && came_from_terminal(signal));
-    const bool reached = group_told || (told == Told::sender && !means_stop(signal.number));
+    // Who asks for the end of its own run, like `kill 1` in a container, waits for it.
+    const bool reached = group_told || (told == Told::sender && !os::means_stop(signal.number));
     switch (signal.number) {
     case SIGHUP:
     case SIGTERM: {

@@ -23,8 +23,6 @@ public:
     Sentinel& operator=(const Sentinel&) = delete;
     ~Sentinel();
 
-    [[nodiscard]] Place place() const { return m_place; }
-
     // Whether the signal, which we have just been sent, was sent to the sentinel too. Waits for it as patience() says.
     [[nodiscard]] bool was_told_too(const os::Signal& signal);
 

@@ -43,7 +43,7 @@ private:
     void carry_out(const Reaction& reaction);
     // Carries it out, then says what happened and whether the signal was sent.
     void carry_out(const Reaction& reaction, Notice::What what);
-    bool send(int signal);
+    void send(int signal);
     void send_to_rest_of_group(int signal) const;
 
     pid_t m_target; // for kill(2): the command, or minus its process group. It is not reaped before it has ended.
@@ -64,16 +64,12 @@ private:
     std::optional<os::Reminder> m_long_wait; // for its end, which nothing brings about any more
 };
 
-bool Supervision::send(int signal) {
-    if (::kill(m_target, signal) == 0) {
-        return true;
+void Supervision::send(int signal) {
+    // ESRCH: it has left the group that it was to lead.
+    const bool sent = ::kill(m_target, signal) == 0 || (errno == ESRCH && ::kill(m_command, signal) == 0);
+    if (!sent) {
+        m_refused = errno == ESRCH ? 0 : errno;
     }
-    // It has left the group that it was to lead.
-    if (errno == ESRCH && ::kill(m_command, signal) == 0) {
-        return true;
-    }
-    m_refused = errno == ESRCH ? 0 : errno;
-    return false;
 }
 
 void Supervision::send_to_rest_of_group(int signal) const {

@@ -16,12 +16,18 @@ std::string killed_inside() {
            "kill -9 $(cat pid); until test -s log; do sleep .01; done";
 }
 
-TEST_CASE("an outer run that kills an inner one cleans up after the guardian of that") {
-    make_fifo(work("fifo"));
+// An outer run that kills an inner one which waits for ever for its command; the command is READY.
+Process start_around_stubborn() {
     auto process = Run({"--grace", ".1", "-c", outer_cleanup, "--", "finally-run", "--grace", "0", "-c", inner_cleanup,
                         "--", "helper", "ignore", "TERM"})
                        .start();
     process.wait_for_line("READY");
+    return process;
+}
+
+TEST_CASE("an outer run that kills an inner one cleans up after the guardian of that") {
+    make_fifo(work("fifo"));
+    auto process = start_around_stubborn();
     process.signal(SIGTERM);
     wait_for_log("begun");
     release(work("fifo"));
@@ -51,10 +57,7 @@ TEST_CASE("an inner run whose guardian cleans up is waited for when the command 
 
 TEST_CASE("the guardian of an outer run cleans up after that of an inner one") {
     make_fifo(work("fifo"));
-    auto process = Run({"--grace", ".1", "-c", outer_cleanup, "--", "finally-run", "--grace", "0", "-c", inner_cleanup,
-                        "--", "helper", "ignore", "TERM"})
-                       .start();
-    process.wait_for_line("READY");
+    auto process = start_around_stubborn();
     const pid_t guardian = guardian_of(process.pid());
     process.signal(SIGKILL);
     wait_for_log("begun");
