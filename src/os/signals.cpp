@@ -4,6 +4,10 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <climits>
+#include <cstdint>
+#include <string_view>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -63,6 +67,40 @@ DefaultAction default_action(int signal) {
 }
 
 bool means_stop(int signal) { return signal == SIGHUP || signal == SIGINT || signal == SIGQUIT || signal == SIGTERM; }
+
+void await_group_signals() {
+    // This changes nothing, as there is no such group; but the kernel takes its list of tasks for writing, and so waits
+    // for a kill(2) of a group, which reads it: kernel/sys.c, kernel/signal.c.
+    ::setpgid(0, INT_MAX);
+}
+
+std::optional<sigset_t> pending_in_parent_alone(int parent_status) {
+    std::array<char, 8192> text{}; // of the child's small stack; more there is only for who has hundreds of groups
+    const ssize_t length = ::pread(parent_status, text.data(), text.size(), 0);
+    const std::string_view status(text.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+    constexpr std::string_view label = "\nShdPnd:\t";
+    const std::size_t at = status.find(label);
+    if (at == std::string_view::npos) {
+        return std::nullopt;
+    }
+    std::uint64_t pending = 0;
+    const char* const digits = status.data() + at + label.size();
+    std::from_chars(digits, status.data() + status.size(), pending, 16);
+    // Whoever told our parent before that look has told us by now, unless we were not there.
+    await_group_signals();
+    sigset_t here;
+    if (::sigpending(&here) < 0) {
+        return std::nullopt;
+    }
+    sigset_t alone;
+    ::sigemptyset(&alone);
+    for (int signal = 1; signal <= 64; ++signal) {
+        if ((pending >> (signal - 1) & 1) != 0 && ::sigismember(&here, signal) != 1) {
+            ::sigaddset(&alone, signal);
+        }
+    }
+    return alone;
+}
 
 Signal signal_of(const signalfd_siginfo& info) {
     // A positive code comes from the kernel, which has other uses for the place of the pid.

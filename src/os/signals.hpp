@@ -36,11 +36,18 @@ struct Signal {
 enum class DefaultAction { ignore, stop, end };
 [[nodiscard]] DefaultAction default_action(int signal);
 
-// Blocks every signal, for the rest of the process unless given back: one that comes after the last cleanup must not
-// change the status any more. One object a process, before any thread is started.
 // Those that ask a run to end: HUP, INT, QUIT and TERM.
 [[nodiscard]] bool means_stop(int signal);
 
+// Returns when every kill(2) of a process group that was under way has told all of the group. Async-signal-safe.
+void await_group_signals();
+
+// For a child that was just made: what is pending in its parent and not here. `parent_status`: the parent's open
+// /proc/self/status. nullopt: it does not tell. Async-signal-safe.
+[[nodiscard]] std::optional<sigset_t> pending_in_parent_alone(int parent_status);
+
+// Blocks every signal, for the rest of the process unless given back: one that comes after the last cleanup must not
+// change the status any more. One object a process, before any thread is started.
 class Signals {
 public:
     Signals();

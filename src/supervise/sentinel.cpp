@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <csignal>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -160,9 +159,7 @@ bool Sentinel::was_told_too(const os::Signal& signal) {
     if (!m_line) {
         return false;
     }
-    // This changes nothing, as there is no such group; but the kernel takes its list of tasks for writing, and so waits
-    // until a killpg(2) that is under way has told everybody: kernel/sys.c, kernel/signal.c.
-    ::setpgid(0, INT_MAX);
+    os::await_group_signals();
     const auto start = os::Clock::now();
     for (;;) {
         const SenderState sender = signal.from_kernel ? SenderState::gone : state_of(signal);

@@ -9,9 +9,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <fcntl.h>
 #include <iterator>
 #include <optional>
 #include <unistd.h>
+#include <utility>
 
 namespace finally_run::supervise {
 
@@ -247,14 +249,28 @@ os::WaitStatus Supervision::wait_for_end() {
     }
 }
 
+// `unborn` is what we were sent before there was a child that could have been told as well.
+os::SpawnResult spawn_told_apart(os::SpawnRequest request, sigset_t& unborn) {
+    // Where the child cannot look: what comes between here and clone(2) is taken for what it has got.
+    ::sigpending(&unborn);
+    const os::Fd our_status(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
+    request.in_child = [&, then = std::move(request.in_child)] {
+        if (const auto alone = os::pending_in_parent_alone(our_status.get())) {
+            unborn = *alone;
+        }
+        return then ? then() : 0;
+    };
+    return os::spawn(request);
+}
+
 } // namespace
 
 std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, const Limits& limits,
                                                os::Events& events, Sentinel* sentinel, const Notify& notify) {
     const Family family;
     sigset_t unborn;
-    ::sigpending(&unborn);
-    const os::SpawnResult spawned = os::spawn(request);
+    ::sigemptyset(&unborn);
+    const os::SpawnResult spawned = sentinel != nullptr ? spawn_told_apart(request, unborn) : os::spawn(request);
     if (!spawned.started()) {
         return NotStarted{spawned};
     }

@@ -75,11 +75,14 @@ public:
         }
         return m_status == 0;
     }
+    // Lets it go on, and holds it no more.
+    void let_go() { ::ptrace(PTRACE_DETACH, m_process.pid(), 0, 0); }
     // Lets it go on to its end.
     bool succeeded() {
-        ::ptrace(PTRACE_DETACH, m_process.pid(), 0, 0);
+        let_go();
         return m_process.succeeded();
     }
+    [[nodiscard]] pid_t pid() const { return m_process.pid(); }
 
 private:
     Forked m_process;

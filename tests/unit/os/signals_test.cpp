@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string>
 #include <sys/prctl.h>
@@ -163,4 +164,26 @@ TEST_CASE("descendants are found at any depth, and a signal goes to the very pro
     os::reap_all();
     CHECK(os::descendants(::getpid()).empty());
     CHECK_FALSE(os::has_children());
+}
+
+TEST_CASE("a child that was just made tells what its parent alone was sent") {
+    test::Forked parent([] {
+        const os::Signals signals;
+        const os::Fd status(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
+        ::kill(::getpid(), SIGUSR1);
+        test::Forked child([&] {
+            ::kill(::getppid(), SIGUSR2);
+            ::raise(SIGUSR2);
+            ::kill(::getppid(), SIGRTMIN);
+            ::raise(SIGTERM);
+            const auto alone = os::pending_in_parent_alone(status.get());
+            test::expect(alone.has_value(), "it is known");
+            for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+                const bool expected = signal == SIGUSR1 || signal == SIGRTMIN;
+                test::expect((::sigismember(&*alone, signal) == 1) == expected, "those two");
+            }
+        });
+        test::expect(child.succeeded(), "the child");
+    });
+    CHECK(parent.succeeded());
 }
