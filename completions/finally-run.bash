@@ -34,7 +34,8 @@ _finally_run() {
     # The blanks at both ends matter: names are found as " name ".
     local take_a_value=' -c --cleanup --on-success --on-failure -r --remove --temp-dir -s --setup -l --lock --lock-shared'
     take_a_value+=' -w --wait -E --conflict-exit-code -t --timeout --signal --rewrite -k --grace --cleanup-timeout'
-    take_a_value+=' --cleanup-retries --orphans --stop-with-caller --state-dir --keep-env --defer --report --ci '
+    take_a_value+=' --cleanup-retries --orphans --stop-with-caller --state-dir --keep-env --failed-cleanups --defer'
+    take_a_value+=' --report --ci '
     local take_none=' -n --no-wait --preserve-status --durable --strict --status --json --recover --forget -q --quiet'
     take_none+=' -v --verbose -h --help --version '
 
@@ -111,6 +112,8 @@ _finally_run() {
             mapfile -t COMPREPLY < <(compgen -W "$signals" -- "$cur") ;;
         --orphans)
             mapfile -t COMPREPLY < <(compgen -W 'leave wait kill' -- "$cur") ;;
+        --failed-cleanups)
+            mapfile -t COMPREPLY < <(compgen -W 'keep drop' -- "$cur") ;;
         --stop-with-caller)
             mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur") ;;
         --ci)

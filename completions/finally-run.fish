@@ -4,7 +4,8 @@
 function __finally_run_command_words
     set -l short_with_value c r s l w E t k
     set -l long_with_value cleanup on-success on-failure remove temp-dir setup lock lock-shared wait conflict-exit-code \
-        timeout signal rewrite grace cleanup-timeout cleanup-retries orphans stop-with-caller state-dir keep-env defer report ci
+        timeout signal rewrite grace cleanup-timeout cleanup-retries orphans stop-with-caller state-dir keep-env failed-cleanups \
+        defer report ci
     set -l words (commandline -opc) (commandline -ct)
     set -e words[1]
     while set -q words[1]
@@ -125,6 +126,7 @@ $option -l state-dir -x -a '(__fish_complete_directories)' -d 'Where locks and u
 $option -l keep-env -x -a '(set --names)' -d 'Variables to keep for recovery'
 $option -l durable -f -d 'Survive a power loss, at the cost of time'
 $option -l strict -f -d 'A failed cleanup makes success status 120'
+$option -l failed-cleanups -x -a 'keep drop' -d 'To try them again'
 $option -l defer -x -a '(__fish_complete_command)' -d 'Inside a run: register one more cleanup'
 $option -l status -f -d 'Show runs and locks'
 $option -l json -f -d 'With --status: for programs'

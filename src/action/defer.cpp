@@ -54,7 +54,8 @@ plan::ExitStatus defer(const plan::Defer& request) {
             return refuse(request, "FINALLY_RUN_JOURNAL is no journal of a run");
         }
         file.append(journal::Registered{cleanup});
-        if (file.is_sealed_or_removed() && came_too_late(file)) {
+        // Nobody has it any more: it may have been over before, and have stayed for its failed cleanups.
+        if ((file.is_sealed_or_removed() || !file.is_locked_by_other()) && came_too_late(file)) {
             return refuse(request, over);
         }
         return {};

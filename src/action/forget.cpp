@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <string>
+#include <tuple>
 #include <unistd.h>
 #include <variant>
 
@@ -37,10 +38,16 @@ plan::ExitStatus forget(const plan::Forget& request) {
             continue;
         }
         if (const auto* const leftover = std::get_if<journal::Leftover>(&found)) {
-            const auto& stack = leftover->state.stack;
-            std::for_each(stack.rbegin(), stack.rend(), [&](const plan::Cleanup& cleanup) {
+            const auto& [stack, failures] = std::tie(leftover->state.stack, leftover->state.failures);
+            const auto say = [&](const plan::Cleanup& cleanup) {
                 messages.note("forgotten", plan::name_of(cleanup.kind), cleanup.text);
-            });
+            };
+            std::for_each(stack.rbegin(), stack.rend(), say);
+            for (auto failure = failures.rbegin(); failure != failures.rend(); ++failure) {
+                if (std::ranges::find(stack, failure->cleanup.id, &plan::Cleanup::id) == stack.end()) {
+                    say(failure->cleanup);
+                }
+            }
         } else if (const auto* const unreadable = std::get_if<journal::Unreadable>(&found)) {
             messages.note("forgotten", "run " + item.id, unreadable->reason);
         }

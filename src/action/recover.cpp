@@ -125,9 +125,9 @@ plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& req
     journal::Found& found = std::get<Taken>(taken).found;
     if (auto* const leftover = std::get_if<journal::Leftover>(&found)) {
         any = true;
-        const rescue::Recovered recovered =
-            rescue::finish_leftover(std::move(*leftover), runs, request.verbosity, signals);
-        runs.forget_mark(item.id);
+        const rescue::Finisher finisher{plan::Actor::recovery, request.verbosity, request.state_dir,
+                                        request.cleanup_retries, request.cleanup_timeout};
+        const rescue::Recovered recovered = rescue::finish_leftover(std::move(*leftover), runs, finisher, signals);
         if (recovered.stop != 0) {
             return {128 + recovered.stop, recovered.stop};
         }

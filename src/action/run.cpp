@@ -79,10 +79,16 @@ plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main
     }
     const auto& held = std::get<lock::Held>(locks);
     const journal::Runs runs(state_dir);
-    if (const int signal = rescue::finish_runs_of(held, runs, plan, events.signals(), narrator); signal != 0) {
-        const plan::RunEnd end = plan::stopped_by(signal);
+    const auto before = rescue::finish_runs_of(held, runs, plan, events.signals(), narrator);
+    if (before.stop != 0) {
+        const plan::RunEnd end = plan::stopped_by(before.stop);
         narrator.write_report(end.ending);
         return end.status;
+    }
+    if (before.failed > 0 && plan.strict) {
+        narrator.failed("not started", {}, "an earlier run with this lock has failed to clean up");
+        narrator.write_report({plan::Result::not_started, plan::failed_cleanup_status, 0});
+        return {plan::failed_cleanup_status, 0};
     }
     return run::Supervisor(plan, main_args, run_id, runs, held, environment, events, narrator).run();
 }

@@ -29,7 +29,7 @@ using report::RunStatus;
 
 RunStatus::State state_of(const journal::State& state, bool alive) {
     if (!alive) {
-        return RunStatus::State::unfinished;
+        return state.has_failed() ? RunStatus::State::failed : RunStatus::State::unfinished;
     }
     if (state.taken_over || state.handed_over) {
         return RunStatus::State::finishing;
@@ -93,6 +93,16 @@ RunStatus describe(const journal::State& state, bool alive, const std::filesyste
             run.current = run.cleanups.back();
         }
     }
+    for (auto failure = state.failures.rbegin(); failure != state.failures.rend(); ++failure) {
+        const journal::CleanupFailed& how = failure->how;
+        run.failures.push_back({.step = {std::string(plan::name_of(failure->cleanup.kind)), failure->cleanup.text},
+                                .error = how.error,
+                                .exit_code = how.exit_code,
+                                .signal = how.signal,
+                                .attempts = how.attempts,
+                                .time = std::chrono::system_clock::from_time_t(how.time),
+                                .by = std::string(plan::name_of(failure->by))});
+    }
     const journal::Origin origin = journal::origin_of(state.opened);
     if (alive) {
         describe_step(state, origin, run);
@@ -128,7 +138,7 @@ std::optional<RunStatus> look_up(const journal::Item& item, const std::filesyste
         damaged.error = error;
         return damaged;
     }
-    if (state->over || (!alive && !state->begun)) {
+    if ((state->over && state->failures.empty()) || (!alive && !state->begun)) {
         return std::nullopt;
     }
     return describe(*state, alive, state_dir);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <functional>
 #include <new>
 #include <system_error>
@@ -138,7 +139,13 @@ std::optional<Cleanup> Stack::top() {
 
 void Stack::finished(const Cleanup& cleanup, const Outcome& outcome) {
     check_child();
-    record(journal::CleanupEnded{cleanup.id, outcome.error});
+    if (outcome.error.empty() || m_state.opened.drops_failed) {
+        record(journal::CleanupEnded{cleanup.id, outcome.error});
+        return;
+    }
+    const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    record(journal::CleanupFailed{cleanup.id, outcome.exit_code, outcome.signal, outcome.attempts, std::int64_t{now},
+                                  outcome.error});
 }
 
 void Stack::withdraw(const std::string& text) {
@@ -190,7 +197,9 @@ bool Stack::close(bool drop) {
         tell("stays: finally-run --status shows the run, --forget drops it", "it could not be read to its end");
         return true;
     }
-    if (!m_file.remove()) {
+    if (!drop && !m_state.failures.empty()) {
+        m_file.put_by();
+    } else if (!m_file.remove()) {
         tell("cannot be removed", os::error_text(errno));
     }
     return recorded || !more();

@@ -43,7 +43,8 @@ public:
     void record(const journal::Record& record);
 
     // Ends the run in the journal and takes the journal away, unless there is something on the stack again: then false.
-    // `drop`: what is on it shall never run. A journal that could not be read to its end stays, whatever is asked for.
+    // `drop`: what is on it shall never run. A journal with failed cleanups stays, and one that could not be read to
+    // its end, whatever is asked for.
     [[nodiscard]] bool close(bool drop = false);
 
     // Reads what is in the journal by now; what cannot be read is told, and what we know stays.

@@ -16,7 +16,8 @@ namespace {
 
 constexpr auto with_defer = std::to_array({Id::quiet, Id::verbose});
 constexpr auto with_status = std::to_array({Id::json, Id::state_dir, Id::quiet, Id::verbose});
-constexpr auto with_recover = std::to_array({Id::wait, Id::no_wait, Id::state_dir, Id::quiet, Id::verbose});
+constexpr auto with_recover = std::to_array(
+    {Id::wait, Id::no_wait, Id::cleanup_timeout, Id::cleanup_retries, Id::state_dir, Id::quiet, Id::verbose});
 constexpr auto with_forget = std::to_array({Id::state_dir, Id::quiet, Id::verbose});
 
 // Empty for what is no action.
@@ -112,7 +113,15 @@ Action action_of(const Option& action, const Scan& scan, Values values) {
     }
     auto runs = runs_of(action, scan);
     if (action.id == Id::recover) {
-        return plan::Recover{std::move(runs), std::move(plan.state_dir), plan.lock_wait, plan.verbosity};
+        plan::Recover recover{std::move(runs), std::move(plan.state_dir), plan.lock_wait, plan.verbosity};
+        // Only what is asked for now: a default is for the runs that begin with it.
+        if (contains(scan, Id::cleanup_retries)) {
+            recover.cleanup_retries = plan.cleanup_retries;
+        }
+        if (contains(scan, Id::cleanup_timeout)) {
+            recover.cleanup_timeout = plan.cleanup_timeout;
+        }
+        return recover;
     }
     if (runs.empty()) {
         throw UsageError(long_form(action) + ": no RUN given: it takes the ids that --status shows");

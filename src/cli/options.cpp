@@ -10,8 +10,7 @@ namespace {
 
 constexpr std::string_view cleanups = "Cleanups (the last one registered runs first)";
 constexpr std::string_view locks = "Locks";
-constexpr std::string_view limits = "Limits";
-constexpr std::string_view processes = "Processes";
+constexpr std::string_view limits = "Limits and processes";
 constexpr std::string_view status = "State and status";
 constexpr std::string_view output = "Output";
 
@@ -39,15 +38,15 @@ constexpr auto table = std::to_array<Option>({
     {Id::grace, limits, 'k', "grace", "DURATION", "from the stop signal to SIGKILL [10s]"},
     {Id::cleanup_timeout, limits, '\0', "cleanup-timeout", "DURATION", "limit on each cleanup [none]"},
     {Id::cleanup_retries, limits, '\0', "cleanup-retries", "N", "try a failed cleanup again [0]"},
-
-    {Id::orphans, processes, '\0', "orphans", "leave|wait|kill", "processes left behind [leave]"},
-    {Id::stop_with_caller, processes, '\0', "stop-with-caller", "auto|always|never",
+    {Id::orphans, limits, '\0', "orphans", "leave|wait|kill", "processes left behind [leave]"},
+    {Id::stop_with_caller, limits, '\0', "stop-with-caller", "auto|always|never",
      "stop when our caller is gone [auto]"},
 
     {Id::state_dir, status, '\0', "state-dir", "DIR", "where locks and unfinished runs live"},
     {Id::keep_env, status, '\0', "keep-env", "PATTERNS", "variables to keep for recovery, as in 'AWS_*'"},
     {Id::durable, status, '\0', "durable", "", "survive a power loss, at the cost of time"},
     {Id::strict, status, '\0', "strict", "", "a failed cleanup makes success status 120"},
+    {Id::failed_cleanups, status, '\0', "failed-cleanups", "keep|drop", "what becomes of them [keep]"},
     {Id::defer, status, '\0', "defer", "CMD", "inside a run: register one more cleanup", no_variable},
     {Id::status, status, '\0', "status", "", "show runs and locks", no_variable},
     {Id::json, status, '\0', "json", "", "with --status: for programs", no_variable},

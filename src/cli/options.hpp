@@ -33,6 +33,7 @@ enum class Id {
     keep_env,
     durable,
     strict,
+    failed_cleanups,
     defer,
     status,
     json,

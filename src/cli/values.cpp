@@ -219,6 +219,9 @@ void enter(Values& values, const Option& option, std::string_view given, std::st
     case Id::strict:
         plan.strict = true;
         return;
+    case Id::failed_cleanups:
+        plan.failed_cleanups = choice<plan::FailedCleanups>(value);
+        return;
     case Id::report:
         plan.report = text(value);
         return;

@@ -50,6 +50,11 @@ public:
         }
     }
     void flag(bool value, std::string_view yes, std::string_view no) { field(value ? yes : no); }
+    void added_flag(bool value, std::string_view yes) {
+        if (value) {
+            field(yes);
+        }
+    }
     template <class Enum> void word(Enum value) { field(name_of(value)); }
     void limit(const text::Limit& value) { value ? number(value->count()) : field(no_limit); }
 
@@ -109,6 +114,10 @@ public:
         }
     }
     void flag(bool& value, std::string_view yes, std::string_view no);
+    void added_flag(bool& value, std::string_view yes) {
+        value = !at_end();
+        expect(!value || next() == yes);
+    }
     template <class Enum> void word(Enum& value) {
         const std::string_view field = next();
         // They count from 0. A name_of is a switch, which the compiler keeps complete; what is no value has no name.

@@ -329,7 +329,20 @@ void File::seal() const noexcept {
 
 void File::unseal() const noexcept {
     ::fchmod(m_fd.get(), open_mode);
-    lock_first_byte(m_fd.get(), F_UNLCK);
+    if (!m_stays_sealed) {
+        lock_first_byte(m_fd.get(), F_UNLCK);
+    }
+}
+
+void File::take_up() noexcept {
+    m_stays_sealed = true;
+    lock_first_byte(m_fd.get(), F_WRLCK);
+}
+
+// The lock on the first byte goes with us, and then so does the lock of the run.
+void File::put_by() noexcept {
+    take_up();
+    unseal();
 }
 
 bool File::is_sealed_or_removed() const noexcept {

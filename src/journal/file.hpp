@@ -66,7 +66,13 @@ public:
     // byte.
     void seal() const noexcept;
     void unseal() const noexcept;
+    // For whoever has appended: whether the order of the records must be looked at.
     [[nodiscard]] bool is_sealed_or_removed() const noexcept;
+    // It is over and stays, for what has failed: whoever tries that again must be able to write to it.
+    void put_by() noexcept;
+    // For those who go on with one that was put by: somebody may have appended to it behind its end, and look for the
+    // seal only now. So that one stays, as long as this file is open.
+    void take_up() noexcept;
     // Whether its path still leads to it.
     [[nodiscard]] bool is_there() const;
 
@@ -95,6 +101,7 @@ private:
     std::uint64_t m_read_up_to = 0; // everything before it has been handed out, or passed over
     std::string m_damage;
     bool m_durable = false;
+    bool m_stays_sealed = false;         // by its first byte
     std::filesystem::path m_unpublished; // the name that it has until then, where a file must have one
 };
 

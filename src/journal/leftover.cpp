@@ -46,7 +46,7 @@ Found claim(const std::filesystem::path& path, Patience patience, Whose whose) {
         State state;
         state.apply(file.read());
         const Origin origin = origin_of(state.opened);
-        if (state.over || !state.begun) {
+        if (state.is_done()) {
             if (origin.same_host) {
                 file.remove();
             }

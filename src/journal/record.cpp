@@ -32,6 +32,7 @@ template <> constexpr std::string_view type_name<Started> = "started";
 template <> constexpr std::string_view type_name<SetupEnded> = "setup-ended";
 template <> constexpr std::string_view type_name<Ended> = "ended";
 template <> constexpr std::string_view type_name<CleanupEnded> = "finished";
+template <> constexpr std::string_view type_name<CleanupFailed> = "failed";
 template <> constexpr std::string_view type_name<HandedOver> = "handed-over";
 template <> constexpr std::string_view type_name<ReportWanted> = "report";
 template <> constexpr std::string_view type_name<TakenOver> = "taken-over";
@@ -92,6 +93,7 @@ void go_through(auto& fields, Is<Opened> auto& opened) {
     fields.text(opened.outer);
     fields.list(opened.environment, [&](auto& variable) { fields.text(variable); });
     fields.added(opened.host, [&](auto& host) { go_through(fields, host); });
+    fields.added_flag(opened.drops_failed, "drops-failed");
 }
 
 void go_through(auto& fields, Is<Registered> auto& registered) {
@@ -121,6 +123,15 @@ void go_through(auto& fields, Is<Ended> auto& ended) {
 void go_through(auto& fields, Is<CleanupEnded> auto& finished) {
     fields.number(finished.cleanup);
     fields.text(finished.error);
+}
+
+void go_through(auto& fields, Is<CleanupFailed> auto& failed) {
+    fields.number(failed.cleanup);
+    fields.list(failed.exit_code, [&](auto& code) { fields.number(code, 0, 255); });
+    fields.number(failed.signal, 0, highest_signal);
+    fields.number(failed.attempts);
+    fields.number(failed.time);
+    fields.text(failed.error);
 }
 
 void go_through(auto&, Is<HandedOver> auto&) {}

@@ -33,6 +33,9 @@
 
 namespace finally_run::journal {
 
+// Raised when a reader of the version before would do harm with what it can read. A type of record, a word or a field
+// that it does not know is no such thing: to it the journal is damaged from there on, so that it executes nothing of it
+// and leaves it where it is. It rather finishes a run in which there is none of them.
 inline constexpr unsigned format_version = 1;
 
 // A process is meant if it has this pid and had started by then: whoever has the pid later started later.
@@ -83,6 +86,7 @@ struct Opened {
     std::string outer;                    // the journal of the run around this one; empty: none
     std::vector<std::string> environment; // "NAME=value": what recovery may use
     std::optional<Host> host;             // journals of older versions have none
+    bool drops_failed = false;            // a cleanup that fails is given up
 
     [[nodiscard]] std::string host_name() const { return host ? host->name : "whose name is not known"; }
 
@@ -120,12 +124,24 @@ struct Ended {
     bool operator==(const Ended&) const = default;
 };
 
-// A cleanup has run, well or not.
+// A cleanup has run and is done with.
 struct CleanupEnded {
     std::uint64_t cleanup = 0;
-    std::string error; // empty: it succeeded
+    std::string error; // why it failed, and was given up; empty: it succeeded
 
     bool operator==(const CleanupEnded&) const = default;
+};
+
+// A cleanup has failed and stays registered, until it has succeeded or the run is forgotten.
+struct CleanupFailed {
+    std::uint64_t cleanup = 0;
+    std::optional<int> exit_code; // of the last attempt, as a shell shows it; none: it was not started
+    int signal = 0;               // what killed the last attempt
+    unsigned attempts = 0;
+    std::int64_t time = 0; // seconds since the epoch
+    std::string error;
+
+    bool operator==(const CleanupFailed&) const = default;
 };
 
 // The supervisor returns while a cleanup still runs: whoever takes over lets that end and does not run it again.
@@ -149,15 +165,16 @@ struct TakenOver {
 };
 
 // The end of the run, if the stack is empty here or `dropped` says that what is on it never runs: nothing had begun, or
-// a person has said so. Cleanups registered before it that the writer had not seen make it void.
+// a person has said so. Cleanups registered before it that the writer had not seen make it void. If some have failed
+// the journal stays behind it; who takes the run over to try them again goes on with it.
 struct Over {
     bool dropped = false;
 
     bool operator==(const Over&) const = default;
 };
 
-using Record = std::variant<Opened, Registered, Started, SetupEnded, Ended, CleanupEnded, HandedOver, ReportWanted,
-                            TakenOver, Over>;
+using Record = std::variant<Opened, Registered, Started, SetupEnded, Ended, CleanupEnded, CleanupFailed, HandedOver,
+                            ReportWanted, TakenOver, Over>;
 
 // Throws std::bad_alloc only.
 [[nodiscard]] std::string encode(const Record& record);

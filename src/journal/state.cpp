@@ -44,18 +44,55 @@ unsigned State::times_begun(std::uint64_t cleanup) const {
     return at != m_begun.end() ? at->times : 0;
 }
 
-void State::apply(const CleanupEnded& finished) {
-    if (cleaning && cleaning->cleanup == finished.cleanup) {
+void State::end_cleaning(std::uint64_t cleanup) {
+    if (cleaning && cleaning->cleanup == cleanup) {
         cleaning.reset();
         handed_over = false;
     }
-    std::erase_if(m_begun, [&](const Begun& it) { return it.cleanup == finished.cleanup; });
+    std::erase_if(m_begun, [&](const Begun& it) { return it.cleanup == cleanup; });
+}
+
+void State::apply(const CleanupEnded& finished) {
+    end_cleaning(finished.cleanup);
     // Nearly always the last one; another may have been registered while it ran.
-    const auto at =
-        std::find_if(stack.rbegin(), stack.rend(), [&](const auto& cleanup) { return cleanup.id == finished.cleanup; });
+    const auto at = std::ranges::find(stack.rbegin(), stack.rend(), finished.cleanup, &plan::Cleanup::id);
     if (at != stack.rend()) {
         stack.erase(std::next(at).base());
     }
+    std::erase_if(failures, [&](const Failure& failure) { return failure.cleanup.id == finished.cleanup; });
+}
+
+void State::apply(CleanupFailed failed) {
+    end_cleaning(failed.cleanup);
+    const auto at = std::ranges::find(stack, failed.cleanup, &plan::Cleanup::id);
+    if (at == stack.end()) {
+        return;
+    }
+    const auto id_of = [](const Failure& failure) { return failure.cleanup.id; };
+    const auto place = std::ranges::lower_bound(failures, failed.cleanup, {}, id_of);
+    const bool again = place != failures.end() && id_of(*place) == failed.cleanup;
+    Failure& failure = again ? *place : *failures.emplace(place);
+    failure.by = taken_over ? taken_over->by : plan::Actor::supervisor;
+    failure.how = std::move(failed);
+    failure.cleanup = std::move(*at);
+    stack.erase(at);
+}
+
+// Whoever finishes a run after its supervisor and its guardian tries again what has failed, in the old order. The
+// guardian goes on where the supervisor was.
+void State::apply(const TakenOver& by) {
+    m_actors += taken_over == by ? 0 : 1;
+    taken_over = by;
+    if (by.by == plan::Actor::guardian || failures.empty()) {
+        return;
+    }
+    for (const Failure& failure : failures) {
+        const auto place = std::ranges::lower_bound(stack, failure.cleanup.id, {}, &plan::Cleanup::id);
+        if (place == stack.end() || place->id != failure.cleanup.id) {
+            stack.insert(place, failure.cleanup);
+        }
+    }
+    over = false;
 }
 
 void State::apply(Entry entry) {
@@ -69,12 +106,10 @@ void State::apply(Entry entry) {
             ending = record.ending;
         },
         [&](const CleanupEnded& record) { apply(record); },
+        [&](CleanupFailed& record) { apply(std::move(record)); },
         [&](const HandedOver&) { handed_over = true; },
         [&](ReportWanted& record) { report = std::move(record); },
-        [&](const TakenOver& record) {
-            m_actors += taken_over == record ? 0 : 1;
-            taken_over = record;
-        },
+        [&](const TakenOver& record) { apply(record); },
         [&](const Over& record) { over = over || record.dropped || stack.empty(); },
     };
     std::visit(apply_one, entry.record);

@@ -10,9 +10,17 @@
 
 namespace finally_run::journal {
 
+// A cleanup that has failed and not succeeded since.
+struct Failure {
+    plan::Cleanup cleanup;
+    CleanupFailed how; // the last time
+    plan::Actor by = plan::Actor::supervisor;
+};
+
 struct State {
     Opened opened;
     std::vector<plan::Cleanup> stack; // the last one runs first
+    std::vector<Failure> failures;    // by their ids. Those that are to be tried again are on the stack too
     bool begun = false;               // a step has: from here on the cleanups must run
     std::optional<Started> step;      // the setup or command that has started and, as far as is written, not ended
     std::optional<plan::Ending> ending;
@@ -20,7 +28,7 @@ struct State {
     bool handed_over = false;           // ... and is not to be run again
     std::optional<ReportWanted> report; // nullopt: none
     std::optional<TakenOver> taken_over;
-    bool over = false;
+    bool over = false; // nothing is registered any more; if there are failures, until somebody tries them again
 
     void apply(Entry entry);
     void apply(std::vector<Entry> entries);
@@ -31,6 +39,10 @@ struct State {
 
     // Who sees to the run while it lives: the supervisor, or whoever has taken it over.
     [[nodiscard]] pid_t at_work() const { return taken_over ? taken_over->process.pid : opened.supervisor.pid; }
+    // All is done but what has failed.
+    [[nodiscard]] bool has_failed() const { return !failures.empty() && stack.empty(); }
+    // Nothing is left to be done.
+    [[nodiscard]] bool is_done() const { return !begun || (over && failures.empty()); }
     // The command is over, or is being ended.
     [[nodiscard]] bool cleans_up() const { return ending || taken_over || handed_over; }
 
@@ -47,6 +59,9 @@ private:
     void apply(std::uint64_t offset, Registered registered);
     void apply(const Started& started);
     void apply(const CleanupEnded& finished);
+    void apply(CleanupFailed failed);
+    void apply(const TakenOver& by);
+    void end_cleaning(std::uint64_t cleanup);
 
     unsigned m_actors = 1; // that have worked on it so far
     std::vector<Begun> m_begun;

@@ -26,6 +26,7 @@ struct LockRequest {
 
 enum class Orphans { leave, wait, kill };
 enum class StopWithCaller { automatic, always, never };
+enum class FailedCleanups { keep, drop };
 enum class Ci { automatic, github, gitlab, none };
 enum class Verbosity { quiet, normal, verbose };
 
@@ -45,6 +46,7 @@ struct Plan {
     Orphans orphans = Orphans::leave;
     StopWithCaller stop_with_caller = StopWithCaller::automatic;
     bool strict = false;
+    FailedCleanups failed_cleanups = FailedCleanups::keep;
     bool durable = false;              // sync the journal to the disk
     std::vector<std::string> keep_env; // patterns (fnmatch(3)) of variables that recovery may have
     std::string state_dir;             // empty: the default of os/state_dir.hpp

@@ -4,6 +4,7 @@
 #include "plan/plan.hpp"
 #include "text/duration.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct Recover {
     std::string state_dir;
     text::Limit lock_wait; // as in Plan, for the locks of each run
     Verbosity verbosity = Verbosity::normal;
+    std::optional<unsigned> cleanup_retries = {};    // nullopt: what each run had
+    std::optional<text::Limit> cleanup_timeout = {}; // the same
 };
 
 // Drop runs whose processes are all gone, cleanups and all.

@@ -35,6 +35,8 @@ std::string_view name_of(Actor actor) {
         return "guardian";
     case Actor::recovery:
         return "recovery";
+    case Actor::next_holder:
+        return "next-holder";
     }
     return "";
 }

@@ -11,7 +11,7 @@ enum class Result { success, failure, signal, timeout, stopped, caller_gone, set
 [[nodiscard]] std::string_view name_of(Result result);
 
 // Who runs the cleanups.
-enum class Actor { supervisor, guardian, recovery };
+enum class Actor { supervisor, guardian, recovery, next_holder };
 
 // The value of FINALLY_RUN_BY.
 [[nodiscard]] std::string_view name_of(Actor actor);

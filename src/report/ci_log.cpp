@@ -115,12 +115,17 @@ void CiLog::close_section(std::string_view result, text::Duration took) {
     }
 }
 
-void CiLog::failure(std::string_view what, std::string_view object, std::string_view reason) {
-    const std::string text = text_of({what, object, reason});
+void CiLog::failure(std::string_view what, std::string_view object, std::string_view reason,
+                    std::string_view next_step) {
     if (m_ci == plan::Ci::github) {
-        m_messages.raw(github_error(text_of({what}), text));
-    } else {
+        m_messages.raw(github_error(text_of({what}), text_of({what, object, reason})));
+        if (!next_step.empty()) {
+            m_messages.error(next_step);
+        }
+    } else if (next_step.empty()) {
         m_messages.error(what, object, reason);
+    } else {
+        m_messages.error(what, object, fmt::format("{}: {}", reason, next_step));
     }
 }
 

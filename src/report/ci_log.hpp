@@ -40,8 +40,9 @@ public:
     void close_section(std::string_view result, text::Duration took);
 
     // The one report of a failed step: an annotation at GitHub, else an ordinary error. After
-    // close_section(), or it stays folded away.
-    void failure(std::string_view what, std::string_view object, std::string_view reason);
+    // close_section(), or it stays folded away. `next_step` is what a person can do now: no part of an annotation.
+    void failure(std::string_view what, std::string_view object, std::string_view reason,
+                 std::string_view next_step = {});
 
 private:
     [[nodiscard]] std::string section_name() const;

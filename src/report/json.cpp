@@ -39,6 +39,19 @@ Json to_value(const plan::LockRequest& lock) { return {{"name", lock.name}, {"sh
 
 Json to_value(const RunStatus::Step& step) { return {{"kind", step.kind}, {"text", text_or_null(step.text)}}; }
 
+Json to_value(const RunStatus::Failure& failure) {
+    return {
+        {"kind", failure.step.kind},
+        {"text", text_or_null(failure.step.text)},
+        {"exit_code", failure.exit_code ? Json(*failure.exit_code) : Json(nullptr)},
+        {"signal", signal_value(failure.signal)},
+        {"attempts", failure.attempts},
+        {"time", iso_8601(failure.time)},
+        {"by", failure.by},
+        {"error", failure.error},
+    };
+}
+
 template <class Value> Json to_array(const std::vector<Value>& values) {
     Json result = Json::array();
     for (const auto& value : values) {
@@ -58,6 +71,7 @@ Json to_value(const RunStatus& run) {
         {"cleanups", to_array(run.cleanups)},
         {"step_pid", run.step_pid > 0 ? Json(run.step_pid) : Json(nullptr)},
         {"step_started", run.step_pid > 0 ? Json(iso_8601(run.step_started)) : Json(nullptr)},
+        {"failed", to_array(run.failures)},
         {"current", run.current ? to_value(*run.current) : Json(nullptr)},
         {"command", text_or_null(run.command)},
         {"directory", text_or_null(run.directory)},

@@ -5,6 +5,7 @@
 #include "os/process.hpp"
 #include "os/whoami.hpp"
 #include "os/write_all.hpp"
+#include "report/call.hpp"
 #include "report/lock_wait.hpp"
 #include "report/report_file.hpp"
 #include "text/signal_name.hpp"
@@ -125,13 +126,13 @@ void Narrator::command_ended(text::Duration took) {
 }
 
 void Narrator::step_ended(std::string_view kind, const std::string& text, const cleanup::Outcome& outcome,
-                          text::Duration took, std::vector<StepReport>& list) {
+                          text::Duration took, std::vector<StepReport>& list, std::string_view next_step) {
     const bool success = outcome.error.empty();
     m_ci_log.close_section(success ? "done" : "failed", took);
     if (success) {
         m_messages.detail(kind, text, "done after " + duration_text(took));
     } else {
-        m_ci_log.failure(kind, text, outcome.error);
+        m_ci_log.failure(kind, text, outcome.error, next_step);
     }
     if (m_plan.report.empty()) {
         return;
@@ -157,7 +158,22 @@ void Narrator::end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outc
     if (outcome.error.empty() && outcome.attempts > 1) { // its failures have been said
         m_messages.note(plan::name_of(cleanup.kind), cleanup.text, "succeeded at " + try_text(outcome.attempts));
     }
-    step_ended(plan::name_of(cleanup.kind), cleanup.text, outcome, took, m_report.cleanups);
+    const bool stays = !outcome.error.empty() && m_plan.failed_cleanups == plan::FailedCleanups::keep;
+    step_ended(plan::name_of(cleanup.kind), cleanup.text, outcome, took, m_report.cleanups,
+               stays ? next_step(m_report.id) : "");
+}
+
+std::string Narrator::next_step(std::string_view run_id) const {
+    const std::string run(run_id);
+    return call_for(m_plan.state_dir) + " --recover " + run + " tries again, --forget " + run + " drops it";
+}
+
+void Narrator::failures_stay(const journal::State& state) {
+    const journal::Failure& last = state.failures.back();
+    const std::size_t others = state.failures.size() - 1;
+    m_messages.note("run " + state.opened.run_id + " has failed to clean up", last.cleanup.text,
+                    last.how.error + (others > 0 ? " (and " + std::to_string(others) + " more)" : "") + ": " +
+                        next_step(state.opened.run_id));
 }
 
 void Narrator::retrying(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration pause) {
@@ -194,8 +210,11 @@ void Narrator::journal_trouble(std::string_view what, std::string_view reason) {
 
 void Narrator::taken_over(plan::Actor by, const journal::State& state) {
     const std::size_t cleanups = state.stack.size();
-    const std::string left = std::to_string(cleanups) + (cleanups == 1 ? " cleanup left" : " cleanups left");
-    if (by == plan::Actor::recovery) {
+    std::string left = std::to_string(cleanups) + (cleanups == 1 ? " cleanup left" : " cleanups left");
+    if (!state.failures.empty()) {
+        left += ", " + std::to_string(state.failures.size()) + " of them failed before";
+    }
+    if (by == plan::Actor::recovery || by == plan::Actor::next_holder) {
         m_messages.note("recovering run " + state.opened.run_id, state.opened.command, left);
     } else if (!state.handed_over) {
         m_messages.note(state.ending ? "was killed; its guardian goes on cleaning up"

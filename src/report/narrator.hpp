@@ -47,6 +47,8 @@ public:
 
     // The end of what the cleanups have written: their log stays if one of them has failed, and where it is is said.
     void output_ends(cleanup::Output& output, std::size_t failed);
+    // Cleanups of an earlier run have failed, and stay registered.
+    void failures_stay(const journal::State& state);
     // Something about the journal: each of these once.
     void journal_trouble(std::string_view what, std::string_view reason);
     // Somebody other than its supervisor finishes a run.
@@ -62,8 +64,9 @@ public:
 
 private:
     [[nodiscard]] std::string try_text(unsigned number) const;
+    [[nodiscard]] std::string next_step(std::string_view run_id) const;
     void step_ended(std::string_view kind, const std::string& text, const cleanup::Outcome& outcome,
-                    text::Duration took, std::vector<StepReport>& list);
+                    text::Duration took, std::vector<StepReport>& list, std::string_view next_step = {});
 
     const plan::Plan& m_plan;
     Messages m_messages;

@@ -37,13 +37,22 @@ std::string state_text(State state) {
     return text;
 }
 
+// What has failed and is to be tried again is on both lists.
+std::size_t cleanups_of(const RunStatus& run) {
+    const auto comes_again = [&](const RunStatus::Failure& failure) {
+        return std::ranges::find(run.cleanups, failure.step) != run.cleanups.end();
+    };
+    const auto again = std::ranges::count_if(run.failures, comes_again);
+    return run.cleanups.size() + run.failures.size() - static_cast<std::size_t>(again);
+}
+
 Cells cells_of(const RunStatus& run, system_clock::time_point now, std::size_t columns) {
     return {shown(run.id),
             state_text(run.state),
             run.pid > 0 ? std::to_string(run.pid) : "-",
             age_of(run, now),
             lock_cell(run.locks, columns),
-            run.state == State::damaged ? "?" : std::to_string(run.cleanups.size())};
+            run.state == State::damaged ? "?" : std::to_string(cleanups_of(run))};
 }
 
 std::string line_of(const Cells& cells, const std::array<std::size_t, column_count>& widths, std::string_view command) {
@@ -82,6 +91,9 @@ std::string advice(std::span<const RunStatus> runs, std::string_view program) {
         }
         text += fmt::format("To drop it:           {}\n", forget);
     }
+    if (const auto forget = forget_words(runs, State::failed, program); !forget.empty()) {
+        text += fmt::format("To try what failed:   {} --recover\nTo give it up:        {}\n", program, forget);
+    }
     if (const auto forget = forget_words(runs, State::damaged, program); !forget.empty()) {
         text += fmt::format("Damaged: clean up by hand, then {}\n", forget);
     }
@@ -104,6 +116,8 @@ std::string_view name_of(State state) {
         return "finishing";
     case State::unfinished:
         return "unfinished";
+    case State::failed:
+        return "failed";
     case State::damaged:
         break;
     }

@@ -23,6 +23,7 @@ struct RunStatus {
         cleaning_up, // by the supervisor
         finishing,   // by the guardian or a recovery
         unfinished,  // everybody is dead: --recover finishes it
+        failed,      // all is done but the cleanups that have failed: --recover tries them again
         damaged,     // its journal cannot be believed: nobody finishes it
     };
     using Lock = plan::LockRequest; // by the name that the user gave it, or its path
@@ -32,6 +33,15 @@ struct RunStatus {
 
         bool operator==(const Step&) const = default;
     };
+    struct Failure {
+        Step step;
+        std::string error; // why, in words
+        std::optional<int> exit_code;
+        int signal = 0;
+        unsigned attempts = 0;
+        std::chrono::system_clock::time_point time;
+        std::string by; // "supervisor", "guardian", ...
+    };
 
     std::string id;
     State state = State::running;
@@ -39,6 +49,7 @@ struct RunStatus {
     std::chrono::system_clock::time_point started; // the epoch: not known
     std::vector<Lock> locks;                       // an unfinished run had them, all others have them
     std::vector<Step> cleanups;                    // that have not ended, in the order in which they run
+    std::vector<Failure> failures;                 // of cleanups, the last of each, in the order in which they run
     std::optional<Step> current;                   // a setup, or one of the cleanups
     pid_t step_pid = 0;                            // of `current`, or of the command; 0: not known
     std::chrono::system_clock::time_point step_started;

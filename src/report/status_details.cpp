@@ -1,6 +1,7 @@
 // The locks of a run and the lines below its row in the table of --status.
 #include "report/status_details.hpp"
 
+#include "report/json_report.hpp"
 #include "report/text.hpp"
 
 #include <algorithm>
@@ -9,6 +10,8 @@
 namespace finally_run::report {
 
 namespace {
+
+using State = RunStatus::State;
 
 constexpr std::size_t label_width = 7;
 constexpr std::size_t most_cleanups = 8;
@@ -73,6 +76,14 @@ public:
             add("", fmt::format("and {} more", count - m_most_cleanups));
         }
     }
+    void failures(const RunStatus& run) {
+        for (const auto& failure : run.failures) {
+            cut("failed", step_text(failure.step));
+            const std::string tries = failure.attempts == 1 ? "" : fmt::format(" in {} attempts", failure.attempts);
+            cut("", fmt::format("{}{}, {} by {}", failure.error, tries, iso_8601(failure.time).substr(0, 19) + 'Z',
+                                failure.by));
+        }
+    }
     void locks(const RunStatus& run) {
         for (const auto& name : names_of(run.locks)) {
             // GitHub's runner skips blanks before a `::command::`, so that no line may begin with a name.
@@ -115,11 +126,12 @@ std::string lines_below(const RunStatus& run, std::chrono::system_clock::time_po
     }
     details.whole("error", run.error);
     details.step(run, now);
+    details.failures(run);
     details.cleanups(run);
     if (width_of(joined(names_of(run.locks))) > lock_columns(columns)) {
         details.locks(run);
     }
-    if (run.state == RunStatus::State::unfinished || run.state == RunStatus::State::damaged) {
+    if (run.state == State::unfinished || run.state == State::failed || run.state == State::damaged) {
         details.whole("in", run.directory);
     }
     if (run.elsewhere) {

@@ -8,6 +8,7 @@
 #include "os/error.hpp"
 #include "os/place.hpp"
 #include "report/call.hpp"
+#include "rescue/supersede.hpp"
 #include "rescue/take_over.hpp"
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include <optional>
 #include <sys/file.h>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -69,7 +71,9 @@ void tell(const journal::Item& item, const journal::Runs& runs, const plan::Plan
     if ((leftover == nullptr && unreadable == nullptr) || !runs.mark_told(item.id)) {
         return;
     }
-    if (leftover != nullptr) {
+    if (leftover != nullptr && leftover->state.has_failed()) {
+        narrator.failures_stay(leftover->state);
+    } else if (leftover != nullptr) {
         narrator.noted("run " + item.id + " was left unfinished", leftover->state.opened.command,
                        report::call_for(plan.state_dir) + " --recover finishes it");
     } else {
@@ -92,14 +96,18 @@ plan::Plan plan_of(const journal::Opened& opened, plan::Verbosity verbosity) {
     plan.grace = opened.grace;
     plan.cleanup_timeout = opened.cleanup_timeout;
     plan.cleanup_retries = opened.cleanup_retries;
+    plan.failed_cleanups = opened.drops_failed ? plan::FailedCleanups::drop : plan::FailedCleanups::keep;
     plan.verbosity = verbosity;
     return plan;
 }
 
-Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs, plan::Verbosity verbosity,
+Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs, const Finisher& finisher,
                           os::Signals& signals) {
     const journal::Opened opened = leftover.state.opened;
-    plan::Plan plan = plan_of(opened, verbosity);
+    plan::Plan plan = plan_of(opened, finisher.verbosity);
+    plan.state_dir = finisher.state_dir;
+    plan.cleanup_retries = finisher.cleanup_retries.value_or(plan.cleanup_retries);
+    plan.cleanup_timeout = finisher.cleanup_timeout.value_or(plan.cleanup_timeout);
     if (leftover.state.report) {
         plan.report = leftover.state.report->path;
     }
@@ -119,6 +127,7 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
     cleanup::Output output(runs.log_of(opened.run_id));
     os::Events events(signals, {});
 
+    leftover.file.take_up();
     cleanup::Stack stack(
         std::move(leftover.file), std::move(leftover.state),
         [&](std::string_view what, std::string_view reason) { narrator.journal_trouble(what, reason); });
@@ -141,10 +150,17 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
                            .origin = origin,
                            .directory = fresh ? fresh->fd() : directory.get(),
                            .mask = opened.mask};
-    const Rescued end = take_over(plan::Actor::recovery, dead_run, events, narrator);
+    const Rescued end = take_over(finisher.by, dead_run, events, narrator);
     narrator.output_ends(output, end.failed);
     if (end.stop == 0) { // else the run is not over
         narrator.write_report(end.ending, plan::Actor::recovery);
+    }
+    supersede_older(stack);
+    if (!stack.file().is_there()) {
+        ::unlink(runs.log_of(opened.run_id).c_str()); // of whoever failed before
+        runs.forget_mark(opened.run_id);
+    } else if (stack.read_state().has_failed()) {
+        static_cast<void>(runs.mark_told(opened.run_id)); // just now
     }
     return {end.failed, end.stop};
 }
@@ -171,8 +187,9 @@ int wait_for_other(const std::filesystem::path& path, os::Signals& signals) {
     }
 }
 
-int finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const plan::Plan& plan, os::Signals& signals,
-                   report::Narrator& narrator) {
+Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const plan::Plan& plan,
+                         os::Signals& signals, report::Narrator& narrator) {
+    Recovered all;
     const bool silent = plan.verbosity == plan::Verbosity::quiet || !narrator.is_heard();
     for (const journal::Item& item : runs.items()) {
         const auto state = locks.empty() ? std::nullopt : journal::read_state(item.path);
@@ -185,22 +202,23 @@ int finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const pla
         journal::Found found = journal::claim(item.path, journal::Patience::some);
         while (std::holds_alternative<journal::Alive>(found) && must_be_dead(state->opened, locks)) {
             if (const int signal = wait_for_other(item.path, signals); signal != 0) {
-                return signal;
+                return {all.failed, signal};
             }
             found = journal::claim(item.path, journal::Patience::some);
         }
         if (auto* const leftover = std::get_if<journal::Leftover>(&found)) {
             const lock::Held others = take_others(state->opened, locks);
-            if (const int signal = finish_leftover(std::move(*leftover), runs, plan.verbosity, signals).stop;
-                signal != 0) {
-                return signal;
+            const Recovered one = finish_leftover(std::move(*leftover), runs,
+                                                  {plan::Actor::next_holder, plan.verbosity, plan.state_dir}, signals);
+            all.failed += one.failed;
+            if (one.stop != 0) {
+                return {all.failed, one.stop};
             }
-            runs.forget_mark(item.id);
         } else if (std::holds_alternative<journal::Elsewhere>(found) && !silent) {
             tell_of_other_host(state->opened, plan, narrator);
         }
     }
-    return 0;
+    return all;
 }
 
 } // namespace finally_run::rescue

@@ -10,29 +10,40 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
+#include <string>
 
 namespace finally_run::rescue {
 
 // The plan of a run as far as finishing it goes: its limits.
 [[nodiscard]] plan::Plan plan_of(const journal::Opened& opened, plan::Verbosity verbosity);
 
+// Who finishes a run that was left, and how.
+struct Finisher {
+    plan::Actor by = plan::Actor::recovery;
+    plan::Verbosity verbosity = plan::Verbosity::normal;
+    std::string state_dir = {};                      // as it was given, for messages
+    std::optional<unsigned> cleanup_retries = {};    // nullopt: what the run had
+    std::optional<text::Limit> cleanup_timeout = {}; // nullopt: what the run had
+};
+
 struct Recovered {
     std::size_t failed = 0; // cleanups
     int stop = 0;           // the first signal that told us to stop meanwhile; 0: none
 };
 
-// Runs what is left of it and takes its journal away. Whoever calls this holds the locks of the run.
-[[nodiscard]] Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
-                                        plan::Verbosity verbosity, os::Signals& signals);
+// Runs what is left of it, and again what has failed; takes its journal away, if nothing has failed. Whoever calls this
+// holds the locks of the run.
+[[nodiscard]] Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs, const Finisher& finisher,
+                                        os::Signals& signals);
 
 // Waits until whoever finishes the run with this journal is done or gone. Returns the signal that ended the wait, else
 // 0.
 [[nodiscard]] int wait_for_other(const std::filesystem::path& path, os::Signals& signals);
 
 // Before the first step of a run that holds `locks`: finishes the runs that held one of them and left it unfinished,
-// and says of all others, once each, that they can be recovered. Returns the signal if we are told to stop meanwhile,
-// else 0.
-[[nodiscard]] int finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const plan::Plan& plan,
-                                 os::Signals& signals, report::Narrator& narrator);
+// and says of all others, once each, that they can be recovered. Stops when we are told to stop.
+[[nodiscard]] Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const plan::Plan& plan,
+                                       os::Signals& signals, report::Narrator& narrator);
 
 } // namespace finally_run::rescue

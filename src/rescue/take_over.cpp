@@ -178,15 +178,19 @@ Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events, r
     const journal::State& state = stack.read_state();
     // A guardian that cannot read all of the journal drops nothing: a step may have begun, and cleanups be registered.
     const bool blind = !stack.is_complete();
-    if (!blind && (state.over || !state.begun)) {
+    if (!blind && state.is_done()) {
         static_cast<void>(stack.close(true));
         return {state.ending.value_or(plan::Ending{})};
+    }
+    if (!blind && state.over && by == plan::Actor::guardian) { // what failed is for others to try again
+        stack.file().put_by();
+        return {state.ending.value_or(plan::Ending{}), state.failures.size()};
     }
     const Found found{state.step, state.ending, state.cleaning, state.handed_over};
     Listener listener(narrator);
     Successor successor(by, dead_run, events, listener);
     stack.record(journal::TakenOver{by, {::getpid(), os::boot_nanoseconds()}});
-    narrator.taken_over(by, state);
+    narrator.taken_over(by, stack.read_state()); // with what has failed and is tried again
     const bool stopped =
         (!found.step || successor.stop_step(*found.step)) && (!blind || found.ending || successor.stop_unknown_step());
     if (!stopped) {
@@ -205,7 +209,7 @@ Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events, r
         }
     }
     const std::size_t failed = successor.run_cleanups(ending);
-    return {ending, failed, listener.stop()};
+    return {ending, std::max(failed, stack.read_state().failures.size()), listener.stop()};
 }
 
 } // namespace finally_run::rescue

@@ -30,7 +30,7 @@ struct DeadRun {
 
 struct Rescued {
     plan::Ending ending;
-    std::size_t failed = 0; // cleanups
+    std::size_t failed = 0; // cleanups, those included that stay failed from before
     int stop = 0;           // the first signal that told us to stop meanwhile; 0: none
 };
 

@@ -94,6 +94,7 @@ journal::Opened first_record(const plan::Plan& plan, const std::string& run_id, 
     opened.outer = os::variable("FINALLY_RUN_JOURNAL");
     opened.environment = kept_environment(environment, plan.keep_env);
     opened.host = {os::machine_id(), os::host_name(), os::time_namespace()};
+    opened.drops_failed = plan.failed_cleanups == plan::FailedCleanups::drop;
     return opened;
 }
 

@@ -8,6 +8,7 @@
 #include "os/fd.hpp"
 #include "os/process.hpp"
 #include "report/call.hpp"
+#include "rescue/supersede.hpp"
 #include "rescue/take_over.hpp"
 #include "run/first_record.hpp"
 #include "run/steps.hpp"
@@ -98,6 +99,7 @@ void Supervisor::finish_as_guardian() {
     const rescue::Rescued end = rescue::take_over(plan::Actor::guardian, dead_run, events, m_narrator);
     m_narrator.output_ends(m_output, end.failed);
     m_narrator.write_report(end.ending, plan::Actor::guardian);
+    rescue::supersede_older(m_stack);
 }
 
 void Supervisor::hand_over(const cleanup::Cleanup& cleanup) {
@@ -160,6 +162,9 @@ plan::ExitStatus Supervisor::run() {
     }
     const plan::RunEnd end = run_steps();
     const std::size_t failed = run_cleanups(end);
+    if (failed > 0) {
+        rescue::supersede_older(m_stack);
+    }
     // From here on there is nothing to take over. The guardian's end takes 0.1 ms and more, for which neither the rest
     // nor the next holder of the locks has to wait.
     m_guardian.kill();

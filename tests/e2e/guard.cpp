@@ -104,6 +104,8 @@ void edit_journal(const fs::path& path, const std::function<void(journal::Record
             started->cleanup = moved.at(started->cleanup);
         if (auto* const finished = std::get_if<journal::CleanupEnded>(&entry.record); finished != nullptr)
             finished->cleanup = moved.at(finished->cleanup);
+        if (auto* const failed = std::get_if<journal::CleanupFailed>(&entry.record); failed != nullptr)
+            failed->cleanup = moved.at(failed->cleanup);
         moved[entry.offset] = text.size();
         text += journal::encode(entry.record);
     }

@@ -9,10 +9,10 @@
 namespace finally_run::e2e {
 namespace {
 
-TEST_CASE("no file of a run is left after it, however it ended") {
+TEST_CASE("no file of a run is left after it, however it ended, if its cleanups succeeded") {
     for (const auto& args : {std::vector<std::string>{"--", "true"},
                              {"-c", "true", "--", "false"},
-                             {"-c", "exit 1", "--", "true"},
+                             {"--failed-cleanups", "drop", "-c", "exit 1", "--", "true"},
                              {"-s", "false", "-c", "true", "--", "true"},
                              {"-c", "true", "--", "no-such-program-anywhere"},
                              {"-c", "true", "--", "helper", "die-of", "SEGV"},

@@ -100,7 +100,8 @@ TEST_SUITE("cli/action") {
 
     TEST_CASE("an option of a run is refused and those that go along are named") {
         CHECK(CommandLine({"--grace", "3", "--recover"}).error() ==
-              "--grace: means nothing to --recover: that goes with --wait, --no-wait, --state-dir, --quiet and "
+              "--grace: means nothing to --recover: that goes with --wait, --no-wait, --cleanup-timeout, "
+              "--cleanup-retries, --state-dir, --quiet and "
               "--verbose");
         CHECK(CommandLine({"--status", "-c", "x"}).error() ==
               "--cleanup: means nothing to --status: that goes with --json, --state-dir, --quiet and --verbose");
@@ -118,7 +119,9 @@ TEST_SUITE("cli/action") {
                 const auto name = cli::long_form(option);
                 Words words{name};
                 if (!option.value.empty()) {
-                    words.insert(words.end(), option.id == cli::Id::wait ? "1" : "x");
+                    const bool number = option.id == cli::Id::wait || option.id == cli::Id::cleanup_timeout ||
+                                        option.id == cli::Id::cleanup_retries;
+                    words.insert(words.end(), number ? "1" : "x");
                 }
                 words.emplace_back(action);
                 words.emplace_back("x");
@@ -130,7 +133,8 @@ TEST_SUITE("cli/action") {
             return names;
         };
         CHECK(goes_with("--defer") == "--quiet --verbose ");
-        CHECK(goes_with("--recover") == "--wait --no-wait --state-dir --quiet --verbose ");
+        CHECK(goes_with("--recover") == "--wait --no-wait --cleanup-timeout --cleanup-retries --state-dir --quiet "
+                                        "--verbose ");
         CHECK(goes_with("--forget") == "--state-dir --quiet --verbose ");
     }
 

@@ -11,6 +11,7 @@
 using namespace finally_run::cli;
 
 TEST_SUITE("cli/help") {
+    // One line for each option, and no more than one page of a terminal on a small screen.
     TEST_CASE("help fits a screen of 60 lines of 80 columns") {
         const auto help = help_text();
         CHECK(std::ranges::count(help, '\n') <= 60);

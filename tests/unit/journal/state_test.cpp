@@ -214,6 +214,69 @@ TEST_SUITE("journal/state") {
         CHECK(life.state.over);
     }
 
+    TEST_CASE(
+        "a cleanup that has failed is off the stack and known as failed, with the last attempt, until it succeeds") {
+        Life life;
+        life.state.begun = true;
+        const auto first = life.add_cleanup("first");
+        const auto second = life.add_cleanup("second");
+        life.add(Started{What::cleanup, {5, 6}, second});
+        life.add(CleanupFailed{second, 7, 0, 2, 1000, "exit status 7"});
+        CHECK_FALSE(life.state.cleaning.has_value());
+        CHECK(life.texts() == Texts{"first"});
+        REQUIRE(life.state.failures.size() == 1);
+        CHECK(life.state.failures[0].cleanup.text == "second");
+        CHECK(life.state.failures[0].how.attempts == 2);
+        CHECK(life.state.failures[0].by == plan::Actor::supervisor);
+        CHECK_FALSE(life.state.has_failed()); // there is more to do
+        life.add(CleanupEnded{first, ""});
+        life.add(Over{});
+        CHECK(life.state.has_failed());
+        CHECK(life.state.over);
+        CHECK_FALSE(life.state.is_done());
+        life.add(TakenOver{plan::Actor::recovery, {7, 8}});
+        CHECK(life.texts() == Texts{"second"});
+        CHECK_FALSE(life.state.over);
+        life.add(CleanupFailed{second, std::nullopt, 9, 1, 2000, "killed"});
+        REQUIRE(life.state.failures.size() == 1);
+        CHECK(life.state.failures[0].how.time == 2000);
+        CHECK(life.state.failures[0].by == plan::Actor::recovery);
+        CHECK(life.state.has_failed());
+        life.add(TakenOver{plan::Actor::next_holder, {9, 9}});
+        life.add(CleanupEnded{second, ""});
+        CHECK(life.state.failures.empty());
+        life.add(Over{});
+        CHECK(life.state.is_done());
+    }
+
+    TEST_CASE("the guardian goes on with the rest, whoever comes later tries again what failed, in the old order") {
+        Life life;
+        life.state.begun = true;
+        life.add_cleanup("bottom");
+        const auto middle = life.add_cleanup("middle");
+        const auto top = life.add_cleanup("top");
+        life.add(CleanupFailed{top, 1, 0, 1, 1, "x"});
+        life.add(CleanupFailed{middle, 1, 0, 1, 1, "x"});
+        life.add(TakenOver{plan::Actor::guardian, {5, 6}});
+        CHECK(life.texts() == Texts{"bottom"});
+        life.add(TakenOver{plan::Actor::recovery, {7, 8}});
+        CHECK(life.texts() == Texts{"bottom", "middle", "top"});
+        life.add(TakenOver{plan::Actor::recovery, {9, 9}});
+        CHECK(life.texts() == Texts{"bottom", "middle", "top"});
+    }
+
+    TEST_CASE(
+        "what is registered between the end of a failed run and the next try does not count, what comes later does") {
+        Life life;
+        const auto id = life.add_cleanup("fails");
+        life.add(CleanupFailed{id, 1, 0, 1, 1, "x"});
+        life.add(Over{});
+        life.add_cleanup("too late");
+        life.add(TakenOver{plan::Actor::recovery, {7, 8}});
+        life.add_cleanup("in time");
+        CHECK(life.texts() == Texts{"fails", "in time"});
+    }
+
     TEST_CASE("several records are applied in their order") {
         State state;
         state.apply({{10, Registered{{.kind = Kind::command, .text = "first"}}},

@@ -281,6 +281,7 @@ TEST_CASE("the JSON of a run is this text") {
       ],
       "step_pid": null,
       "step_started": null,
+      "failed": [],
       "current": {
         "kind": "cleanup",
         "text": "docker compose down"

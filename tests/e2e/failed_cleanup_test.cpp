@@ -1,0 +1,219 @@
+// Cleanups that failed: they stay registered until they have succeeded or a person has dropped them.
+#include "guard.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <csignal>
+
+namespace finally_run::e2e {
+namespace {
+
+// Fails with 7 until the file "mended" is there.
+constexpr const char* fails = "echo broken; echo fails >>log; test -e mended || exit 7";
+
+nlohmann::json runs() { return nlohmann::json::parse(Run({"--status", "--json"}).run().out).at("runs"); }
+
+nlohmann::json only_run() {
+    const auto found = runs();
+    REQUIRE(found.size() == 1);
+    return found.at(0);
+}
+
+// A run that has ended with a failed cleanup; its id.
+std::string leave_failed(std::vector<std::string> words = {"-l", "d"}) {
+    words.insert(words.end(), {"-c", "echo well >>log", "-c", fails, "-c", "echo first >>log", "--", "true"});
+    CHECK(Run(words).run().status == 0);
+    CHECK(log_text() == "first\nfails\nwell\n");
+    fs::remove(work("log"));
+    return only_run_file().stem();
+}
+
+TEST_CASE("a cleanup that failed stays registered, and the line that says so says what to do next") {
+    const auto outcome = Run({"-l", "d", "-c", "exit 7", "--", "true"}).run();
+    CHECK(outcome.status == 0);
+    const std::string id = only_run_file().stem();
+    CHECK(outcome.err == "finally-run: cleanup: exit 7: exit status 7: finally-run --recover " + id +
+                             " tries again, --forget " + id + " drops it\n");
+}
+
+TEST_CASE("the status shows a failed run with its cleanup, status, attempts and lock, and what can be done") {
+    CHECK(Run({"-l", "d", "--cleanup-retries", "1", "-c", "exit 7", "--", "true"}).run().status == 0);
+    const std::string id = only_run_file().stem();
+    const auto run = only_run();
+    CHECK(run.at("id") == id);
+    CHECK(run.at("state") == "failed");
+    CHECK(run.at("cleanups").empty());
+    CHECK(run.at("locks").at(0).at("name") == "d");
+    REQUIRE(run.at("failed").size() == 1);
+    const auto failure = run.at("failed").at(0);
+    CHECK(failure.at("text") == "exit 7");
+    CHECK(failure.at("exit_code") == 7);
+    CHECK(failure.at("attempts") == 2);
+    CHECK(failure.at("by") == "supervisor");
+    const std::string table = Run({"--status"}).run().out;
+    CHECK(table.find("failed") != std::string::npos);
+    CHECK(table.find("exit status 7 in 2 attempts") != std::string::npos);
+    CHECK(table.find("finally-run --recover\n") != std::string::npos);
+    CHECK(table.find("finally-run --forget " + id + "\n") != std::string::npos);
+}
+
+TEST_CASE("what failed under the guardian is shown with its log, fails again with 120, and succeeds when mended") {
+    auto process = Run({"-l", "d", "-c", fails, "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    process.close_err();
+    kill_supervisor(process);
+    CHECK(log_text() == "fails\n");
+    auto run = only_run();
+    CHECK(run.at("state") == "failed");
+    CHECK(run.at("failed").at(0).at("exit_code") == 7);
+    CHECK(run.at("failed").at(0).at("by") == "guardian");
+    CHECK(run.at("locks").at(0).at("name") == "d");
+    CHECK(read_file(run.at("log").get<std::string>()).find("broken\n") != std::string::npos);
+    CHECK(Run({"--recover"}).run().status == 120);
+    CHECK(log_text() == "fails\nfails\n");
+    run = only_run();
+    CHECK(run.at("state") == "failed");
+    CHECK(run.at("failed").at(0).at("by") == "recovery");
+    write_file(work("mended"), "");
+    CHECK(Run({"--recover"}).run().status == 0);
+    CHECK(log_text() == "fails\nfails\nfails\n");
+    CHECK(run_files().empty());
+}
+
+TEST_CASE("the next holder of the lock tries again what failed and nothing else, says so, and goes on") {
+    const std::string id = leave_failed();
+    const auto again = Run({"-l", "d", "--", "echo", "ran"}).run();
+    CHECK(again.status == 0);
+    CHECK(again.out == "ran\n");
+    CHECK(again.err.find("--recover " + id + " tries again") != std::string::npos);
+    CHECK(log_text() == "fails\n");
+    CHECK(only_run().at("failed").at(0).at("by") == "next-holder");
+    write_file(work("mended"), "");
+    CHECK(Run({"-l", "d", "--", "echo", "ran"}).run().out == "ran\n");
+    CHECK(log_text() == "fails\nfails\n");
+    CHECK(run_files().empty());
+    CHECK(Run({"-l", "d", "--", "true"}).run().err.empty());
+}
+
+TEST_CASE("with --strict nothing begins while a cleanup of an earlier holder still fails") {
+    const std::string id = leave_failed();
+    const auto refused = Run({"--strict", "-l", "d", "-s", "echo setup", "--", "echo", "ran"}).run();
+    CHECK(refused.status == 120);
+    CHECK(refused.out.empty());
+    CHECK(refused.err.find("setup") == std::string::npos);
+    CHECK(log_text() == "fails\n");
+    CHECK(Run({"--strict", "-l", "other", "--", "echo", "ran"}).run().out == "ran\n");
+    write_file(work("mended"), "");
+    CHECK(Run({"--strict", "-l", "d", "--", "echo", "ran"}).run().out == "ran\n");
+}
+
+TEST_CASE("a failed run without that lock is told of once") {
+    const std::string id = leave_failed();
+    const auto told = Run({"--", "true"}).run();
+    CHECK(lines(told.err).size() == 1);
+    CHECK(told.err.find("finally-run: run " + id + " has failed to clean up: ") == 0);
+    CHECK(told.err.find("--forget " + id) != std::string::npos);
+    CHECK(Run({"--", "true"}).run().err.empty());
+    CHECK(log_text().empty());
+}
+
+TEST_CASE("recovery tries failed cleanups as often and as long as it is asked to") {
+    const std::string id = leave_failed();
+    CHECK(Run({"--recover", "--cleanup-retries", "2", id}).run().status == 120);
+    CHECK(log_text() == "fails\nfails\nfails\n");
+    CHECK(only_run().at("failed").at(0).at("attempts") == 3);
+    CHECK(Run({"--forget", id}).run().status == 0);
+    Run({"-c", "helper pause", "--cleanup-timeout", ".01", "--", "true"}).run();
+    const auto ended = Run({"--recover", "--cleanup-timeout", ".02"}).run();
+    CHECK(ended.status == 120);
+}
+
+TEST_CASE("forgetting a failed run names what is dropped, and drops it") {
+    const std::string id = leave_failed();
+    const auto forgotten = Run({"--forget", id}).run();
+    CHECK(forgotten.status == 0);
+    CHECK(forgotten.err == std::string("finally-run: forgotten: cleanup: ") + fails + "\n");
+    CHECK(run_files().empty());
+    CHECK(Run({"-l", "d", "--", "true"}).run().err.empty());
+    CHECK(log_text().empty());
+}
+
+TEST_CASE("a run that drops failed cleanups leaves nothing, whoever runs them") {
+    const auto outcome = Run({"--failed-cleanups", "drop", "-c", "exit 7", "--", "true"}).run();
+    CHECK(outcome.err == "finally-run: cleanup: exit 7: exit status 7\n");
+    CHECK(run_files().empty());
+    auto killed = Run({"--failed-cleanups", "drop", "-c", "exit 7", "--", "helper", "pause"}).start();
+    killed.wait_for_line("READY");
+    kill_supervisor(killed);
+    CHECK(run_files().empty());
+    static_cast<void>(leave_unfinished(Run({"--failed-cleanups", "drop", "-c", "exit 7", "--", "helper", "pause"})));
+    CHECK(Run({"--recover"}).run().status == 120);
+    CHECK(run_files().empty());
+}
+
+TEST_CASE("a wrong cleanup of a command that is started again and again leaves one run, another one a second") {
+    for (int i = 0; i < 4; ++i)
+        Run({"-c", "exit 7", "--", "true"}).run();
+    CHECK(run_files().size() == 1);
+    Run({"-c", "exit 8", "--", "true"}).run();
+    CHECK(run_files().size() == 2);
+    Run({"-c", "exit 7", "--", "echo"}).run();
+    CHECK(run_files().size() == 3);
+    fs::create_directory(work("sub"));
+    Run({"-c", "exit 7", "--", "true"}).cwd(work("sub")).run();
+    CHECK(run_files().size() == 4);
+    auto killed = Run({"-c", "exit 7", "--", "helper", "pause"}).start();
+    killed.wait_for_line("READY");
+    kill_supervisor(killed);
+    auto again = Run({"-c", "exit 7", "--", "helper", "pause"}).start();
+    again.wait_for_line("READY");
+    kill_supervisor(again);
+    CHECK(run_files().size() == 5);
+}
+
+TEST_CASE("what failed before everybody was killed, and what had not run yet, are tried in the old order by recovery") {
+    make_fifo(work("fifo"));
+    auto process = Run({"-c", "echo last >>log", "-c", "echo waits >>log; test -e mended || read x <fifo", "-c", fails,
+                        "-c", "echo well >>log", "--", "true"})
+                       .start();
+    wait_for_log("waits");
+    kill_both(process);
+    write_file(work("mended"), "");
+    release(work("fifo"));
+    CHECK(log_text() == "well\nfails\nwaits\n");
+    CHECK(Run({"--recover"}).run().status == 0);
+    CHECK(log_text() == "well\nfails\nwaits\nfails\nwaits\nlast\n");
+    CHECK(run_files().empty());
+}
+
+TEST_CASE("a cleanup that is tried again can defer another one, and a failed run takes no deferral") {
+    Run({"-c", "finally-run --defer 'echo deferred >>log'; test -e mended", "--", "true"}).run();
+    const fs::path journal = only_run_file();
+    CHECK(log_text() == "deferred\n");
+    const auto late = Run({"--defer", "echo late >>log"}).env("FINALLY_RUN_JOURNAL", journal).run();
+    CHECK(late.status == 125);
+    CHECK(late.err.find("already over") != std::string::npos);
+    write_file(work("mended"), "");
+    CHECK(Run({"--recover"}).run().status == 0);
+    CHECK(log_text() == "deferred\ndeferred\n");
+    CHECK(run_files().empty());
+}
+
+TEST_CASE("a user that is not root tries again what has failed") {
+    write_file(work("log"), "", 0666);
+    fs::permissions(work(), fs::perms::all);
+    const auto run = [](std::vector<std::string> words) {
+        return Run(std::move(words)).before_exec(without_root_powers).run();
+    };
+    CHECK(run({"-c", fails, "--", "true"}).status == 0);
+    CHECK(run({"--recover"}).status == 120);
+    write_file(work("mended"), "");
+    const auto outcome = run({"--recover"});
+    CHECK(outcome.status == 0);
+    CHECK(outcome.err.find("cannot be recorded") == std::string::npos);
+    CHECK(log_text() == "fails\nfails\nfails\n");
+    CHECK(run_files().empty());
+}
+
+} // namespace
+} // namespace finally_run::e2e
