@@ -19,7 +19,8 @@ enum class Told {
 enum class SenderState { gone, idle, busy };
 
 // How long the others may still be told, from the moment in which we were: who signals one process after the other and
-// is gone has told all; who waits for its turn on a full machine needs more than who does nothing.
+// is gone has told all; who is at work needs more than who does nothing. What it waits for its turn on a full machine
+// does not count.
 [[nodiscard]] std::chrono::milliseconds patience(SenderState sender);
 
 struct Delivery {

@@ -5,8 +5,10 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <poll.h>
+#include <string>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -25,6 +27,8 @@ static_assert(std::is_trivially_copyable_v<Delivery>);
 constexpr auto answer_limit = std::chrono::milliseconds(500);
 // How often we look whether the sender is still there.
 constexpr auto look_again = std::chrono::milliseconds(2);
+// At most so long, however full the machine is.
+constexpr auto longest_wait = std::chrono::seconds(1);
 // What comes in a burst, like TERM and CONT, is reported together.
 constexpr auto burst = std::chrono::milliseconds(20);
 
@@ -40,6 +44,17 @@ bool report_pending(int signals, int line) {
         tell(line, {signal, os::Clock::now()});
     }
     return ending;
+}
+
+// How long it has waited for its turn on a processor so far; 0 if the kernel keeps no account of it.
+std::chrono::nanoseconds kept_waiting(pid_t pid) {
+    const std::string account = os::read_proc_file(os::proc_path(pid, "schedstat")); // time on it, time in the queue
+    const std::size_t blank = account.find(' ');
+    std::chrono::nanoseconds::rep time = 0;
+    if (blank != std::string::npos) {
+        std::from_chars(account.data() + blank + 1, account.data() + account.size(), time);
+    }
+    return std::chrono::nanoseconds(time);
 }
 
 SenderState state_of(const os::Signal& signal) {
@@ -161,6 +176,7 @@ bool Sentinel::was_told_too(const os::Signal& signal) {
     }
     os::await_group_signals();
     const auto start = os::Clock::now();
+    const auto kept_before = kept_waiting(signal.sender);
     for (;;) {
         const SenderState sender = signal.from_kernel ? SenderState::gone : state_of(signal);
         ask();
@@ -168,7 +184,9 @@ bool Sentinel::was_told_too(const os::Signal& signal) {
         if (m_deliveries.claim(signal, now)) {
             return true;
         }
-        if (now - start >= patience(sender)) {
+        const auto kept =
+            sender == SenderState::gone ? std::chrono::nanoseconds(0) : kept_waiting(signal.sender) - kept_before;
+        if (now - start - kept >= patience(sender) || now - start >= longest_wait) {
             return false;
         }
         bool answered = false;

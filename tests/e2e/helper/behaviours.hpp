@@ -12,7 +12,7 @@ using Words = std::vector<std::string>;
 void ignore(const Words& signals);
 [[noreturn]] void pause_for_ever();
 
-int print_signals(const Words& words);      // UNTIL: one line per signal received; ends on that one
+int print_signals(const Words& words);      // UNTIL [FILE]: one line per signal received; ends on that one
 int ignore_signals(const Words& words);     // SIG...: lives on
 int pause_only(const Words& words);         // READY and its pid, then nothing
 int outlive(const Words& words);            // SIG MS: lives on for so long after that signal, then exits 7

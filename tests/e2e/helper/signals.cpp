@@ -1,6 +1,7 @@
 // Behaviours that are about signals.
 #include "behaviours.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -50,6 +51,7 @@ void pause_for_ever() {
 
 int print_signals(const Words& words) {
     const int until = signal_number(words.at(0));
+    const int out = words.size() > 1 ? ::open(words.at(1).c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600) : 1;
     sigset_t all;
     ::sigfillset(&all);
     ::sigprocmask(SIG_SETMASK, &all, nullptr);
@@ -59,7 +61,7 @@ int print_signals(const Words& words) {
         const int number = ::sigwaitinfo(&all, &info);
         if (number < 0)
             continue;
-        ::dprintf(1, "got %s\n", name_of(number).c_str());
+        ::dprintf(out, "got %s\n", name_of(number).c_str());
         if (number == until)
             ::_exit(0); // with all signals blocked the look for leaks at the end of a sanitized program may hang
     }
