@@ -63,7 +63,7 @@ plan::ExitStatus defer(const plan::Defer& request) {
         const int number = error.code().value();
         std::error_code ignored;
         if (number == ENOENT && !std::filesystem::exists(std::filesystem::path(path).parent_path(), ignored)) {
-            return refuse(request, "the directory of its journal is gone");
+            return refuse(request, "the directory of its journal is not there");
         }
         // No such file; or one that is sealed against writing.
         return refuse(request, number == ENOENT || number == EBADF ? over : std::string_view(error.what()));

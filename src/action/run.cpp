@@ -16,6 +16,7 @@
 #include "run/caller.hpp"
 #include "run/supervisor.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <fcntl.h>
 #include <filesystem>
@@ -69,6 +70,17 @@ std::variant<lock::Held, plan::RunEnd> take_locks(const plan::Plan& plan, const 
     return plan::RunEnd{{plan::Result::not_started, status, 0}, {status, 0}};
 }
 
+// Where there is no place for it, a run goes on without one if there is nothing to keep there.
+journal::Runs open_runs(const plan::Plan& plan, const std::filesystem::path& state_dir, report::Narrator& narrator) {
+    const auto is_in_it = [](const plan::LockRequest& lock) { return !lock.is_path(); };
+    if (!plan.steps.empty() || std::ranges::any_of(plan.locks, is_in_it) || os::is_there_a_state_dir(plan.state_dir)) {
+        narrator.detailed("state directory", state_dir.native());
+        return journal::Runs(state_dir);
+    }
+    narrator.detailed("state directory", "none can be had (FINALLY_RUN_STATE_DIR)", "--defer cannot register anything");
+    return journal::Runs::nowhere(state_dir);
+}
+
 plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main_args, os::Environment& environment,
                                 const std::string& run_id, const std::filesystem::path& state_dir, os::Events& events,
                                 report::Narrator& narrator) {
@@ -78,7 +90,7 @@ plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main
         return end->status;
     }
     const auto& held = std::get<lock::Held>(locks);
-    const journal::Runs runs(state_dir);
+    const journal::Runs runs = open_runs(plan, state_dir, narrator);
     const auto before = rescue::finish_runs_of(held, runs, plan, events.signals(), narrator);
     if (before.stop != 0) {
         const plan::RunEnd end = plan::stopped_by(before.stop);

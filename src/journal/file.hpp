@@ -103,6 +103,7 @@ private:
     bool m_durable = false;
     bool m_stays_sealed = false;         // by its first byte
     std::filesystem::path m_unpublished; // the name that it has until then, where a file must have one
+    bool m_in_memory = false;            // it never has one
 };
 
 // The journal is damaged or of a newer format: what() says how, in words for a message. Nothing of it is to be

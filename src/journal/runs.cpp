@@ -26,12 +26,21 @@ Runs::Runs(const std::filesystem::path& state_dir) : m_path(state_dir / runs_dir
     m_directory = os::open_state_dir(m_path);
 }
 
+Runs Runs::nowhere(const std::filesystem::path& state_dir) {
+    Runs runs;
+    runs.m_path = state_dir / runs_directory;
+    return runs;
+}
+
 bool Runs::exist(const std::filesystem::path& state_dir) {
     struct stat info = {};
     return ::stat((state_dir / runs_directory).c_str(), &info) == 0 || errno != ENOENT;
 }
 
 std::vector<Item> Runs::items() const {
+    if (!m_directory) {
+        return {};
+    }
     // A descriptor of its own: the position in a directory belongs to the open file.
     const int fd = ::openat(m_directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {

@@ -26,6 +26,9 @@ public:
     // directory of ours with mode 0700.
     explicit Runs(const std::filesystem::path& state_dir);
 
+    // Where there is no state directory: the journal of a run is in memory alone, and there are no others.
+    [[nodiscard]] static Runs nowhere(const std::filesystem::path& state_dir);
+
     // Whether it is there at all; nothing is created.
     [[nodiscard]] static bool exist(const std::filesystem::path& state_dir);
 
@@ -42,9 +45,10 @@ public:
     // Takes away what belongs to a run whose journal is gone.
     void forget_mark(std::string_view id) const noexcept;
 
-    [[nodiscard]] const os::Fd& directory() const { return m_directory; }
+    [[nodiscard]] const os::Fd& directory() const { return m_directory; } // empty: nowhere
 
 private:
+    Runs() = default;
     std::filesystem::path m_path;
     os::Fd m_directory;
 };

@@ -50,7 +50,7 @@ LockFile open_lock_file(const plan::LockRequest& request, const std::filesystem:
     file.name = request.name;
     file.shared = request.shared;
     os::Fd directory;
-    if (request.name.find('/') == std::string::npos) {
+    if (!request.is_path()) {
         directory = os::open_state_dir(state_dir);
         file.path = state_dir / request.name;
     } else {

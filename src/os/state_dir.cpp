@@ -89,8 +89,13 @@ bool is_strangers(const std::filesystem::path& path) {
     return ::stat(path.c_str(), &info) == 0 && info.st_uid != ::geteuid() && info.st_uid != 0;
 }
 
+struct Place {
+    std::filesystem::path path;
+    bool can_be_had;
+};
+
 // The first that can be had; else the first of all, so that it is said what is wrong with it.
-std::filesystem::path default_path() {
+Place default_place() {
     const std::string own_name = "finally-run-" + std::to_string(::geteuid());
     std::filesystem::path first;
     const auto is_it = [&](std::filesystem::path path) {
@@ -100,19 +105,19 @@ std::filesystem::path default_path() {
     };
     if (const auto state = absolute_path_in("XDG_STATE_HOME");
         !state.empty() && !is_strangers(state) && is_it(state / "finally-run")) {
-        return first;
+        return {first, true};
     }
     if (const auto home = absolute_path_in("HOME"); is_own(home) && is_it(home / ".local/state/finally-run")) {
-        return first;
+        return {first, true};
     }
     if (is_it("/var/tmp/" + own_name)) {
-        return first;
+        return {first, true};
     }
     if (const auto runtime = absolute_path_in("XDG_RUNTIME_DIR"); is_own(runtime) && is_it(runtime / "finally-run")) {
-        return first;
+        return {first, true};
     }
-    static_cast<void>(is_it("/dev/shm/" + own_name));
-    return first;
+    const bool had = is_it("/dev/shm/" + own_name);
+    return {first, had};
 }
 
 } // namespace
@@ -124,11 +129,15 @@ std::filesystem::path state_dir_path(std::string_view option) {
     } else if (const auto own = variable("FINALLY_RUN_STATE_DIR"); !own.empty()) {
         path = own;
     } else {
-        path = default_path();
+        path = default_place().path;
     }
     path = path.is_absolute() ? path : std::filesystem::current_path() / path;
     path = path.lexically_normal();
     return path.has_filename() ? path : path.parent_path(); // open(2) follows a link with a slash behind it
+}
+
+bool is_there_a_state_dir(std::string_view option) {
+    return !option.empty() || !variable("FINALLY_RUN_STATE_DIR").empty() || default_place().can_be_had;
 }
 
 Fd open_state_dir(const std::filesystem::path& path) {

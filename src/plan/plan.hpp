@@ -22,6 +22,8 @@ struct Step {
 struct LockRequest {
     std::string name; // with a slash: a path; without: a file in the state directory
     bool shared = false;
+
+    [[nodiscard]] bool is_path() const { return name.find('/') != std::string::npos; }
 };
 
 enum class Orphans { leave, wait, kill };

@@ -229,6 +229,10 @@ void Narrator::noted(std::string_view what, std::string_view object, std::string
     m_messages.note(what, object, reason);
 }
 
+void Narrator::detailed(std::string_view what, std::string_view object, std::string_view reason) {
+    m_messages.detail(what, object, reason);
+}
+
 void Narrator::report_on(const journal::State& state) {
     m_report.started = std::chrono::system_clock::from_time_t(state.opened.started);
     m_report.directory = state.opened.place.path;

@@ -56,6 +56,7 @@ public:
     // Whether anybody can read what is said.
     [[nodiscard]] static bool is_heard();
     void noted(std::string_view what, std::string_view object = {}, std::string_view reason = {});
+    void detailed(std::string_view what, std::string_view object = {}, std::string_view reason = {}); // if verbose
 
     // The run is somebody else's: its report tells when and where that was started, and with what.
     void report_on(const journal::State& state);

@@ -35,7 +35,7 @@ TEST_CASE("who defers to a run whose state directory was removed is told so") {
     const auto outcome =
         Run({"--", "sh", "-c", "rm -rf \"${FINALLY_RUN_JOURNAL%/*}\"; finally-run --defer 'touch deferred'"}).run();
     CHECK(outcome.status == 125);
-    CHECK(outcome.err.find("the directory of its journal is gone") != std::string::npos);
+    CHECK(outcome.err.find("the directory of its journal is not there") != std::string::npos);
 }
 
 TEST_CASE("nothing can be deferred to a run that was killed with its guardian") {
