@@ -73,7 +73,10 @@ TEST_CASE("a program that ignores Ctrl+Z keeps the terminal, and finally-run doe
         CHECK(shell.wait_for("got " + word + "\n") == "got " + word + "\n");
     }
     shell.type("\x04");
-    CHECK(shell.enter("echo status $?") == "cleaned\n");
+    // A slow machine may get to the last Ctrl+Z while it cleans up, and then says so.
+    const auto end = shell.enter("echo status $?");
+    CHECK_MESSAGE(has_line(end, "cleaned"), end);
+    CHECK_MESSAGE(end.find("Stopped") == std::string::npos, end);
     shell.wait_for("status 0\n");
 }
 
