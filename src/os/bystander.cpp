@@ -25,7 +25,7 @@ pid_t fork_apart(int fd) {
     ::fcntl(fd, F_SETOWN, 0);
     const pid_t between = ::vfork(); // NOLINT: only system calls follow in it
     if (between == 0) {
-        const pid_t pid = fork_quietly();
+        const pid_t pid = fork_quietly(); // NOLINT: one system call, and its child has a memory of its own
         if (pid == 0) {
             return 0;
         }

@@ -48,7 +48,7 @@ Fd moved_high(Fd fd) {
 void require_descriptors(int count, int newest) {
     constexpr int few = 2 * first_high;
     rlimit limit = {};
-    if (newest < few && ::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= 2 * few) {
+    if (newest < few && ::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= rlim_t{2} * few) {
         return;
     }
     std::vector<Fd> taken;

@@ -2,10 +2,11 @@
 
 #include "os/process.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <fcntl.h>
+#include <tuple>
 #include <unistd.h>
 #include <vector>
 
@@ -50,6 +51,16 @@ bool has_terminal_to_itself(int descriptor) {
     return others.empty();
 }
 
+namespace {
+
+// The speeds apart: a terminal of today has none.
+bool are_equal(const termios& one, const termios& other) {
+    const auto flags = [](const termios& all) { return std::tie(all.c_iflag, all.c_oflag, all.c_cflag, all.c_lflag); };
+    return flags(one) == flags(other) && std::ranges::equal(one.c_cc, other.c_cc);
+}
+
+} // namespace
+
 TerminalSettings::TerminalSettings() {
     termios settings{};
     if (const Fd terminal = open_controlling_terminal(); terminal && ::tcgetattr(terminal.get(), &settings) == 0) {
@@ -60,7 +71,7 @@ TerminalSettings::TerminalSettings() {
 void TerminalSettings::put_back() const {
     const Fd terminal = m_settings ? open_controlling_terminal() : Fd();
     termios now{};
-    if (!terminal || ::tcgetattr(terminal.get(), &now) < 0 || std::memcmp(&now, &*m_settings, sizeof now) == 0) {
+    if (!terminal || ::tcgetattr(terminal.get(), &now) < 0 || are_equal(now, *m_settings)) {
         return;
     }
     const pid_t in_front = ::tcgetpgrp(terminal.get());

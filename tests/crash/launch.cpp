@@ -86,7 +86,7 @@ Launch launch_of(const Words& words, const Words& environment, const std::filesy
 }
 
 std::pair<pid_t, int> start_seized(const Launch& launch, long options) {
-    static std::array<std::byte, 64 * 1024> stack;
+    static std::array<std::byte, 65'536> stack;
     std::array<int, 2> go{};
     if (::pipe2(go.data(), O_CLOEXEC) < 0) {
         fail("pipe2");

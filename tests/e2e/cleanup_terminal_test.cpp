@@ -23,8 +23,8 @@ TEST_CASE("a cleanup is in the session of a run on a terminal and has its termin
 
 TEST_CASE(
     "a cleanup that asks on the terminal is put in front of it, a shell around it or not, and no longer than that") {
-    for (const std::string cleanup : {"bash -c \"read -r x </dev/tty; echo answer \\$x\"",
-                                      "true; bash -c \"read -r x </dev/tty; echo answer \\$x\"; true",
+    for (const std::string cleanup : {R"(bash -c "read -r x </dev/tty; echo answer \$x")",
+                                      R"(true; bash -c "read -r x </dev/tty; echo answer \$x"; true)",
                                       "stty -F /dev/tty sane -echo -onlcr; read -r x </dev/tty; echo answer $x"}) {
         CAPTURE(cleanup);
         Shell shell;

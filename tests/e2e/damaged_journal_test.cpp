@@ -156,7 +156,8 @@ TEST_CASE("cleanups that do not fit into memory at once all run, under finally-r
         CAPTURE(killed);
         auto process = run_with(defer + "echo $$ >pid; exec helper pause")
                            .before_exec([] {
-                               const rlimit limit{16'000 * 1024, 16'000 * 1024};
+                               constexpr rlim_t most = 16'384'000;
+                               const rlimit limit{most, most};
                                ::setrlimit(RLIMIT_AS, &limit);
                            })
                            .start();

@@ -101,8 +101,8 @@ TEST_CASE("a lock that an outer run holds is refused at once") {
     };
     for (const auto& [outer, inner] :
          {std::pair{"--lock", "--lock"}, {"--lock", "--lock-shared"}, {"--lock-shared", "--lock"}}) {
-        CAPTURE(std::string(outer));
-        CAPTURE(std::string(inner));
+        const std::string both = std::string(outer) + " " + inner;
+        CAPTURE(both);
         const auto outcome = nested(outer, inner);
         CHECK(outcome.status == 33);
         CHECK(outcome.out.empty());

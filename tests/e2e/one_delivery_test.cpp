@@ -3,6 +3,7 @@
 #include "support/needs.hpp"
 
 #include <array>
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
@@ -102,8 +103,9 @@ void tell_each(pid_t root, pid_t /*command*/, int signal) {
 }
 void tell_each_from_below(pid_t root, pid_t /*command*/, int signal) {
     auto pids = below(root);
-    for (auto pid = pids.rbegin(); pid != pids.rend(); ++pid)
-        ::kill(*pid, signal);
+    std::ranges::reverse(pids);
+    for (const pid_t pid : pids)
+        ::kill(pid, signal);
     ::kill(root, signal);
 }
 

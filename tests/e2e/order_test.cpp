@@ -101,7 +101,8 @@ TEST_CASE("if no process can be had before the first step, one line says so and 
 TEST_CASE("cleanups run after every signal that means stop") {
     for (const auto& [name, number] :
          {std::pair{"TERM", SIGTERM}, {"INT", SIGINT}, {"HUP", SIGHUP}, {"QUIT", SIGQUIT}}) {
-        CAPTURE(std::string(name));
+        const std::string sent = name;
+        CAPTURE(sent);
         auto process = Run({"-c", "echo cleaned", "--", "helper", "pause"}).start();
         process.wait_for_line("READY");
         process.signal(number);
@@ -113,7 +114,8 @@ TEST_CASE("cleanups run after every signal that means stop") {
 
 TEST_CASE("a signal during a setup stops it, the command never runs and the cleanups to its left do") {
     for (const auto& [name, number] : {std::pair{"TERM", SIGTERM}, {"INT", SIGINT}}) {
-        CAPTURE(std::string(name));
+        const std::string sent = name;
+        CAPTURE(sent);
         auto process =
             Run({"-c", "echo left", "-s", "helper pause", "-c", "echo right", "--", "echo", "command"}).start();
         process.wait_for_err("READY");

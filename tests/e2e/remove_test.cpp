@@ -184,7 +184,7 @@ TEST_CASE("remove copes with a tree deeper than a path can be long") {
 TEST_CASE("temp-dir makes a private directory that later steps and the command and cleanups know, and removes it") {
     const auto outcome =
         Run({"-c", "echo ${T-unset}; ls -d \"$T\" 2>/dev/null; true", "--temp-dir", "T", "-s", "echo \"$T\"", "-c",
-             "echo \"$T\"", "--", "sh", "-c", "echo \"$T\"; stat -c %a \"$T\"; touch \"$T/file\""})
+             R"(echo "$T")", "--", "sh", "-c", R"(echo "$T"; stat -c %a "$T"; touch "$T/file")"})
             .before_exec([] { ::umask(0); })
             .run();
     CHECK(outcome.status == 0);
@@ -242,7 +242,7 @@ TEST_CASE("temp-dir works in a directory with the set-group-ID bit, which it inh
 
 TEST_CASE("several temp-dirs are several directories") {
     const auto outcome = Run({"--temp-dir", "A", "--temp-dir", "B", "--", "sh", "-c",
-                              "test -d \"${A:?}\" && test -d \"${B:?}\" && test $A != $B"})
+                              R"(test -d "${A:?}" && test -d "${B:?}" && test $A != $B)"})
                              .run();
     CHECK(outcome.status == 0);
     CHECK(fs::is_empty(case_dir() / "tmp"));
