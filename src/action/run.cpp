@@ -1,19 +1,24 @@
 #include "action/run.hpp"
 
 #include "action/holders.hpp"
+#include "cleanup/output.hpp"
 #include "cleanup/remove_tree.hpp"
+#include "cleanup/stack.hpp"
+#include "journal/file.hpp"
 #include "journal/run_id.hpp"
 #include "journal/runs.hpp"
 #include "lock/lock.hpp"
 #include "os/environment.hpp"
 #include "os/needed_calls.hpp"
 #include "os/state_dir.hpp"
+#include "os/terminal.hpp"
 #include "os/variables.hpp"
 #include "report/hints.hpp"
 #include "report/messages.hpp"
 #include "report/narrator.hpp"
 #include "rescue/leftovers.hpp"
 #include "run/caller.hpp"
+#include "run/first_record.hpp"
 #include "run/supervisor.hpp"
 
 #include <algorithm>
@@ -102,7 +107,14 @@ plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main
         narrator.write_report({plan::Result::not_started, plan::failed_cleanup_status, 0});
         return {plan::failed_cleanup_status, 0};
     }
-    return run::Supervisor(plan, main_args, run_id, runs, held, environment, events, narrator).run();
+    cleanup::Output output(runs.log_of(run_id));
+    journal::State state;
+    state.opened = run::first_record(plan, run_id, held, !os::has_controlling_terminal(), main_args.envp);
+    auto file = journal::File::create(runs, state.opened, plan.durable);
+    cleanup::Stack stack(std::move(file), std::move(state), [&](std::string_view what, std::string_view reason) {
+        narrator.journal_trouble(what, reason);
+    });
+    return run::Supervisor({plan, stack, output, environment, events, narrator}, main_args, held).run();
 }
 
 } // namespace

@@ -42,8 +42,7 @@ constexpr unsigned most_begun = 3;
 
 class Executor {
 public:
-    Executor(const Settings& settings, Stack& stack, Output& output, os::Events& events, Observer& observer)
-        : m_settings(settings), m_stack(stack), m_output(output), m_events(events), m_observer(observer) {}
+    Executor(const Means& means, const Settings& settings) : m_means(means), m_settings(settings) {}
 
     Outcome run(const Cleanup& cleanup);
 
@@ -54,11 +53,8 @@ private:
     Outcome attempt_removal(int directory, const Cleanup& cleanup);
     void pause(const Cleanup& cleanup, text::Duration duration);
 
+    const Means& m_means;
     const Settings& m_settings;
-    Stack& m_stack;
-    Output& m_output;
-    os::Events& m_events;
-    Observer& m_observer;
 };
 
 Outcome Executor::attempt_command(int directory, const Cleanup& cleanup) {
@@ -66,18 +62,19 @@ Outcome Executor::attempt_command(int directory, const Cleanup& cleanup) {
     const Listening listening{.on_signal =
                                   [&](const os::Signal& signal) {
                                       if (signal.number != SIGCHLD) {
-                                          m_observer.on_signal(cleanup, signal);
+                                          m_means.on_signal(cleanup, signal);
                                       }
                                   },
-                              .notify = [&](const supervise::Notice& notice) { m_observer.noticed(notice); }};
+                              .notify = [&](const supervise::Notice& notice) { m_means.observer.noticed(notice); }};
     for (;;) {
-        const int out = m_output.writable();
-        const os::Stdio stdio{m_output.null(), out, out};
+        const int out = m_means.output.writable();
+        const os::Stdio stdio{m_means.output.null(), out, out};
         const Surroundings surroundings{
-            m_settings.env, stdio, directory, m_settings.mask, m_stack.in_child(cleanup), m_settings.in_our_session};
-        Outcome outcome = run_command(cleanup.text, surroundings, m_settings.limits, m_events, listening);
+            m_settings.env,           stdio, directory, m_settings.mask, m_means.stack.in_child(cleanup),
+            m_settings.in_our_session};
+        Outcome outcome = run_command(cleanup.text, surroundings, m_settings.limits, m_means.events, listening);
         // It may have failed only because nobody reads what it prints: then it gets a second chance, on the log.
-        const bool lost_stderr = out == STDERR_FILENO && m_output.stderr_dead();
+        const bool lost_stderr = out == STDERR_FILENO && m_means.output.stderr_dead();
         if (outcome.error.empty() || !lost_stderr) {
             return outcome;
         }
@@ -85,7 +82,7 @@ Outcome Executor::attempt_command(int directory, const Cleanup& cleanup) {
 }
 
 Outcome Executor::attempt_removal(int directory, const Cleanup& cleanup) {
-    const std::string state_dir = m_stack.file().path().parent_path().parent_path();
+    const std::string state_dir = m_means.stack.file().path().parent_path().parent_path();
     Removal removal{directory, cleanup.text};
     if (cleanup.kind == Cleanup::Kind::temp_dir) {
         removal.care = {.others = Care::Others::go, .kept = {}};
@@ -97,12 +94,12 @@ Outcome Executor::attempt_removal(int directory, const Cleanup& cleanup) {
             removal.care.no_links = true;
         }
     }
-    const auto on_signal = [&](const os::Signal& signal) { m_observer.on_signal(cleanup, signal); };
+    const auto on_signal = [&](const os::Signal& signal) { m_means.on_signal(cleanup, signal); };
     const auto in_child = [&] {
-        static_cast<void>(m_stack.in_child(cleanup)());
-        m_stack.check_child();
+        static_cast<void>(m_means.stack.in_child(cleanup)());
+        m_means.stack.check_child();
     };
-    return run_removal(removal, m_settings.limits.limit, m_events, on_signal, in_child);
+    return run_removal(removal, m_settings.limits.limit, m_means.events, on_signal, in_child);
 }
 
 Outcome Executor::attempt(int directory, const Cleanup& cleanup) {
@@ -126,12 +123,12 @@ Outcome Executor::attempt(int directory, const Cleanup& cleanup) {
 void Executor::pause(const Cleanup& cleanup, text::Duration duration) {
     const os::Deadline end = os::deadline_after(duration);
     while (!os::has_passed(end)) {
-        const os::Event event = m_events.wait(end);
+        const os::Event event = m_means.events.wait(end);
         const auto* const signal = std::get_if<os::Signal>(&event);
         if (signal != nullptr && signal->number == SIGCHLD) {
             os::reap_all();
         } else if (signal != nullptr) {
-            m_observer.on_signal(cleanup, *signal);
+            m_means.on_signal(cleanup, *signal);
         }
     }
 }
@@ -151,7 +148,7 @@ Outcome Executor::run_in(int directory, const Cleanup& cleanup) {
                 return outcome;
             }
             ++attempts;
-            m_observer.retrying(cleanup, outcome, next_pause);
+            m_means.observer.retrying(cleanup, outcome, next_pause);
         }
         pause(cleanup, next_pause);
         next_pause = std::min(next_pause * 2, longest_pause);
@@ -159,7 +156,7 @@ Outcome Executor::run_in(int directory, const Cleanup& cleanup) {
 }
 
 Outcome Executor::run(const Cleanup& cleanup) {
-    if (const unsigned times = m_stack.times_begun(cleanup); times >= most_begun) {
+    if (const unsigned times = m_means.stack.times_begun(cleanup); times >= most_begun) {
         Outcome outcome;
         outcome.attempts = times;
         outcome.error = "begun " + std::to_string(times) + " times and never finished: it is not begun again";
@@ -172,7 +169,7 @@ Outcome Executor::run(const Cleanup& cleanup) {
         if (const os::Fd directory = os::open_place(*cleanup.place, m_settings.same_boot)) {
             return run_in(directory.get(), cleanup);
         }
-        m_observer.moved(cleanup, os::error_text(errno));
+        m_means.observer.moved(cleanup, os::error_text(errno));
         const FreshDirectory fresh;
         return run_in(fresh.fd(), cleanup);
     } catch (const std::system_error& error) {
@@ -191,30 +188,28 @@ void tell_ending(os::Environment& environment, const plan::Ending& ending, plan:
     environment.set("FINALLY_RUN_BY", plan::name_of(by));
 }
 
-std::size_t run_all(Stack& stack, plan::Result result, const Settings& settings, Output& output, os::Events& events,
-                    Observer& observer) {
-    Executor executor(settings, stack, output, events, observer);
+std::size_t run_all(const Means& means, plan::Result result, const Settings& settings) {
+    Executor executor(means, settings);
     std::size_t failed = 0;
-    while (const auto cleanup = stack.top()) {
+    while (const auto cleanup = means.stack.top()) {
         Outcome outcome;
         if (applies(*cleanup, result)) {
-            observer.begin(*cleanup);
+            means.observer.begin(*cleanup);
             const auto start = os::Clock::now();
             outcome = executor.run(*cleanup);
-            observer.end(*cleanup, outcome, os::Clock::now() - start);
+            means.observer.end(*cleanup, outcome, os::Clock::now() - start);
             failed += outcome.error.empty() ? 0 : 1;
         }
-        stack.finished(*cleanup, outcome);
+        means.stack.finished(*cleanup, outcome);
     }
     return failed;
 }
 
-std::size_t run_to_end(Stack& stack, plan::Result result, const Settings& settings, Output& output, os::Events& events,
-                       Observer& observer) {
+std::size_t run_to_end(const Means& means, plan::Result result, const Settings& settings) {
     std::size_t failed = 0;
     do {
-        failed += run_all(stack, result, settings, output, events, observer);
-    } while (!stack.close());
+        failed += run_all(means, result, settings);
+    } while (!means.stack.close());
     return failed;
 }
 

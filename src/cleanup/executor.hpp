@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <fcntl.h>
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <sys/types.h>
@@ -30,7 +31,7 @@ struct Settings {
 // FINALLY_RUN_RESULT and its like, for the cleanups.
 void tell_ending(os::Environment& environment, const plan::Ending& ending, plan::Actor by);
 
-// Hears of every cleanup; neither call can stop one.
+// Hears of every cleanup; no call can stop one.
 class Observer {
 public:
     virtual ~Observer() = default;
@@ -38,21 +39,27 @@ public:
     virtual void end(const Cleanup& cleanup, const Outcome& outcome, text::Duration took) = 0;
     // It has failed so far, and is tried again after the pause.
     virtual void retrying(const Cleanup& cleanup, const Outcome& outcome, text::Duration pause) = 0;
-    // A signal came while it ran.
-    virtual void on_signal(const Cleanup& cleanup, const os::Signal& signal) = 0;
     // What becomes of the processes that it leaves.
     virtual void noticed(const supervise::Notice& notice) = 0;
     // Its place is gone (the reason), so it runs in a fresh directory.
     virtual void moved(const Cleanup& cleanup, std::string_view reason) = 0;
 };
 
+// What it takes to run them. All is borrowed.
+struct Means {
+    Stack& stack;
+    Output& output;
+    os::Events& events;
+    Observer& observer;
+    // A signal came while this one ran, or was to be tried again.
+    std::function<void(const Cleanup&, const os::Signal&)> on_signal;
+};
+
 // Last in, first out, each whatever became of the one before; on-success and on-failure only for their outcome. Returns
 // how many failed.
-[[nodiscard]] std::size_t run_all(Stack& stack, plan::Result result, const Settings& settings, Output& output,
-                                  os::Events& events, Observer& observer);
+[[nodiscard]] std::size_t run_all(const Means& means, plan::Result result, const Settings& settings);
 
 // The same, again and again until nothing more is registered, and the run is closed.
-[[nodiscard]] std::size_t run_to_end(Stack& stack, plan::Result result, const Settings& settings, Output& output,
-                                     os::Events& events, Observer& observer);
+[[nodiscard]] std::size_t run_to_end(const Means& means, plan::Result result, const Settings& settings);
 
 } // namespace finally_run::cleanup

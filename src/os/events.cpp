@@ -83,15 +83,4 @@ void Events::watch_companion(int fd, std::function<void()> gone) {
     m_companion_gone = std::move(gone);
 }
 
-bool has_controlling_terminal() {
-    const Fd terminal(::open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-    if (terminal || errno == ENXIO) {
-        return static_cast<bool>(terminal);
-    }
-    // No /dev/tty, or no descriptor left: then a terminal of our session may still be among those that we were given.
-    const pid_t session = ::getsid(0);
-    return ::tcgetsid(STDIN_FILENO) == session || ::tcgetsid(STDOUT_FILENO) == session ||
-           ::tcgetsid(STDERR_FILENO) == session;
-}
-
 } // namespace finally_run::os

@@ -45,6 +45,4 @@ private:
     std::function<void()> m_companion_gone;
 };
 
-[[nodiscard]] bool has_controlling_terminal();
-
 } // namespace finally_run::os

@@ -14,6 +14,16 @@ namespace finally_run::os {
 
 Fd open_controlling_terminal() { return Fd(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)); }
 
+bool has_controlling_terminal() {
+    if (const Fd terminal = open_controlling_terminal(); terminal || errno == ENXIO) {
+        return static_cast<bool>(terminal);
+    }
+    // No /dev/tty, or no descriptor left: then a terminal of our session may still be among those that we were given.
+    const pid_t session = ::getsid(0);
+    return ::tcgetsid(STDIN_FILENO) == session || ::tcgetsid(STDOUT_FILENO) == session ||
+           ::tcgetsid(STDERR_FILENO) == session;
+}
+
 // SIGTTOU, which the kernel sends to whoever changes a terminal from the background, is blocked in us: then it lets us.
 bool give_foreground(pid_t group) {
     const Fd terminal = open_controlling_terminal();

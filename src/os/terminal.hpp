@@ -9,6 +9,8 @@
 
 namespace finally_run::os {
 
+[[nodiscard]] bool has_controlling_terminal();
+
 // Without one: an empty one.
 [[nodiscard]] Fd open_controlling_terminal();
 

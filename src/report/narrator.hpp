@@ -42,8 +42,10 @@ public:
     void begin(const cleanup::Cleanup& cleanup) override;
     void end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration took) override;
     void retrying(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration pause) override;
-    void on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal) override;
     void moved(const cleanup::Cleanup& cleanup, std::string_view reason) override;
+
+    // It came while the cleanup ran, which goes on.
+    void on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal);
 
     // The end of what the cleanups have written: their log stays if one of them has failed, and where it is is said.
     void output_ends(cleanup::Output& output, std::size_t failed);

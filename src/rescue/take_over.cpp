@@ -23,36 +23,6 @@ namespace {
 // was.
 constexpr plan::Ending lost{plan::Result::lost, 128 + SIGKILL, SIGKILL};
 
-// The narrator's ears, and a memory for the first request to stop: it aborts no cleanup, but what was to follow.
-class Listener : public cleanup::Observer {
-public:
-    explicit Listener(report::Narrator& narrator) : m_narrator(narrator) {}
-
-    // `signal` asks to stop.
-    void hear(int signal) { m_stop = m_stop == 0 ? signal : m_stop; }
-
-    void begin(const cleanup::Cleanup& cleanup) override { m_narrator.begin(cleanup); }
-    void end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration took) override {
-        m_narrator.end(cleanup, outcome, took);
-    }
-    void retrying(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration pause) override {
-        m_narrator.retrying(cleanup, outcome, pause);
-    }
-    void on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal) override {
-        m_narrator.on_signal(cleanup, signal);
-        if (os::default_action(signal.number) == os::DefaultAction::end) {
-            hear(signal.number);
-        }
-    }
-    void noticed(const supervise::Notice& notice) override { m_narrator.noticed(notice); }
-    void moved(const cleanup::Cleanup& cleanup, std::string_view reason) override { m_narrator.moved(cleanup, reason); }
-    [[nodiscard]] int stop() const { return m_stop; }
-
-private:
-    report::Narrator& m_narrator;
-    int m_stop = 0;
-};
-
 // Where the run was: the journal says more as we go on.
 struct Found {
     std::optional<journal::Started> step;
@@ -65,8 +35,8 @@ using Waited = supervise::Aftermath::Waited;
 
 class Successor {
 public:
-    Successor(plan::Actor by, const DeadRun& dead_run, os::Events& events, Listener& listener)
-        : m_by(by), m_dead_run(dead_run), m_events(events), m_listener(listener),
+    Successor(plan::Actor by, const DeadRun& dead_run, os::Events& events, report::Narrator& narrator)
+        : m_by(by), m_dead_run(dead_run), m_events(events), m_narrator(narrator),
           m_opened(dead_run.stack.read_state().opened) {}
 
     // False: a recovery was told to stop while it waited, and gives up.
@@ -75,19 +45,23 @@ public:
     [[nodiscard]] bool let_end(const journal::Started& cleaning);
     std::size_t run_cleanups(const plan::Ending& ending);
 
+    // The first request to stop that came meanwhile, 0 for none: it aborts no cleanup, but what was to follow.
+    [[nodiscard]] int stop() const { return m_stop; }
+
 private:
+    void hear_request(int signal) { m_stop = m_stop == 0 ? signal : m_stop; }
     [[nodiscard]] supervise::Aftermath aftermath(const journal::Started& started, pid_t session, bool own_group,
-                                                 bool marked = true) const;
+                                                 bool marked = true);
 
     plan::Actor m_by;
     const DeadRun& m_dead_run;
     os::Events& m_events;
-    Listener& m_listener;
+    report::Narrator& m_narrator;
     const journal::Opened m_opened;
+    int m_stop = 0;
 };
 
-supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t session, bool own_group,
-                                          bool marked) const {
+supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t session, bool own_group, bool marked) {
     // Long after, a session or a group of that number may be somebody else's.
     const bool by_guardian = m_by == plan::Actor::guardian;
     auto survivors = std::make_shared<supervise::Survivors>(supervise::Survivors{
@@ -105,11 +79,11 @@ supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t
                      std::ranges::move(guardians_at_work(journal), std::back_inserter(found));
                      return found;
                  },
-             .notify = [this](const supervise::Notice& notice) { m_listener.noticed(notice); },
+             .notify = [this](const supervise::Notice& notice) { m_narrator.noticed(notice); },
              .is_spared = is_guardian,
              .on_request =
                  [this, by_guardian](int signal) {
-                     m_listener.hear(signal);
+                     hear_request(signal);
                      return !by_guardian;
                  }}};
 }
@@ -119,7 +93,7 @@ bool Successor::stop_step(const journal::Started& step) {
         return true;
     }
     if (m_by == plan::Actor::guardian && !os::processes_are_visible()) {
-        m_listener.noticed({.what = supervise::Notice::What::unseen});
+        m_narrator.noticed({.what = supervise::Notice::What::unseen});
         const pid_t pid = step.process.pid;
         supervise::stop_unseen(m_opened.own_group ? -pid : pid, m_opened.stop_signal,
                                os::deadline_after(m_opened.grace), m_events);
@@ -168,7 +142,14 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending) {
                                      .directory = m_dead_run.directory,
                                      .mask = m_dead_run.mask,
                                      .same_boot = m_dead_run.origin.same_boot};
-    return cleanup::run_to_end(m_dead_run.stack, ending.result, settings, m_dead_run.output, m_events, m_listener);
+    const auto on_signal = [this](const cleanup::Cleanup& cleanup, const os::Signal& signal) {
+        m_narrator.on_signal(cleanup, signal);
+        if (os::default_action(signal.number) == os::DefaultAction::end) {
+            hear_request(signal.number);
+        }
+    };
+    return cleanup::run_to_end({m_dead_run.stack, m_dead_run.output, m_events, m_narrator, on_signal}, ending.result,
+                               settings);
 }
 
 } // namespace
@@ -187,14 +168,13 @@ Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events, r
         return {state.ending.value_or(plan::Ending{}), state.failures.size()};
     }
     const Found found{state.step, state.ending, state.cleaning, state.handed_over};
-    Listener listener(narrator);
-    Successor successor(by, dead_run, events, listener);
+    Successor successor(by, dead_run, events, narrator);
     stack.record(journal::TakenOver{by, {::getpid(), os::boot_nanoseconds()}});
     narrator.taken_over(by, stack.read_state()); // with what has failed and is tried again
     const bool stopped =
         (!found.step || successor.stop_step(*found.step)) && (!blind || found.ending || successor.stop_unknown_step());
     if (!stopped) {
-        return {found.ending.value_or(lost), 0, listener.stop()};
+        return {found.ending.value_or(lost), 0, successor.stop()};
     }
     const plan::Ending ending = found.ending.value_or(lost);
     if (!found.ending) {
@@ -202,14 +182,14 @@ Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events, r
     }
     if (found.cleaning) {
         if (!successor.let_end(*found.cleaning)) {
-            return {ending, 0, listener.stop()};
+            return {ending, 0, successor.stop()};
         }
         if (found.handed_over) {
             stack.record(journal::CleanupEnded{found.cleaning->cleanup, {}});
         }
     }
     const std::size_t failed = successor.run_cleanups(ending);
-    return {ending, std::max(failed, stack.read_state().failures.size()), listener.stop()};
+    return {ending, std::max(failed, stack.read_state().failures.size()), successor.stop()};
 }
 
 } // namespace finally_run::rescue

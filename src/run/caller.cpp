@@ -1,6 +1,7 @@
 #include "run/caller.hpp"
 
 #include "os/ci.hpp"
+#include "os/terminal.hpp"
 #include "os/variables.hpp"
 
 #include <csignal>

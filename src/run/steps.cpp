@@ -45,11 +45,9 @@ void say_unregistered(std::span<const plan::Step> rest, report::Narrator& narrat
 
 } // namespace
 
-Steps::Steps(const plan::Plan& plan, bool shares_group, cleanup::Stack& stack, cleanup::Output& output,
-             os::Environment& environment, os::Events& events, supervise::Sentinel* sentinel,
-             report::Narrator& narrator)
-    : m_plan(plan), m_placement(shares_group ? os::Placement::shared_group : os::Placement::own_group), m_stack(stack),
-      m_output(output), m_environment(environment), m_events(events), m_sentinel(sentinel), m_narrator(narrator) {
+Steps::Steps(const Parts& parts, bool shares_group, supervise::Sentinel* sentinel)
+    : m_run(parts), m_placement(shares_group ? os::Placement::shared_group : os::Placement::own_group),
+      m_sentinel(sentinel) {
     if (shares_group) {
         m_terminal.emplace();
     }
@@ -62,19 +60,19 @@ plan::RunEnd Steps::run() {
 }
 
 plan::RunEnd Steps::run_steps() {
-    for (const plan::Step& step : m_plan.steps) {
-        if (const int signal = m_events.signals().pending_stop(m_plan.rewrites); signal != 0) {
+    for (const plan::Step& step : m_run.plan.steps) {
+        if (const int signal = m_run.events.signals().pending_stop(m_run.plan.rewrites); signal != 0) {
             return plan::stopped_by(signal);
         }
         if (auto end = take(step)) {
             if (m_begun) { // else nothing has happened, and one line says why
-                const auto done = static_cast<std::size_t>(&step - m_plan.steps.data()) + 1;
-                say_unregistered(std::span(m_plan.steps).subspan(done), m_narrator);
+                const auto done = static_cast<std::size_t>(&step - m_run.plan.steps.data()) + 1;
+                say_unregistered(std::span(m_run.plan.steps).subspan(done), m_run.narrator);
             }
             return *end;
         }
     }
-    if (const int signal = m_events.signals().pending_stop(m_plan.rewrites); signal != 0) {
+    if (const int signal = m_run.events.signals().pending_stop(m_run.plan.rewrites); signal != 0) {
         return plan::stopped_by(signal);
     }
     return run_command();
@@ -88,10 +86,10 @@ std::optional<plan::RunEnd> Steps::take(const plan::Step& step) {
     case Kind::command:
     case Kind::on_success:
     case Kind::on_failure:
-        m_stack.push({.kind = *step.cleanup, .text = step.text});
+        m_run.stack.push({.kind = *step.cleanup, .text = step.text});
         break;
     case Kind::remove:
-        m_stack.push(
+        m_run.stack.push(
             {.kind = Kind::remove, .text = step.text, .resolved = cleanup::without_links(AT_FDCWD, step.text)});
         break;
     case Kind::temp_dir:
@@ -104,33 +102,34 @@ std::optional<plan::RunEnd> Steps::take(const plan::Step& step) {
 void Steps::make_temp_dir(const std::string& variable) {
     // Registered before it exists. Nobody can have guessed the name; if it is there all the same it is not ours.
     const std::string path = cleanup::fresh_name(cleanup::temp_parent());
-    m_stack.push({.kind = Kind::temp_dir, .text = path, .variable = variable});
+    m_run.stack.push({.kind = Kind::temp_dir, .text = path, .variable = variable});
     m_begun = true;
     try {
         static_cast<void>(cleanup::make_private_directory(path));
     } catch (const std::system_error&) {
-        m_stack.withdraw(path);
+        m_run.stack.withdraw(path);
         throw;
     }
-    m_environment.set(variable, path);
+    m_run.environment.set(variable, path);
 }
 
 std::variant<supervise::Completion, supervise::NotStarted>
 Steps::supervise(journal::Started::What what, os::SpawnRequest request, text::Limit timeout, plan::Orphans orphans) {
-    request.in_child = m_stack.in_child(what);
-    request.env = m_environment.block();
-    request.signals = m_events.signals().inherited();
-    request.ignored_here = m_events.signals().ignored_here();
+    request.in_child = m_run.stack.in_child(what);
+    request.env = m_run.environment.block();
+    request.signals = m_run.events.signals().inherited();
+    request.ignored_here = m_run.events.signals().ignored_here();
     request.placement = m_placement;
-    const supervise::Limits limits{timeout,
-                                   m_plan.grace,
-                                   m_plan.stop_signal,
-                                   orphans,
-                                   m_plan.rewrites,
-                                   {rescue::is_guardian, [this] { return rescue::guardians_at_work(m_stack.file().path()); }}};
-    auto result = supervise::supervise(request, limits, m_events, m_sentinel,
-                                       [&](const supervise::Notice& notice) { m_narrator.noticed(notice); });
-    m_stack.check_child();
+    const supervise::Limits limits{
+        timeout,
+        m_run.plan.grace,
+        m_run.plan.stop_signal,
+        orphans,
+        m_run.plan.rewrites,
+        {rescue::is_guardian, [this] { return rescue::guardians_at_work(m_run.stack.file().path()); }}};
+    auto result = supervise::supervise(request, limits, m_run.events, m_sentinel,
+                                       [&](const supervise::Notice& notice) { m_run.narrator.noticed(notice); });
+    m_run.stack.check_child();
     // Without a process, memory or descriptor to be had nothing has happened; a missing program is a step that failed.
     const auto* const not_started = std::get_if<supervise::NotStarted>(&result);
     const auto* const ended = std::get_if<supervise::Completion>(&result);
@@ -143,13 +142,13 @@ Steps::supervise(journal::Started::What what, os::SpawnRequest request, text::Li
 }
 
 std::optional<plan::RunEnd> Steps::run_setup(const std::string& cmd) {
-    m_narrator.setup_begins(cmd);
+    m_run.narrator.setup_begins(cmd);
     const auto start = os::Clock::now();
     const cleanup::CommandLine line(cmd);
-    const int out = m_output.writable();
+    const int out = m_run.output.writable();
     os::SpawnRequest request{};
     request.argv = line.argv();
-    request.stdio = os::Stdio{m_output.null(), out, out};
+    request.stdio = os::Stdio{m_run.output.null(), out, out};
     const auto result = supervise(journal::Started::What::setup, request, std::nullopt, plan::Orphans::leave);
 
     cleanup::Outcome outcome;
@@ -173,31 +172,31 @@ std::optional<plan::RunEnd> Steps::run_setup(const std::string& cmd) {
             end->ending.result = ended.stopped ? ended.ending.result : Result::stopped;
         }
     }
-    m_stack.record(journal::SetupEnded{});
-    m_narrator.setup_ends(cmd, outcome, os::Clock::now() - start);
+    m_run.stack.record(journal::SetupEnded{});
+    m_run.narrator.setup_ends(cmd, outcome, os::Clock::now() - start);
     return end;
 }
 
 plan::RunEnd Steps::run_command() {
     const auto start = os::Clock::now();
     os::SpawnRequest request{};
-    request.argv = m_plan.command.data();
-    const auto result = supervise(journal::Started::What::command, request, m_plan.timeout, m_plan.orphans);
+    request.argv = m_run.plan.command.data();
+    const auto result = supervise(journal::Started::What::command, request, m_run.plan.timeout, m_run.plan.orphans);
     if (const auto* const not_started = std::get_if<supervise::NotStarted>(&result)) {
-        const std::string_view name = m_plan.command.front();
+        const std::string_view name = m_run.plan.command.front();
         std::string reason(os::error_text(not_started->result.error));
         if (not_started->result.error == ENOENT) {
             reason += report::hint_on_missing(name);
         }
-        m_narrator.failed("cannot run", name.empty() ? "''" : name, reason);
+        m_run.narrator.failed("cannot run", name.empty() ? "''" : name, reason);
         const int status = status_of(not_started->result);
         return {{Result::not_started, status, 0}, {status, 0}};
     }
     const auto& ended = std::get<supervise::Completion>(result);
-    m_narrator.command_ended(os::Clock::now() - start);
+    m_run.narrator.command_ended(os::Clock::now() - start);
     if (ended.ending.result == Result::timeout) {
         plan::Ending ending = ended.ending;
-        ending.exit_code = m_plan.preserve_status ? ended.status.shell_code() : plan::time_limit_status;
+        ending.exit_code = m_run.plan.preserve_status ? ended.status.shell_code() : plan::time_limit_status;
         return {ending, {ending.exit_code, 0}}; // like timeout(1), which does not die of what it has sent itself
     }
     return {ended.ending, {ended.status.shell_code(), ended.status.signal()}};

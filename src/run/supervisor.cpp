@@ -1,7 +1,6 @@
 #include "run/supervisor.hpp"
 
 #include "cleanup/executor.hpp"
-#include "journal/file.hpp"
 #include "os/adopter.hpp"
 #include "os/ci.hpp"
 #include "os/error.hpp"
@@ -10,9 +9,7 @@
 #include "report/call.hpp"
 #include "rescue/supersede.hpp"
 #include "rescue/take_over.hpp"
-#include "run/first_record.hpp"
 #include "run/steps.hpp"
-#include "run/third_interrupt.hpp"
 #include "supervise/sentinel.hpp"
 
 #include <csignal>
@@ -43,36 +40,22 @@ plan::RunEnd run_program(Steps& program, cleanup::Stack& stack, report::Narrator
 
 } // namespace
 
-Supervisor::Supervisor(const plan::Plan& plan, const os::MainArgs& main_args, const std::string& run_id,
-                       const journal::Runs& runs, const lock::Held& locks, os::Environment& environment,
-                       os::Events& events, report::Narrator& narrator)
-    : m_plan(plan), m_main_args(main_args), m_locks(locks), m_environment(environment), m_events(events),
-      m_narrator(narrator), m_shares_group(os::has_controlling_terminal()), m_output(runs.log_of(run_id)),
-      m_stack(start_journal(run_id, runs, main_args)),
+Supervisor::Supervisor(const Parts& parts, const os::MainArgs& main_args, const lock::Held& locks)
+    : m_run(parts), m_main_args(main_args), m_locks(locks), m_run_id(parts.stack.read_state().opened.run_id),
+      m_shares_group(!parts.stack.read_state().opened.own_group),
       m_guardian(
-          run_id, main_args, events, [this] { return settle_guardian(); }, [this] { finish_as_guardian(); }) {
-    environment.set("FINALLY_RUN_JOURNAL", m_stack.file().path().native());
-}
-
-cleanup::Stack Supervisor::start_journal(const std::string& run_id, const journal::Runs& runs,
-                                         const os::MainArgs& main_args) const {
-    journal::State state;
-    state.opened = first_record(m_plan, run_id, m_locks, !m_shares_group, main_args.envp);
-    auto file = journal::File::create(runs, state.opened, m_plan.durable);
-    return {std::move(file), std::move(state),
-            [&narrator = m_narrator](std::string_view what, std::string_view reason) {
-                narrator.journal_trouble(what, reason);
-            }};
+          m_run_id, main_args, parts.events, [this] { return settle_guardian(); }, [this] { finish_as_guardian(); }) {
+    parts.environment.set("FINALLY_RUN_JOURNAL", parts.stack.file().path().native());
 }
 
 // In the guardian, right after the fork: what was in argv and envp of main is copied, and what CI systems look for when
 // they hunt leftovers is taken out, for the guardian and for the cleanups that it may run.
 std::vector<int> Supervisor::settle_guardian() {
-    m_environment.detach();
+    m_run.environment.detach();
     for (const char* const marker : os::leftover_markers) {
-        m_environment.remove(marker);
+        m_run.environment.remove(marker);
     }
-    for (const char* const* entry = m_environment.block(); *entry != nullptr; ++entry) {
+    for (const char* const* entry = m_run.environment.block(); *entry != nullptr; ++entry) {
         m_guardian_variables.emplace_back(*entry);
     }
     for (std::string& entry : m_guardian_variables) {
@@ -81,10 +64,11 @@ std::vector<int> Supervisor::settle_guardian() {
     m_guardian_environ.push_back(nullptr);
     environ = m_guardian_environ.data(); // for getenv(3): the old one is about to be blanked
 
-    ::dup2(m_output.null(), STDIN_FILENO);
-    ::dup2(m_output.null(), STDOUT_FILENO);
-    std::vector<int> needed{STDIN_FILENO,        STDOUT_FILENO,   m_events.signals().fd(),
-                            m_stack.file().fd(), m_output.null(), m_output.log()};
+    ::dup2(m_run.output.null(), STDIN_FILENO);
+    ::dup2(m_run.output.null(), STDOUT_FILENO);
+    std::vector<int> needed{
+        STDIN_FILENO,        STDOUT_FILENO,     m_run.events.signals().fd(), m_run.stack.file().fd(),
+        m_run.output.null(), m_run.output.log()};
     for (const lock::LockFile& lock : m_locks) {
         needed.push_back(lock.fd.get());
     }
@@ -94,39 +78,49 @@ std::vector<int> Supervisor::settle_guardian() {
 void Supervisor::finish_as_guardian() {
     // A cleanup's own orphans are ours to find and reap.
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    os::Events events(m_events.signals(), {});
-    const rescue::DeadRun dead_run{m_stack, m_plan, m_environment, m_output};
-    const rescue::Rescued end = rescue::take_over(plan::Actor::guardian, dead_run, events, m_narrator);
-    m_narrator.output_ends(m_output, end.failed);
-    m_narrator.write_report(end.ending, plan::Actor::guardian);
-    rescue::supersede_older(m_stack);
+    os::Events events(m_run.events.signals(), {});
+    const rescue::DeadRun dead_run{m_run.stack, m_run.plan, m_run.environment, m_run.output};
+    const rescue::Rescued end = rescue::take_over(plan::Actor::guardian, dead_run, events, m_run.narrator);
+    m_run.narrator.output_ends(m_run.output, end.failed);
+    m_run.narrator.write_report(end.ending, plan::Actor::guardian);
+    rescue::supersede_older(m_run.stack);
 }
 
 void Supervisor::hand_over(const cleanup::Cleanup& cleanup) {
     if (!m_guardian.is_there()) {
-        m_narrator.noted("still cleaning up", cleanup.text, "there is no guardian to leave it to");
+        m_run.narrator.noted("still cleaning up", cleanup.text, "there is no guardian to leave it to");
         return;
     }
     // Between two attempts there is nothing to let end: then the guardian makes the next one.
-    if (const auto& cleaning = m_stack.read_state().cleaning;
+    if (const auto& cleaning = m_run.stack.read_state().cleaning;
         cleaning && os::still_runs(cleaning->process.pid, cleaning->process.boot_nanoseconds)) {
-        m_stack.record(journal::HandedOver{});
+        m_run.stack.record(journal::HandedOver{});
     }
-    m_narrator.noted("left to the guardian", cleanup.text, report::call_for(m_plan.state_dir) + " --status shows it");
+    m_run.narrator.noted("left to the guardian", cleanup.text,
+                         report::call_for(m_run.plan.state_dir) + " --status shows it");
     os::die_of(SIGINT);
 }
 
 std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {
     if (!end.begun) {
-        static_cast<void>(m_stack.close(true));
+        static_cast<void>(m_run.stack.close(true));
         return 0;
     }
-    m_stack.record(journal::Ended{end.ending});
-    cleanup::tell_ending(m_environment, end.ending, plan::Actor::supervisor);
-    cleanup::Settings settings{{m_plan.cleanup_timeout, m_plan.grace}, m_plan.cleanup_retries, m_environment.block()};
+    m_run.stack.record(journal::Ended{end.ending});
+    cleanup::tell_ending(m_run.environment, end.ending, plan::Actor::supervisor);
+    cleanup::Settings settings{
+        {m_run.plan.cleanup_timeout, m_run.plan.grace}, m_run.plan.cleanup_retries, m_run.environment.block()};
     settings.in_our_session = m_shares_group;
-    ThirdInterrupt observer(m_narrator, [this](const cleanup::Cleanup& cleanup) { hand_over(cleanup); });
-    return cleanup::run_to_end(m_stack, end.ending.result, settings, m_output, m_events, observer);
+    unsigned interrupts = 0;
+    const auto on_signal = [&](const cleanup::Cleanup& cleanup, const os::Signal& signal) {
+        constexpr unsigned enough = 3; // the third Ctrl+C gives the prompt back, and the rest to the guardian
+        m_run.narrator.on_signal(cleanup, signal);
+        if (signal.number == SIGINT && signal.from_kernel && ++interrupts >= enough) {
+            hand_over(cleanup);
+        }
+    };
+    return cleanup::run_to_end({m_run.stack, m_run.output, m_run.events, m_run.narrator, on_signal}, end.ending.result,
+                               settings);
 }
 
 plan::RunEnd Supervisor::run_steps() {
@@ -134,45 +128,45 @@ plan::RunEnd Supervisor::run_steps() {
     std::optional<supervise::Sentinel> sentinel;
     if (m_shares_group || os::in_ci()) {
         using Place = supervise::Sentinel::Place;
-        sentinel.emplace(m_shares_group ? Place::our_group : Place::own_group, m_stack.read_state().opened.run_id,
-                         m_main_args);
+        sentinel.emplace(m_shares_group ? Place::our_group : Place::own_group, m_run_id, m_main_args);
     }
-    Steps program(m_plan, m_shares_group, m_stack, m_output, m_environment, m_events, sentinel ? &*sentinel : nullptr,
-                  m_narrator);
-    return run_program(program, m_stack, m_narrator);
+    Steps program(m_run, m_shares_group, sentinel ? &*sentinel : nullptr);
+    return run_program(program, m_run.stack, m_run.narrator);
 }
 
 plan::ExitStatus Supervisor::run() {
     const auto kin = os::orphans_are_reaped() ? Guardian::Kin::nobodys : Guardian::Kin::child;
     m_guardian.start(kin, [this](std::string_view reason) {
-        m_narrator.failed("guardian cannot be replaced", "after a kill -9 the next run or --recover cleans up", reason);
+        m_run.narrator.failed("guardian cannot be replaced", "after a kill -9 the next run or --recover cleans up",
+                              reason);
     });
     try {
         constexpr int of_an_end = 4; // two pipes at once: a child's report, a removal's result
-        os::require_descriptors(of_an_end, m_stack.file().fd());
-        m_stack.file().publish();
+        os::require_descriptors(of_an_end, m_run.stack.file().fd());
+        m_run.stack.file().publish();
     } catch (...) {
         m_guardian.dismiss();
-        static_cast<void>(m_stack.file().remove());
+        static_cast<void>(m_run.stack.file().remove());
         throw;
     }
-    if (!m_plan.report.empty()) {
-        m_stack.record(journal::ReportWanted{std::filesystem::absolute(m_plan.report).native(),
-                                             {m_plan.command.begin(), m_plan.command.end()}});
+    if (!m_run.plan.report.empty()) {
+        m_run.stack.record(journal::ReportWanted{std::filesystem::absolute(m_run.plan.report).native(),
+                                                 {m_run.plan.command.begin(), m_run.plan.command.end()}});
     }
     const plan::RunEnd end = run_steps();
     const std::size_t failed = run_cleanups(end);
     if (failed > 0) {
-        rescue::supersede_older(m_stack);
+        rescue::supersede_older(m_run.stack);
     }
     // From here on there is nothing to take over. The guardian's end takes 0.1 ms and more, for which neither the rest
     // nor the next holder of the locks has to wait.
     m_guardian.kill();
-    m_narrator.output_ends(m_output, failed);
-    m_narrator.write_report(end.ending);
+    m_run.narrator.output_ends(m_run.output, failed);
+    m_run.narrator.write_report(end.ending);
     lock::release(m_locks);
     m_guardian.dismiss();
-    return m_plan.strict && (failed > 0 || !m_stack.is_complete()) ? end.status.with_failed_cleanup() : end.status;
+    return m_run.plan.strict && (failed > 0 || !m_run.stack.is_complete()) ? end.status.with_failed_cleanup()
+                                                                           : end.status;
 }
 
 } // namespace finally_run::run

@@ -2,32 +2,15 @@
 # Loads the bash completion in a real bash and asks it.
 # shellcheck disable=SC2317 # the completion calls what seems unreachable here
 set -eu
-completion=$(cd "$(dirname "$0")/../../completions" && pwd)/finally-run.bash
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-mkdir -p "$dir/state/finally-run" "$dir/home" "$dir/other" "$dir/bin" "$dir/work/subdir"
-touch "$dir/state/finally-run/deploy" "$dir/state/finally-run/.own" "$dir/other/elsewhere" "$dir/work/a file"
-printf '#!/bin/sh\n' >"$dir/bin/frobnicate"
-# Two runs, one of them in another state directory, and what only looks like one.
-cat >"$dir/bin/finally-run" <<'EOF'
-#!/bin/sh
-case $* in
-'--status --json') echo '{"runs":[{"id":"20261122T154203-5f3a9c2e"},{"command":["x-20261122T154203-5f3a9c2f"]}]}' ;;
-'--state-dir ../other --status --json') printf '{\n  "id": "20260101T000000-00000000"\n}\n' ;;
-*) exit 125 ;;
-esac
-EOF
-chmod +x "$dir/bin/frobnicate" "$dir/bin/finally-run"
-export HOME=$dir/home XDG_STATE_HOME=$dir/state PATH=$dir/bin:$PATH
-unset FINALLY_RUN_STATE_DIR
-cd "$dir/work"
+# shellcheck source=sandbox.bash
+. "$(dirname "$0")/sandbox.bash"
 failures=0
 
 # Works only while a key is being pressed.
 compopt() { :; }
 
 # shellcheck source=/dev/null
-source "$completion"
+source "$completions/finally-run.bash"
 complete -p finally-run >/dev/null
 
 # ask WANTED WORD...: what the last word can become, joined by blanks; "*" in WANTED stands for anything.

@@ -1,12 +1,8 @@
-#!/bin/sh
+#!/bin/bash
 # Loads the fish completion in a real fish and asks it.
 set -eu
-completion=$(cd "$(dirname "$0")/../../completions" && pwd)/finally-run.fish
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-mkdir -p "$dir/state/finally-run" "$dir/home" "$dir/other" "$dir/work/subdir"
-touch "$dir/state/finally-run/deploy" "$dir/state/finally-run/.own" "$dir/other/elsewhere" "$dir/work/a file"
-cd "$dir/work"
+# shellcheck source=sandbox.bash
+. "$(dirname "$0")/sandbox.bash"
 
 cat >"$dir/ask.fish" <<'EOF'
 set -g failures 0
@@ -58,17 +54,4 @@ ask --no-wait 'finally-run --recover 20261122T154203-5f3a9c2e --no-w'
 
 exit (test $failures -eq 0; echo $status)
 EOF
-mkdir "$dir/bin"
-printf '#!/bin/sh\n' >"$dir/bin/frobnicate"
-# Two runs, one of them in another state directory, and what only looks like one.
-cat >"$dir/bin/finally-run" <<'EOF'
-#!/bin/sh
-case $* in
-'--status --json') echo '{"runs":[{"id":"20261122T154203-5f3a9c2e"},{"command":["x-20261122T154203-5f3a9c2f"]}]}' ;;
-'--state-dir ../other --status --json') printf '{\n  "id": "20260101T000000-00000000"\n}\n' ;;
-*) exit 125 ;;
-esac
-EOF
-chmod +x "$dir/bin/frobnicate" "$dir/bin/finally-run"
-env -u FINALLY_RUN_STATE_DIR HOME="$dir/home" XDG_STATE_HOME="$dir/state" PATH="$dir/bin:$PATH" \
-    fish --no-config "$dir/ask.fish" "$completion"
+fish --no-config "$dir/ask.fish" "$completions/finally-run.fish"

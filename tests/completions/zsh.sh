@@ -1,23 +1,8 @@
-#!/bin/sh
+#!/bin/bash
 # Loads the zsh completion in a real, interactive zsh on a pty and asks it.
 set -eu
-completions=$(cd "$(dirname "$0")/../../completions" && pwd)
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-mkdir -p "$dir/state/finally-run" "$dir/home" "$dir/other" "$dir/bin" "$dir/work/subdir"
-touch "$dir/state/finally-run/deploy" "$dir/state/finally-run/.own" "$dir/other/elsewhere" "$dir/work/a_file"
-printf '#!/bin/sh\n' >"$dir/bin/frobnicate"
-# Two runs, one of them in another state directory, and what only looks like one.
-cat >"$dir/bin/finally-run" <<'EOF'
-#!/bin/sh
-case $* in
-'--status --json') echo '{"runs":[{"id":"20261122T154203-5f3a9c2e"},{"command":["x-20261122T154203-5f3a9c2f"]}]}' ;;
-'--state-dir ../other --status --json') printf '{\n  "id": "20260101T000000-00000000"\n}\n' ;;
-*) exit 125 ;;
-esac
-EOF
-chmod +x "$dir/bin/frobnicate" "$dir/bin/finally-run"
-cd "$dir/work"
+# shellcheck source=sandbox.bash
+. "$(dirname "$0")/sandbox.bash"
 
 # The shell under test: it completes each line as if TAB had been typed behind it, before its first prompt is done.
 cat >"$dir/.zshrc" <<'EOF'
@@ -46,8 +31,8 @@ ask_all() {
     ask 'finally-run -qnl deploy ' 'finally-run -qnl d'
     ask 'finally-run --state-dir ../other --lock-shared elsewhere ' 'finally-run --state-dir ../other --lock-shared '
     ask 'finally-run --state-dir subdir/' 'finally-run --state-dir s'
-    ask 'finally-run --report a_file ' 'finally-run --report a'
-    ask 'finally-run -r a_file ' 'finally-run -r a'
+    ask 'finally-run --report a\ file ' 'finally-run --report a'
+    ask 'finally-run -r a\ file ' 'finally-run -r a'
     ask 'finally-run -c frobnicate ' 'finally-run -c frobn'
     ask 'finally-run frobnicate ' 'finally-run frobn'
     ask 'finally-run --lock x -- frobnicate ' 'finally-run --lock x -- frobn'

@@ -22,13 +22,8 @@ TEST_CASE("a typed Ctrl+Z stops a command that has made a process group of its o
     shell.enter("finally-run -c 'echo cleaned' -- timeout 300 sh -c 'echo READY $PPID; exec helper pause'");
     const pid_t command = ready(shell);
     ready(shell);
-    for (int i = 0; i < 3; ++i) {
-        shell.type(ctrl_z);
-        shell.wait_for("Stopped");
-        wait_for_state(command, 'T');
-        shell.enter("fg");
-        wait_for_state(command, 'S');
-    }
+    for (int i = 0; i < 3; ++i)
+        stop_and_continue(shell, command);
     shell.type(ctrl_c);
     shell.wait_for("cleaned\n");
     shell.wait_for_prompt();

@@ -2,8 +2,8 @@
 #include "pty.hpp"
 #include "support/needs.hpp"
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <functional>

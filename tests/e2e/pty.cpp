@@ -61,4 +61,12 @@ std::string Shell::enter(std::string_view text) {
     return before;
 }
 
+void stop_and_continue(Shell& shell, pid_t command) {
+    shell.type(ctrl_z);
+    shell.wait_for("Stopped");
+    wait_for_state(command, 'T');
+    shell.enter("fg");
+    wait_for_state(command, 'S');
+}
+
 } // namespace finally_run::e2e

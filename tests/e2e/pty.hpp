@@ -40,4 +40,7 @@ public:
     std::string wait_for_prompt();
 };
 
+// Ctrl+Z at the job of that command, then fg.
+void stop_and_continue(Shell& shell, pid_t command);
+
 } // namespace finally_run::e2e

@@ -109,7 +109,8 @@ TEST_CASE("TERM and HUP start the grace period, at whose end the command is kill
 
 TEST_CASE("INT and QUIT do not start the grace period") {
     for (const auto& [name, number] : {std::pair{"INT", SIGINT}, {"QUIT", SIGQUIT}}) {
-        CAPTURE(std::string(name));
+        const std::string which = name;
+        CAPTURE(which);
         auto process = Run({"--grace", ".05", "--", "helper", "outlive", name, "400"}).start();
         ready(process);
         process.signal(number);

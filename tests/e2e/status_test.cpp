@@ -25,7 +25,8 @@ TEST_CASE("finally-run dies of the signal that killed the command, after the cle
                                        {"PIPE", SIGPIPE},
                                        {"USR1", SIGUSR1},
                                        {"ALRM", SIGALRM}}) {
-        CAPTURE(std::string(name));
+        const std::string which = name;
+        CAPTURE(which);
         const auto outcome = Run({"-c", "echo cleaned", "--", "helper", "die-of", name}).run();
         CHECK(outcome.signal == number);
         CHECK(has_line(outcome.err, "cleaned"));
@@ -34,7 +35,8 @@ TEST_CASE("finally-run dies of the signal that killed the command, after the cle
 
 TEST_CASE("finally-run itself dumps no core when the command did") {
     for (const auto& [name, number] : {std::pair{"SEGV", SIGSEGV}, {"QUIT", SIGQUIT}, {"ABRT", SIGABRT}}) {
-        CAPTURE(std::string(name));
+        const std::string which = name;
+        CAPTURE(which);
         const auto outcome = Run({"-c", "echo cleaned", "--", "helper", "die-of", name})
                                  .before_exec([] {
                                      rlimit limit{};

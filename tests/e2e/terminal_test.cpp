@@ -54,11 +54,7 @@ TEST_CASE("a typed Ctrl+Z stops the job and fg continues it") {
     Shell shell;
     shell.enter("finally-run -c 'echo cleaned' -- helper pause");
     const pid_t command = ready(shell);
-    shell.type(ctrl_z);
-    shell.wait_for("Stopped");
-    wait_for_state(command, 'T');
-    shell.enter("fg");
-    wait_for_state(command, 'S');
+    stop_and_continue(shell, command);
     shell.type(ctrl_c);
     shell.wait_for("cleaned\n");
     shell.wait_for_prompt();
@@ -219,11 +215,7 @@ TEST_CASE("pipelines at a terminal are stopped and continued and interrupted as 
     Shell shell;
     shell.enter("finally-run -c 'echo cleaned >&2' -- helper pause | cat");
     const pid_t command = ready(shell);
-    shell.type(ctrl_z);
-    shell.wait_for("Stopped");
-    wait_for_state(command, 'T');
-    shell.enter("fg");
-    wait_for_state(command, 'S');
+    stop_and_continue(shell, command);
     shell.type(ctrl_c);
     shell.wait_for("cleaned\n");
     shell.wait_for_prompt();

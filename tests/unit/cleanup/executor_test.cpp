@@ -32,7 +32,11 @@ public:
 
     void push(Kind kind, std::string text) { m_stack.push({.kind = kind, .text = std::move(text)}); }
     std::size_t run(plan::Result result = plan::Result::success) {
-        return cleanup::run_all(m_stack, result, m_settings, m_output, m_events, *this);
+        const auto on_signal = [this](const Cleanup& /*cleanup*/, const os::Signal& signal) {
+            m_signals.push_back(signal.number);
+            ::close(std::exchange(m_reader, -1));
+        };
+        return cleanup::run_all({m_stack, m_output, m_events, *this, on_signal}, result, m_settings);
     }
 
     [[nodiscard]] Cleanup top() { return m_stack.top().value(); }
@@ -50,11 +54,6 @@ public:
         m_retried.push_back(outcome.attempts);
     }
     void noticed(const supervise::Notice&) override {}
-    void on_signal(const Cleanup&, const os::Signal& signal) override {
-        m_signals.push_back(signal.number);
-        ::close(std::exchange(m_reader, -1));
-    }
-
     void moved(const Cleanup&, std::string_view reason) override { m_moved = reason; }
 
     [[nodiscard]] std::string file(std::string_view name) const { return m_dir / name; }

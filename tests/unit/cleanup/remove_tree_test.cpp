@@ -426,7 +426,7 @@ TEST_CASE("a tree of 100,000 levels goes with a handful of descriptors and a sma
         }
         level.reset();
         const rlimit few{16, 16};
-        const rlimit small{256 * 1024, 256 * 1024};
+        const rlimit small{262'144, 262'144};
         setrlimit(RLIMIT_NOFILE, &few);
         setrlimit(RLIMIT_STACK, &small);
         return remove_tree(AT_FDCWD, temp / "d") == std::nullopt && !there(temp / "d") ? 0 : 2;
