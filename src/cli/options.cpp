@@ -43,7 +43,7 @@ constexpr auto table = std::to_array<Option>({
      "stop when our caller is gone [auto]"},
 
     {Id::state_dir, status, '\0', "state-dir", "DIR", "where locks and unfinished runs live"},
-    {Id::keep_env, status, '\0', "keep-env", "PATTERNS", "variables to keep for recovery, as in 'AWS_*'"},
+    {Id::keep_env, status, '\0', "keep-env", "PATTERNS", "secrets to store too for recovery; or none"},
     {Id::durable, status, '\0', "durable", "", "survive a power loss, at the cost of time"},
     {Id::strict, status, '\0', "strict", "", "a failed cleanup makes success status 120"},
     {Id::failed_cleanups, status, '\0', "failed-cleanups", "keep|drop", "what becomes of them [keep]"},

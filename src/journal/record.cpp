@@ -92,7 +92,10 @@ void go_through(auto& fields, Is<Opened> auto& opened) {
     fields.text(opened.job_url);
     fields.text(opened.outer);
     fields.list(opened.environment, [&](auto& variable) { fields.text(variable); });
-    fields.added(opened.host, [&](auto& host) { go_through(fields, host); });
+    fields.added(opened.host, [&](auto& host) {
+        go_through(fields, host);
+        fields.list(opened.withheld, [&](auto& name) { fields.text(name); });
+    });
     fields.added_flag(opened.drops_failed, "drops-failed");
 }
 

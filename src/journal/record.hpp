@@ -86,7 +86,8 @@ struct Opened {
     std::string outer;                    // the journal of the run around this one; empty: none
     std::vector<std::string> environment; // "NAME=value": what recovery may use
     std::optional<Host> host;             // journals of older versions have none
-    bool drops_failed = false;            // a cleanup that fails is given up
+    std::vector<std::string> withheld; // names of variables that are not in `environment`; only where there is a host
+    bool drops_failed = false;         // a cleanup that fails is given up
 
     [[nodiscard]] std::string host_name() const { return host ? host->name : "whose name is not known"; }
 

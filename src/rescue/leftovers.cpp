@@ -7,6 +7,7 @@
 #include "lock/waiter.hpp"
 #include "os/error.hpp"
 #include "os/place.hpp"
+#include "os/variables.hpp"
 #include "report/call.hpp"
 #include "rescue/supersede.hpp"
 #include "rescue/take_over.hpp"
@@ -88,6 +89,19 @@ void tell_of_other_host(const journal::Opened& opened, const plan::Plan& plan, r
                    report::call_for(plan.state_dir) + " --recover " + opened.run_id + " runs its cleanups on this one");
 }
 
+// Secrets were not written down: they are whoever's who recovers. Returns the names of those that are not set here.
+std::string take_withheld(const std::vector<std::string>& names, os::Environment& environment) {
+    std::string missing;
+    for (const std::string& name : names) {
+        if (const char* const value = os::variable_in(environ, name); value != nullptr) {
+            environment.set(name, value);
+        } else {
+            missing.append(missing.empty() ? "" : ", ").append(name);
+        }
+    }
+    return missing;
+}
+
 } // namespace
 
 plan::Plan plan_of(const journal::Opened& opened, plan::Verbosity verbosity) {
@@ -120,13 +134,18 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
     }
     entries.push_back(nullptr);
     os::Environment environment(entries.data());
+    const std::string missing = take_withheld(opened.withheld, environment);
     environment.set("FINALLY_RUN_ID", opened.run_id);
     environment.set("FINALLY_RUN_JOURNAL", leftover.file.path().native());
-    report::Narrator narrator(plan, environment.block(), opened.run_id);
+    report::Narrator narrator(plan, environ, opened.run_id);
     narrator.report_on(leftover.state);
     cleanup::Output output(runs.log_of(opened.run_id));
     os::Events events(signals, {});
 
+    if (!missing.empty()) {
+        narrator.noted("run " + opened.run_id, opened.command,
+                       "not kept and not set here, so a cleanup that needs one fails and stays: " + missing);
+    }
     leftover.file.take_up();
     cleanup::Stack stack(
         std::move(leftover.file), std::move(leftover.state),

@@ -5,43 +5,18 @@
 #include "os/ci.hpp"
 #include "os/place.hpp"
 #include "os/variables.hpp"
+#include "run/kept_environment.hpp"
 
-#include <algorithm>
-#include <array>
 #include <chrono>
-#include <fnmatch.h>
 #include <string_view>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace finally_run::run {
 
 namespace {
-
-bool is_kept(std::string_view name, const std::vector<std::string>& patterns) {
-    constexpr auto names =
-        std::to_array<std::string_view>({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR",
-                                         // what a cleanup locks by name is to be the same lock in recovery
-                                         "FINALLY_RUN_STATE_DIR"});
-    if (name.starts_with("LC_") || name.starts_with("XDG_") || std::ranges::find(names, name) != names.end()) {
-        return true;
-    }
-    return std::ranges::any_of(patterns, [&](const std::string& pattern) {
-        return ::fnmatch(pattern.c_str(), std::string(name).c_str(), 0) == 0;
-    });
-}
-
-std::vector<std::string> kept_environment(char* const* environment, const std::vector<std::string>& patterns) {
-    std::vector<std::string> kept;
-    for (; *environment != nullptr; ++environment) {
-        const std::string_view entry = *environment;
-        if (const auto equals = entry.find('='); equals != entry.npos && is_kept(entry.substr(0, equals), patterns)) {
-            kept.emplace_back(entry);
-        }
-    }
-    return kept;
-}
 
 // Enough to recognise the run by.
 std::string summary_of(std::span<char* const> command) {
@@ -92,7 +67,9 @@ journal::Opened first_record(const plan::Plan& plan, const std::string& run_id, 
     opened.command = summary_of(plan.command);
     opened.job_url = os::job_url(os::variable);
     opened.outer = os::variable("FINALLY_RUN_JOURNAL");
-    opened.environment = kept_environment(environment, plan.keep_env);
+    KeptEnvironment kept = kept_environment(environment, plan.keep_env);
+    opened.environment = std::move(kept.entries);
+    opened.withheld = std::move(kept.withheld);
     opened.host = {os::machine_id(), os::host_name(), os::time_namespace()};
     opened.drops_failed = plan.failed_cleanups == plan::FailedCleanups::drop;
     return opened;

@@ -9,8 +9,7 @@
 
 namespace finally_run::run {
 
-// `environment` ends with a null; kept of it is what every program needs (PATH, HOME, LANG and the like)
-// and what matches plan.keep_env, nothing else.
+// `environment` ends with a null; what is kept of it: kept_environment.hpp.
 [[nodiscard]] journal::Opened first_record(const plan::Plan& plan, const std::string& run_id, const lock::Held& locks,
                                            bool own_group, char* const* environment);
 

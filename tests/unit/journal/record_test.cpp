@@ -145,7 +145,7 @@ TEST_SUITE("journal/record") {
         CHECK(body_of(opened_with("t")) ==
               "opened 1 t t 4026531836 4711 123456789012 1700000000 4700 own-group 2 t 64769 1234 exclusive "
               "/run/lock/other 7 8 shared t 64769 5678 1600000000000000000 27 15 10000000000 none 3 t t t 3 PATH=/bin "
-              "HOME=t t t t 4026531834");
+              "HOME=t t t t 4026531834 2 TOKEN t");
     }
 
     TEST_CASE("a line written between fork and exec is what encode writes") {
@@ -169,12 +169,14 @@ TEST_SUITE("journal/record") {
             CAPTURE(body);
             REQUIRE(is_taken(body));
             CHECK_FALSE(is_taken(body + " "));
-            // Older versions have neither the path of a removal without its links nor the host.
+            // Older versions have neither the path of a removal without its links nor the host and what comes with it.
             const auto* const registered = std::get_if<Registered>(&record);
             const bool removal = registered != nullptr && registered->cleanup.kind == plan::Cleanup::Kind::remove;
             const bool resolved = removal && !registered->cleanup.resolved.empty();
             const auto* const opened = std::get_if<Opened>(&record);
-            const std::size_t added = opened != nullptr && opened->host ? 3 : resolved ? 1 : 0;
+            const std::size_t added = opened != nullptr && opened->host ? 4 + opened->withheld.size()
+                                      : resolved                        ? 1
+                                                                        : 0;
             CHECK(is_taken(body + " 0") == (removal && !resolved));
             CHECK_FALSE(is_taken(body + " 0 0"));
             CHECK_FALSE(is_taken(" " + body));

@@ -50,6 +50,7 @@ inline Opened opened_with(const std::string& text) {
     opened.outer = text;
     opened.environment = {"PATH=/bin", "HOME=" + text, text};
     opened.host = {text, text, 4026531834};
+    opened.withheld = {"TOKEN", text};
     return opened;
 }
 

@@ -89,42 +89,6 @@ TEST_CASE("a run that starts in a deleted directory writes down no path") {
     CHECK(opened.place.path.empty());
 }
 
-TEST_CASE("of the environment a run writes down what every program needs, and nothing else") {
-    const Block environment{"PATH=/bin",
-                            "HOME=/h",
-                            "USER=u",
-                            "LOGNAME=u",
-                            "SHELL=/bin/sh",
-                            "LANG=C",
-                            "LC_ALL=C.UTF-8",
-                            "LC_TIME=",
-                            "TZ=UTC",
-                            "TMPDIR=/t",
-                            "XDG_STATE_HOME=/x",
-                            "SECRET=1",
-                            "AWS_ACCESS_KEY=1",
-                            "PATHS=/x",
-                            "MY_PATH=/x",
-                            "LANGUAGE=de",
-                            "LC=1",
-                            "XDG=1",
-                            "no equals sign",
-                            "=PATH",
-                            "path=/x",
-                            "CI_JOB_TOKEN=1",
-                            "FINALLY_RUN_ID=1"};
-    CHECK(record({}, environment).environment == Strings{"PATH=/bin", "HOME=/h", "USER=u", "LOGNAME=u", "SHELL=/bin/sh",
-                                                         "LANG=C", "LC_ALL=C.UTF-8", "LC_TIME=", "TZ=UTC", "TMPDIR=/t",
-                                                         "XDG_STATE_HOME=/x"});
-}
-
-TEST_CASE("variables that match a pattern are written down too, with all that is in them") {
-    plan::Plan plan;
-    plan.keep_env = {"DOCKER_*", "KUBE?", "[AB]X"};
-    const Block environment{"DOCKER_HOST=a=b\nc", "DOCKER=1", "KUBE1=2", "KUBE12=3", "AX=4", "CX=5", "SECRET=DOCKER_"};
-    CHECK(record(plan, environment).environment == Strings{"DOCKER_HOST=a=b\nc", "KUBE1=2", "AX=4"});
-}
-
 TEST_CASE("a command is summed up by its words, and cut if it is long") {
     CHECK(command_of({"make", "-j4", "a b", ""}) == "make -j4 a b ");
     const std::string fits(500, 'x');
