@@ -64,7 +64,8 @@ void close_all_but(std::vector<int> kept) {
 }
 
 void reap_quiet(pid_t pid) {
-    while (::waitpid(pid, nullptr, static_cast<int>(__WCLONE)) < 0 && errno == EINTR) {
+    siginfo_t info = {}; // waitid(2), without which no run begins; wait4(2) may be refused
+    while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | static_cast<int>(__WCLONE)) < 0 && errno == EINTR) {
     }
 }
 

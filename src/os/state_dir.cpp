@@ -4,6 +4,7 @@
 #include "os/variables.hpp"
 
 #include <cerrno>
+#include <cstdlib>
 #include <fcntl.h>
 #include <string>
 #include <sys/stat.h>
@@ -18,10 +19,11 @@ constexpr mode_t private_mode = 0700;
 
 constexpr const char* what = "state directory (FINALLY_RUN_STATE_DIR)";
 
-// Set, not empty and absolute: the XDG base directory specification ignores relative paths.
+// Set, not empty and absolute: the XDG base directory specification ignores relative paths. Whoever has fewer rights
+// than we have does not choose where we make a directory.
 std::filesystem::path absolute_path_in(const char* name) {
-    const std::string_view value = variable(name);
-    return value.starts_with('/') ? value : std::string_view();
+    const char* const value = ::secure_getenv(name);
+    return value != nullptr && *value == '/' ? value : "";
 }
 
 // Nobody may come between mkdir(2) and the first look with a mode that the umask took away from.

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 namespace finally_run::os {
@@ -36,6 +37,16 @@ int wait_for_room(int descriptor, Clock::time_point deadline) {
             return errno;
         }
     }
+}
+
+// Where a filter refuses write(2), or a disk has failed it, the other call for it may still say so.
+ssize_t write_somehow(int descriptor, std::string_view bytes) {
+    const ssize_t written = write(descriptor, bytes.data(), bytes.size());
+    if (written >= 0 || errno == EINTR || errno == EAGAIN) {
+        return written;
+    }
+    const iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+    return writev(descriptor, &part, 1);
 }
 
 // A terminal that nobody reads takes a byte where it polls as writable, and lets a longer write wait for ever.
@@ -66,7 +77,7 @@ int write_all(int descriptor, std::string_view bytes, std::chrono::milliseconds 
         if (const int error = wait_for_room(descriptor, deadline); error != 0) {
             return error;
         }
-        const ssize_t written = write(descriptor, bytes.data(), std::min(bytes.size(), most));
+        const ssize_t written = write_somehow(descriptor, bytes.substr(0, most));
         if (written > 0) {
             bytes.remove_prefix(static_cast<std::size_t>(written));
             deadline = Clock::now() + patience;

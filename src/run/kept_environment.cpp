@@ -1,10 +1,12 @@
 #include "run/kept_environment.hpp"
 
 #include "os/ci.hpp"
+#include "os/variables.hpp"
 
 #include <algorithm>
 #include <array>
 #include <fnmatch.h>
+#include <string>
 #include <string_view>
 #include <sys/auxv.h>
 
@@ -53,7 +55,9 @@ KeptEnvironment kept_environment(char* const* environment, const std::vector<std
     for (; *environment != nullptr; ++environment) {
         const std::string_view entry = *environment;
         const std::string_view name = entry.substr(0, entry.find('='));
-        if (name.empty() || name.size() == entry.size() ||
+        // One that we do not read ourselves is not for who recovers either: see os::variable.
+        const bool is_void = name.starts_with("FINALLY_RUN_") && os::variable(std::string(name).c_str()).empty();
+        if (name.empty() || is_void || name.size() == entry.size() ||
             std::ranges::find(os::leftover_markers, name) != os::leftover_markers.end()) {
             continue;
         }

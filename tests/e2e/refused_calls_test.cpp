@@ -3,6 +3,7 @@
 //
 // Not in the table: what no program of the system starts without (execve, mmap, brk, exit_group, ...).
 #include "guard.hpp"
+#include "pty.hpp"
 
 #include "support/hardship.hpp"
 
@@ -11,6 +12,9 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
+#include <fcntl.h>
+#include <functional>
 
 namespace finally_run::e2e {
 namespace {
@@ -49,6 +53,7 @@ const auto table = std::to_array<Row>({
         {"rt_sigprocmask", SYS_rt_sigprocmask, Then::refused}, {"setpgid", SYS_setpgid, Then::refused},
         {"signalfd4", SYS_signalfd4, Then::refused}, {"umask", SYS_umask, Then::refused},
         {"unlinkat", SYS_unlinkat, Then::refused}, {"waitid", SYS_waitid, Then::refused},
+        {"futex", SYS_futex, Then::refused}, {"write", SYS_write, Then::refused},
 #if defined(SYS_poll) // newer machines have other names for what these do
         {"dup2", SYS_dup2, Then::refused}, {"mkdir", SYS_mkdir, Then::refused},
         {"newfstatat", SYS_newfstatat, Then::refused}, {"poll", SYS_poll, Then::refused},
@@ -77,12 +82,20 @@ bool temp_dirs_left() {
 }
 
 // Nothing in it has to fork in a shell.
-Run whole_run() {
+Run whole_run(std::vector<std::string> options = {}) {
     fs::create_directory(work("tree"));
     write_file(work("tree") / "file", "");
-    return Run({"-l", "l", "-c", "echo cleaned >>log", "--on-success", "echo success >>log", "--on-failure",
-                "echo failure >>log", "-r", "tree", "--temp-dir", "T", "-s", "echo setup >>log; : >\"$T/file\"", "--",
-                "finally-run", "--defer", "echo deferred >>log"});
+    const std::vector<std::string> usual{"-l",           "l",
+                                         "-c",           "echo cleaned >>log",
+                                         "--on-success", "echo success >>log",
+                                         "--on-failure", "echo failure >>log",
+                                         "-r",           "tree",
+                                         "--temp-dir",   "T",
+                                         "-s",           "echo setup >>log; : >\"$T/file\"",
+                                         "--",           "finally-run",
+                                         "--defer",      "echo deferred >>log"};
+    options.insert(options.end(), usual.begin(), usual.end());
+    return Run(std::move(options));
 }
 
 void check_same(const Outcome& outcome) {
@@ -125,16 +138,28 @@ constexpr const char* cleaned =
     "read pid <pid; state=; read id name state rest 2>/dev/null </proc/$pid/stat; case $state in Z|X|'') ;; *) "
     "echo alive >>log;; esac; echo cleaned by $FINALLY_RUN_BY >>log";
 
-TEST_CASE("a guardian cleans up whatever else is refused to it" * doctest::skip(sanitized)) {
+// Until somebody ends it; with nothing that a shell would fork for.
+constexpr const char* patient = "echo $$ >pid; echo READY $$; while read line; do :; done";
+
+// Each of the calls that a run can do without, by itself.
+void for_each_other_call(const std::function<void(const std::function<void()>& refuse)>& check) {
     for (const Row& row : table) {
-        if (row.then != Then::same) {
-            continue;
+        for (const int error : {ENOSYS, EPERM}) {
+            if (row.then == Then::same) {
+                CAPTURE(std::string(row.name));
+                CAPTURE(error);
+                check([&] { test::refuse_system_call(row.number, error); });
+                check_nothing_left();
+            }
         }
-        CAPTURE(std::string(row.name));
-        auto process = Run({"-l", "l", "-c", cleaned, "--temp-dir", "T", "--", "sh", "-c",
-                            "echo $$ >pid; echo READY; while read line; do :; done"})
+    }
+}
+
+TEST_CASE("a guardian cleans up whatever else is refused to it" * doctest::skip(sanitized)) {
+    for_each_other_call([](const auto& refuse) {
+        auto process = Run({"-l", "l", "-c", cleaned, "--temp-dir", "T", "--", "sh", "-c", patient})
                            .open_stdin()
-                           .before_exec([&] { test::refuse_system_call(row.number, EPERM); })
+                           .before_exec(refuse)
                            .start();
         process.wait_for_line("READY");
         const pid_t command = pid_in("pid");
@@ -142,6 +167,63 @@ TEST_CASE("a guardian cleans up whatever else is refused to it" * doctest::skip(
         CHECK_FALSE(alive(command));
         CHECK(log_text() == "cleaned by guardian\n");
         CHECK_MESSAGE(said_by_us(outcome.err).size() == 1, outcome.err); // that it was killed
+    });
+}
+
+// A sentinel stands beside the command then.
+TEST_CASE("on a terminal a run ends as ever whatever else is refused to it" * doctest::skip(sanitized)) {
+    for_each_other_call([](const auto& refuse) {
+        Terminal terminal(Run({"-l", "l", "-c", cleaned, "--temp-dir", "T", "--", "sh", "-c",
+                               "echo $$ >pid; exec helper exit-on TERM 3"})
+                              .before_exec(refuse));
+        terminal.wait_for("READY");
+        ::kill(-terminal.pid(), SIGTERM); // the group
+        CHECK(terminal.finish().status == 3);
+        CHECK(log_text() == "cleaned by supervisor\n");
+    });
+}
+
+TEST_CASE("a recovery cleans up whatever else is refused to it" * doctest::skip(sanitized)) {
+    for_each_other_call([](const auto& refuse) {
+        static_cast<void>(leave_unfinished(Run({"-l", "l", "-c", cleaned, "--temp-dir", "T", "--", "sh", "-c", patient})
+                                               .open_stdin()
+                                               .before_exec(refuse)));
+        const auto outcome = Run({"--recover"}).before_exec(refuse).run();
+        CHECK_MESSAGE(outcome.status == 0, outcome.err);
+        CHECK(log_text() == "cleaned by recovery\n");
+    });
+}
+
+// Of descriptors those of 64 and above: they are our own, and no program has to be loaded through them.
+TEST_CASE("a disk that fails before a run has begun changes nothing, or the run does not begin" *
+          doctest::skip(sanitized)) {
+    struct Failing {
+        const char* name;
+        long number;
+        std::size_t argument;
+        std::uint32_t bits;
+        Then then;
+    };
+    constexpr std::uint32_t ours = 64;
+    constexpr auto rows = std::to_array<Failing>({
+        {"write", SYS_write, 0, ours, Then::refused},
+        {"fdatasync", SYS_fdatasync, 0, ours, Then::refused}, // --durable
+        {"openat of the state directory", SYS_openat, 2, O_DIRECTORY & ~O_TMPFILE, Then::refused},
+        {"flock", SYS_flock, 0, ours, Then::refused},
+        {"linkat", SYS_linkat, 0, 0, Then::refused},
+        {"openat without a name", SYS_openat, 2, O_TMPFILE & ~O_DIRECTORY, Then::same},
+        {"fchmod", SYS_fchmod, 0, ours, Then::same},
+        {"ftruncate", SYS_ftruncate, 0, ours, Then::same},
+        {"lseek", SYS_lseek, 0, ours, Then::same},
+        {"readlinkat", SYS_readlinkat, 0, 0, Then::same},
+    });
+    for (const Failing& row : rows) {
+        CAPTURE(std::string(row.name));
+        const auto outcome =
+            whole_run({"--durable"})
+                .before_exec([&] { test::refuse_system_call(row.number, EIO, row.argument, row.bits); })
+                .run();
+        row.then == Then::same ? check_same(outcome) : check_refused(outcome);
         check_nothing_left();
     }
 }

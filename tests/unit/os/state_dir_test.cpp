@@ -2,6 +2,7 @@
 
 #include "support/hardship.hpp"
 #include "support/temp_dir.hpp"
+#include "support/traced.hpp"
 
 #include <cstdlib>
 #include <doctest/doctest.h>
@@ -106,3 +107,27 @@ TEST_CASE("a state directory that others could use, a link, or a file is refused
     test::write_file(dir / "file", "");
     CHECK_THROWS_AS(static_cast<void>(os::open_state_dir(dir / "file")), std::system_error);
 }
+
+#if defined(SYS_mkdir) // what mkdir(2) is called by
+TEST_CASE("a link that takes the place of a state directory just made is not followed and leads to no other mode") {
+    const test::TempDir dir;
+    const std::filesystem::path state = dir / "state";
+    const std::string victim = dir / "victim";
+    std::filesystem::create_directory(victim);
+    std::filesystem::permissions(victim, std::filesystem::perms(0755));
+    test::Traced process([&] {
+        bool refused = false;
+        try {
+            static_cast<void>(os::open_state_dir(state));
+        } catch (const std::system_error&) {
+            refused = true;
+        }
+        test::expect(refused, "the link is refused");
+    });
+    REQUIRE(process.hold_after(SYS_mkdir));
+    REQUIRE(std::filesystem::remove(state));
+    std::filesystem::create_directory_symlink(victim, state);
+    CHECK(process.succeeded());
+    CHECK(std::filesystem::status(victim).permissions() == std::filesystem::perms(0755));
+}
+#endif
