@@ -36,7 +36,7 @@ _finally_run() {
     take_a_value+=' -w --wait -E --conflict-exit-code -t --timeout --signal --rewrite -k --grace --cleanup-timeout'
     take_a_value+=' --cleanup-retries --orphans --stop-with-caller --state-dir --keep-env --failed-cleanups --defer'
     take_a_value+=' --report --ci '
-    local take_none=' -n --no-wait --preserve-status --durable --strict --status --json --recover --forget -q --quiet'
+    local take_none=' -n --no-wait --preserve-status --durable --strict --status --json --recover --stop --forget -q --quiet'
     take_none+=' -v --verbose -h --help --version '
 
     local cur=${COMP_WORDS[COMP_CWORD]} action='' option='' last='' equals_seen='' state_dir='' word i j
@@ -57,7 +57,7 @@ _finally_run() {
             _finally_run_command $((i + 1))
             return
         elif [[ $word == --* ]]; then
-            [[ $word == --defer || $word == --status || $word == --recover || $word == --forget ]] && action=$word
+            [[ $word == --defer || $word == --status || $word == --recover || $word == --stop || $word == --forget ]] && action=$word
             [[ $take_a_value == *" $word "* ]] && option=$word
         elif [[ $word == -?* ]]; then
             for ((j = 1; j < ${#word}; j++)); do
@@ -78,7 +78,7 @@ _finally_run() {
     if [[ -z $option ]]; then
         if [[ $cur == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "$take_a_value $take_none" -- "$cur")
-        elif [[ $action == --recover || $action == --forget ]]; then
+        elif [[ $action == --recover || $action == --stop || $action == --forget ]]; then
             mapfile -t COMPREPLY < <(compgen -W "$(_finally_run_runs "$state_dir")" -- "$cur")
         elif [[ -z $action ]]; then
             _finally_run_command "$COMP_CWORD"

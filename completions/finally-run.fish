@@ -14,7 +14,7 @@ function __finally_run_command_words
             case --
                 set -e words[1]
                 break
-            case '--defer*' --status --recover --forget
+            case '--defer*' --status --recover --stop --forget
                 return 1
             case '--*'
                 contains -- (string sub --start 3 -- $word) $long_with_value
@@ -83,6 +83,7 @@ function __finally_run_takes_runs
     and return 1
     set -l words (commandline -opc)
     contains -- --recover $words
+    or contains -- --stop $words
     or contains -- --forget $words
 end
 
@@ -131,6 +132,7 @@ $option -l defer -x -a '(__fish_complete_command)' -d 'Inside a run: register on
 $option -l status -f -d 'Show runs and locks'
 $option -l json -f -d 'With --status: for programs'
 $option -l recover -f -d 'Finish dead runs, all or these'
+$option -l stop -f -d 'End live runs; a cleanup at work fails'
 $option -l forget -f -d 'Drop dead runs, cleanups and all'
 $option -l report -r -F -d 'Write a JSON report at the end'
 $option -l ci -x -a 'auto github gitlab none' -d 'Whose log format to use'

@@ -5,6 +5,7 @@
 #include "action/recover.hpp"
 #include "action/run.hpp"
 #include "action/status.hpp"
+#include "action/stop.hpp"
 #include "cli/parse.hpp"
 #include "os/signals.hpp"
 #include "text/version.hpp"
@@ -41,6 +42,7 @@ struct Answer {
         return print(action::status(request));
     }
     plan::ExitStatus operator()(const plan::Recover& request) const { return action::recover(request, signals); }
+    plan::ExitStatus operator()(const plan::Stop& request) const { return action::stop(request, signals); }
     plan::ExitStatus operator()(const plan::Forget& request) const { return action::forget(request); }
     plan::ExitStatus operator()(const cli::ShowHelp& help) const {
         signals.give_back();

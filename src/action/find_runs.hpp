@@ -1,4 +1,4 @@
-// Which runs are meant by the words of --recover and --forget.
+// Which runs are meant by the words of --recover, --stop and --forget.
 #pragma once
 
 #include "journal/runs.hpp"

@@ -1,18 +1,49 @@
 #include "action/forget.hpp"
 
 #include "action/find_runs.hpp"
+#include "journal/ended.hpp"
 #include "journal/leftover.hpp"
 #include "os/error.hpp"
 #include "os/state_dir.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <string>
-#include <tuple>
+#include <string_view>
 #include <unistd.h>
+#include <utility>
 #include <variant>
+#include <vector>
 
 namespace finally_run::action {
+
+namespace {
+
+// It is over: only what is known of it goes.
+void forget_ended(const journal::Item& item, report::Messages& messages) {
+    ::unlink(item.path.c_str());
+    ::unlink(journal::log_beside(item.path).c_str());
+    messages.note("forgotten", "run " + item.id, "how it ended");
+}
+
+// Those that are meant by a word that means no other run.
+void add_ended(const std::vector<std::string>& words, const std::filesystem::path& state_dir,
+               std::vector<journal::Item>& items) {
+    std::vector<std::string_view> without;
+    for (const std::string& word : words) {
+        if (std::holds_alternative<NoSuchRun>(find_run(word, items))) {
+            without.push_back(word);
+        }
+    }
+    for (journal::EndedItem& ended : journal::ended_items(state_dir)) {
+        if (std::ranges::any_of(without, [&](std::string_view word) { return ended.id.starts_with(word); })) {
+            items.push_back({std::move(ended.id), std::move(ended.path), true});
+        }
+    }
+}
+
+} // namespace
 
 plan::ExitStatus forget(const plan::Forget& request) {
     report::Messages messages(request.verbosity);
@@ -21,9 +52,15 @@ plan::ExitStatus forget(const plan::Forget& request) {
         return {find_runs(request.runs, {}, messages).complete ? 0 : plan::own_failure_status, 0};
     }
     const journal::Runs runs(state_dir);
-    const FoundRuns asked_for = find_runs(request.runs, runs.items(), messages);
+    std::vector<journal::Item> items = runs.items();
+    add_ended(request.runs, state_dir, items);
+    const FoundRuns asked_for = find_runs(request.runs, std::move(items), messages);
     plan::ExitStatus worst{asked_for.complete ? 0 : plan::own_failure_status, 0};
     for (const journal::Item& item : asked_for.runs) {
+        if (item.path != runs.journal_of(item.id)) {
+            forget_ended(item, messages);
+            continue;
+        }
         const journal::Found found = journal::claim(item.path, journal::Patience::some, journal::Whose::any_host);
         if (std::holds_alternative<journal::Alive>(found)) {
             messages.error("run " + item.id + " is alive", {}, "only what is left over can be forgotten");
@@ -38,16 +75,17 @@ plan::ExitStatus forget(const plan::Forget& request) {
             continue;
         }
         if (const auto* const leftover = std::get_if<journal::Leftover>(&found)) {
-            const auto& [stack, failures] = std::tie(leftover->state.stack, leftover->state.failures);
+            const auto& stack = leftover->state.stack;
+            const auto& failures = leftover->state.failures;
             const auto say = [&](const plan::Cleanup& cleanup) {
                 messages.note("forgotten", plan::name_of(cleanup.kind), cleanup.text);
             };
             std::for_each(stack.rbegin(), stack.rend(), say);
-            for (auto failure = failures.rbegin(); failure != failures.rend(); ++failure) {
-                if (std::ranges::find(stack, failure->cleanup.id, &plan::Cleanup::id) == stack.end()) {
-                    say(failure->cleanup);
+            std::for_each(failures.rbegin(), failures.rend(), [&](const journal::Failure& failure) {
+                if (std::ranges::find(stack, failure.cleanup.id, &plan::Cleanup::id) == stack.end()) {
+                    say(failure.cleanup);
                 }
-            }
+            });
         } else if (const auto* const unreadable = std::get_if<journal::Unreadable>(&found)) {
             messages.note("forgotten", "run " + item.id, unreadable->reason);
         }

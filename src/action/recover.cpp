@@ -79,6 +79,7 @@ struct Taken {
 // stop, or the locks of the run cannot be had.
 std::variant<Taken, plan::ExitStatus> take(const journal::Item& item, const plan::Recover& request,
                                            os::Signals& signals, report::Messages& messages) {
+    const os::Deadline deadline = os::deadline_after(request.lock_wait);
     const auto whose = request.runs.empty() ? journal::Whose::this_host : journal::Whose::any_host;
     for (;;) {
         const auto state = journal::read_state(item.path);
@@ -94,8 +95,15 @@ std::variant<Taken, plan::ExitStatus> take(const journal::Item& item, const plan
             if (!supervisor_is_gone(state->opened)) {
                 return taken;
             }
-            if (const int signal = rescue::wait_for_other(item.path, signals); signal != 0) {
-                return plan::ExitStatus{128 + signal, signal};
+            const auto say = [&](auto what, auto object, auto reason) { messages.note(what, object, reason); };
+            const rescue::Waited waited = rescue::wait_for_other(item.path, signals, deadline, say);
+            if (waited.stop != 0) {
+                return plan::ExitStatus{128 + waited.stop, waited.stop};
+            }
+            if (waited.too_long) {
+                messages.error("run " + item.id + " is not recovered", {},
+                               "pid " + std::to_string(state->at_work()) + " is still cleaning up");
+                return plan::ExitStatus{plan::Plan{}.conflict_exit_code, 0};
             }
             continue;
         }

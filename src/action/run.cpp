@@ -13,6 +13,7 @@
 #include "os/state_dir.hpp"
 #include "os/terminal.hpp"
 #include "os/variables.hpp"
+#include "report/ended.hpp"
 #include "report/hints.hpp"
 #include "report/messages.hpp"
 #include "report/narrator.hpp"
@@ -89,6 +90,7 @@ journal::Runs open_runs(const plan::Plan& plan, const std::filesystem::path& sta
 plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main_args, os::Environment& environment,
                                 const std::string& run_id, const std::filesystem::path& state_dir, os::Events& events,
                                 report::Narrator& narrator) {
+    const os::Deadline deadline = os::deadline_after(plan.lock_wait);
     auto locks = take_locks(plan, state_dir, events, narrator);
     if (const auto* const end = std::get_if<plan::RunEnd>(&locks)) {
         narrator.write_report(end->ending);
@@ -96,7 +98,11 @@ plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main
     }
     const auto& held = std::get<lock::Held>(locks);
     const journal::Runs runs = open_runs(plan, state_dir, narrator);
-    const auto before = rescue::finish_runs_of(held, runs, plan, events.signals(), narrator);
+    const auto before = rescue::finish_runs_of(held, runs, plan, deadline, events.signals(), narrator);
+    if (before.too_long) {
+        narrator.write_report({plan::Result::not_started, plan.conflict_exit_code, 0});
+        return {plan.conflict_exit_code, 0};
+    }
     if (before.stop != 0) {
         const plan::RunEnd end = plan::stopped_by(before.stop);
         narrator.write_report(end.ending);
@@ -107,13 +113,13 @@ plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main
         narrator.write_report({plan::Result::not_started, plan::failed_cleanup_status, 0});
         return {plan::failed_cleanup_status, 0};
     }
-    cleanup::Output output(runs.log_of(run_id));
     journal::State state;
     state.opened = run::first_record(plan, run_id, held, !os::has_controlling_terminal(), main_args.envp);
     auto file = journal::File::create(runs, state.opened, plan.durable);
     cleanup::Stack stack(std::move(file), std::move(state), [&](std::string_view what, std::string_view reason) {
         narrator.journal_trouble(what, reason);
     });
+    cleanup::Output output(runs.log_of(run_id), [&] { return report::log_head(stack.read_state().opened); });
     return run::Supervisor({plan, stack, output, environment, events, narrator}, main_args, held).run();
 }
 

@@ -1,5 +1,6 @@
 #include "action/status.hpp"
 
+#include "journal/ended.hpp"
 #include "journal/file.hpp"
 #include "journal/leftover.hpp"
 #include "journal/origin.hpp"
@@ -10,6 +11,7 @@
 #include "os/state_dir.hpp"
 #include "os/whoami.hpp"
 #include "report/call.hpp"
+#include "report/ended.hpp"
 #include "report/status.hpp"
 #include "report/text.hpp"
 
@@ -93,16 +95,16 @@ RunStatus describe(const journal::State& state, bool alive, const std::filesyste
             run.current = run.cleanups.back();
         }
     }
-    for (auto failure = state.failures.rbegin(); failure != state.failures.rend(); ++failure) {
-        const journal::CleanupFailed& how = failure->how;
-        run.failures.push_back({.step = {std::string(plan::name_of(failure->cleanup.kind)), failure->cleanup.text},
+    std::for_each(state.failures.rbegin(), state.failures.rend(), [&](const journal::Failure& failure) {
+        const journal::CleanupFailed& how = failure.how;
+        run.failures.push_back({.step = {std::string(plan::name_of(failure.cleanup.kind)), failure.cleanup.text},
                                 .error = how.error,
                                 .exit_code = how.exit_code,
                                 .signal = how.signal,
                                 .attempts = how.attempts,
                                 .time = std::chrono::system_clock::from_time_t(how.time),
-                                .by = std::string(plan::name_of(failure->by))});
-    }
+                                .by = std::string(plan::name_of(failure.by))});
+    });
     const journal::Origin origin = journal::origin_of(state.opened);
     if (alive) {
         describe_step(state, origin, run);
@@ -144,6 +146,22 @@ std::optional<RunStatus> look_up(const journal::Item& item, const std::filesyste
     return describe(*state, alive, state_dir);
 }
 
+std::vector<report::EndedRun> runs_that_ended(const std::filesystem::path& state_dir) {
+    std::vector<report::EndedRun> ended;
+    for (const journal::EndedItem& item : journal::ended_items(state_dir)) {
+        const auto state = journal::read_state(item.path);
+        if (!state) {
+            continue;
+        }
+        ended.push_back(report::ended_run(*state));
+        ended.back().ended = item.time;
+        if (const auto log = journal::log_beside(item.path); ::access(log.c_str(), F_OK) == 0) {
+            ended.back().log = log.native();
+        }
+    }
+    return ended;
+}
+
 } // namespace
 
 std::string status(const plan::Status& request) {
@@ -160,17 +178,20 @@ std::string status(const plan::Status& request) {
             }
         }
     }
+    const auto ended = runs_that_ended(state_dir);
     const report::Looked looked{state_dir.native(), os::user_name(), os::host_name(), request.strange_variables};
     if (request.json) {
-        return report::to_json(found, looked);
+        return report::to_json(found, looked, ended);
     }
     // Whoever reads a pipe or asks for all of it gets all of it.
     const bool whole = request.verbose || ::isatty(STDOUT_FILENO) != 1;
+    const std::size_t columns = whole ? report::uncut : report::columns_of(STDOUT_FILENO, 100);
+    const auto now = std::chrono::system_clock::now();
+    const std::string last = report::ended_lines(ended, now, columns, request.verbose);
     return report::head_of(looked) +
            (found.empty() ? report::nothing_found()
-                          : report::to_table(found, std::chrono::system_clock::now(),
-                                             whole ? report::uncut : report::columns_of(STDOUT_FILENO, 100),
-                                             report::call_for(request.state_dir)));
+                          : report::to_table(found, now, columns, report::call_for(request.state_dir))) +
+           (last.empty() ? last : '\n' + last);
 }
 
 } // namespace finally_run::action

@@ -23,20 +23,6 @@ namespace {
 constexpr text::Duration first_pause = std::chrono::milliseconds(100);
 constexpr text::Duration longest_pause = std::chrono::seconds(30);
 
-bool applies(const Cleanup& cleanup, plan::Result result) {
-    switch (cleanup.kind) {
-    case Cleanup::Kind::on_success:
-        return result == plan::Result::success;
-    case Cleanup::Kind::on_failure:
-        return result != plan::Result::success;
-    case Cleanup::Kind::command:
-    case Cleanup::Kind::remove:
-    case Cleanup::Kind::temp_dir:
-        break;
-    }
-    return true;
-}
-
 // It has ended whoever ran it, so often: the others shall run all the same.
 constexpr unsigned most_begun = 3;
 
@@ -193,7 +179,7 @@ std::size_t run_all(const Means& means, plan::Result result, const Settings& set
     std::size_t failed = 0;
     while (const auto cleanup = means.stack.top()) {
         Outcome outcome;
-        if (applies(*cleanup, result)) {
+        if (plan::applies(cleanup->kind, result)) {
             means.observer.begin(*cleanup);
             const auto start = os::Clock::now();
             outcome = executor.run(*cleanup);

@@ -3,6 +3,7 @@
 #include "os/error.hpp"
 #include "os/write_all.hpp"
 
+#include <chrono>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <system_error>
@@ -14,6 +15,7 @@ namespace finally_run::cleanup {
 namespace {
 
 constexpr mode_t private_file = 0600;
+constexpr std::chrono::milliseconds no_patience(0); // a file takes what it is given
 
 bool open_for_writing(int fd) {
     const int flags = ::fcntl(fd, F_GETFL);
@@ -22,8 +24,8 @@ bool open_for_writing(int fd) {
 
 } // namespace
 
-Output::Output(std::filesystem::path log)
-    : m_log_path(std::move(log)), m_stderr_unusable(!open_for_writing(STDERR_FILENO)) {
+Output::Output(std::filesystem::path log, std::function<std::string()> head)
+    : m_log_path(std::move(log)), m_head(std::move(head)), m_stderr_unusable(!open_for_writing(STDERR_FILENO)) {
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) {
         os::throw_errno("open", "/dev/null");
@@ -54,6 +56,11 @@ void Output::create_log() {
     try {
         m_log = os::moved_high(std::move(m_log));
         m_log_failed = false;
+        struct stat info = {};
+        if (m_head && ::fstat(m_log.get(), &info) == 0 && info.st_size == 0) {
+            const std::string head = m_head();
+            m_head_size = os::write_all(m_log.get(), head, no_patience) == 0 ? static_cast<off_t>(head.size()) : 0;
+        }
     } catch (const std::system_error&) {
         m_log.reset();
     }
@@ -64,11 +71,22 @@ std::filesystem::path Output::finish(bool keep) {
         return {};
     }
     struct stat info = {};
-    if (keep && ::fstat(m_log.get(), &info) == 0 && info.st_size > 0) {
+    if (keep && ::fstat(m_log.get(), &info) == 0 && info.st_size > m_head_size) {
         return m_log_path;
     }
     ::unlinkat(AT_FDCWD, m_log_path.c_str(), 0);
     return {};
+}
+
+std::filesystem::path Output::finish_in(const std::filesystem::path& directory) {
+    std::filesystem::path place = directory / m_log_path.filename();
+    return ::rename(m_log_path.c_str(), place.c_str()) == 0 ? place : std::filesystem::path();
+}
+
+void Output::note(std::string_view line) const {
+    if (m_log) {
+        static_cast<void>(os::write_all(m_log.get(), std::string(line) + '\n', no_patience));
+    }
 }
 
 } // namespace finally_run::cleanup

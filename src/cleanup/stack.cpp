@@ -1,5 +1,6 @@
 #include "cleanup/stack.hpp"
 
+#include "journal/ended.hpp"
 #include "os/error.hpp"
 
 #include <algorithm>
@@ -199,7 +200,10 @@ bool Stack::close(bool drop) {
     }
     if (!drop && !m_state.failures.empty()) {
         m_file.put_by();
-    } else if (!m_file.remove()) {
+        return recorded || !more();
+    }
+    m_remembered = journal::remember(m_state, m_file.path().parent_path().parent_path());
+    if (!m_file.remove()) {
         tell("cannot be removed", os::error_text(errno));
     }
     return recorded || !more();

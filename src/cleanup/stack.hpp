@@ -44,7 +44,7 @@ public:
 
     // Ends the run in the journal and takes the journal away, unless there is something on the stack again: then false.
     // `drop`: what is on it shall never run. A journal with failed cleanups stays, and one that could not be read to
-    // its end, whatever is asked for.
+    // its end, whatever is asked for; what is to be remembered is written down.
     [[nodiscard]] bool close(bool drop = false);
 
     // Reads what is in the journal by now; what cannot be read is told, and what we know stays.
@@ -54,6 +54,8 @@ public:
     [[nodiscard]] bool is_complete() const { return !m_unreadable && m_file.damage().empty(); }
     // See journal::State, as of the last look.
     [[nodiscard]] unsigned times_begun(const Cleanup& cleanup) const { return m_state.times_begun(cleanup.id); }
+    // Whether it is over and how it ended was written down.
+    [[nodiscard]] bool is_remembered() const { return m_remembered; }
     [[nodiscard]] journal::File& file() { return m_file; }
 
 private:
@@ -81,8 +83,9 @@ private:
     bool m_taken_unread = false;                           // it has been taken from memory and may be read yet
     std::size_t m_untested = 0;                            // bytes taken since there was room in memory
     std::uint64_t m_next_own_id = std::uint64_t(1) << 63U; // of what is in no file: no offset is that large
-    bool m_unreadable = false;                             // the last look did not reach the end
-    int m_child_error = 0;                                 // written by a child, in our memory
+    bool m_remembered = false;
+    bool m_unreadable = false; // the last look did not reach the end
+    int m_child_error = 0;     // written by a child, in our memory
 };
 
 } // namespace finally_run::cleanup

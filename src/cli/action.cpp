@@ -1,4 +1,4 @@
-// What may be asked for in place of a run: --defer, --status, --recover and --forget.
+// What may be asked for in place of a run: --defer, --status, --recover, --stop and --forget.
 #include "cli/action.hpp"
 
 #include "cli/environment.hpp"
@@ -18,6 +18,7 @@ constexpr auto with_defer = std::to_array({Id::quiet, Id::verbose});
 constexpr auto with_status = std::to_array({Id::json, Id::state_dir, Id::quiet, Id::verbose});
 constexpr auto with_recover = std::to_array(
     {Id::wait, Id::no_wait, Id::cleanup_timeout, Id::cleanup_retries, Id::state_dir, Id::quiet, Id::verbose});
+constexpr auto with_stop = std::to_array({Id::wait, Id::no_wait, Id::state_dir, Id::quiet, Id::verbose});
 constexpr auto with_forget = std::to_array({Id::state_dir, Id::quiet, Id::verbose});
 
 // Empty for what is no action.
@@ -29,6 +30,8 @@ std::span<const Id> companions_of(Id action) {
         return with_status;
     case Id::recover:
         return with_recover;
+    case Id::stop:
+        return with_stop;
     case Id::forget:
         return with_forget;
     default:
@@ -125,6 +128,9 @@ Action action_of(const Option& action, const Scan& scan, Values values) {
     }
     if (runs.empty()) {
         throw UsageError(long_form(action) + ": no RUN given: it takes the ids that --status shows");
+    }
+    if (action.id == Id::stop) {
+        return plan::Stop{std::move(runs), std::move(plan.state_dir), plan.lock_wait, plan.verbosity};
     }
     return plan::Forget{std::move(runs), std::move(plan.state_dir), plan.verbosity};
 }

@@ -1,4 +1,4 @@
-// What may be asked for in place of a run: --defer, --status, --recover and --forget.
+// What may be asked for in place of a run: --defer, --status, --recover, --stop and --forget.
 #pragma once
 
 #include "cli/options.hpp"
@@ -11,7 +11,7 @@
 
 namespace finally_run::cli {
 
-using Action = std::variant<plan::Defer, plan::Status, plan::Recover, plan::Forget>;
+using Action = std::variant<plan::Defer, plan::Status, plan::Recover, plan::Stop, plan::Forget>;
 
 // The first one on the command line; nullptr if a run is meant.
 [[nodiscard]] const Option* action_in(const Scan& scan);

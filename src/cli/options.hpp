@@ -38,6 +38,7 @@ enum class Id {
     status,
     json,
     recover,
+    stop,
     forget,
     report,
     ci,

@@ -17,7 +17,8 @@ struct ShowHelp {
 
 struct ShowVersion {};
 
-using Request = std::variant<plan::Plan, ShowHelp, ShowVersion, plan::Defer, plan::Status, plan::Recover, plan::Forget>;
+using Request =
+    std::variant<plan::Plan, ShowHelp, ShowVersion, plan::Defer, plan::Status, plan::Recover, plan::Stop, plan::Forget>;
 
 // `argv` has the program's name first and is followed by a null, as main gets it; the plan's command points into it.
 // The defaults are those of environ. Throws UsageError.

@@ -15,7 +15,7 @@ struct Scan {
     // From left to right, each as often as it is given; ends at --help or --version, which overrule all that follows.
     std::vector<const Option*> options;
     std::vector<std::string> words;     // those of these options, for CLI11 to take apart
-    std::vector<std::string_view> runs; // the words of --recover or --forget
+    std::vector<std::string_view> runs; // the words of --recover, --stop or --forget
     std::size_t command = 0;            // index of the command's first word; the number of words if there is none
 };
 

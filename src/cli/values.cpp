@@ -240,6 +240,7 @@ void enter(Values& values, const Option& option, std::string_view given, std::st
     case Id::status:
     case Id::json:
     case Id::recover:
+    case Id::stop:
     case Id::forget:
     case Id::help:
     case Id::version:

@@ -18,7 +18,7 @@ struct Values {
 // held it. Throws UsageError for a value that the option cannot take.
 void enter(Values& values, const Option& option, std::string_view value, std::string_view origin);
 
-// One word of --recover or --forget. Throws as above.
+// One word of --recover, --stop or --forget. Throws as above.
 [[nodiscard]] std::string run_id(const Option& option, std::string_view given);
 
 } // namespace finally_run::cli

@@ -1,5 +1,6 @@
 #include "journal/leftover.hpp"
 
+#include "journal/ended.hpp"
 #include "journal/origin.hpp"
 #include "os/clock.hpp"
 #include "os/error.hpp"
@@ -48,6 +49,7 @@ Found claim(const std::filesystem::path& path, Patience patience, Whose whose) {
         const Origin origin = origin_of(state.opened);
         if (state.is_done()) {
             if (origin.same_host) {
+                remember(state, path.parent_path().parent_path());
                 file.remove();
             }
             return Gone{};

@@ -16,7 +16,6 @@ namespace finally_run::journal {
 
 namespace {
 
-constexpr std::string_view journal_suffix = ".journal";
 constexpr std::string_view told_suffix = ".told";
 
 } // namespace
@@ -89,7 +88,7 @@ std::filesystem::path Runs::journal_of(std::string_view id) const {
     return m_path / std::string(id).append(journal_suffix);
 }
 
-std::filesystem::path Runs::log_of(std::string_view id) const { return m_path / std::string(id).append(".log"); }
+std::filesystem::path Runs::log_of(std::string_view id) const { return m_path / std::string(id).append(log_suffix); }
 
 bool Runs::mark_told(std::string_view id) const noexcept {
     const std::string name = std::string(id).append(told_suffix);

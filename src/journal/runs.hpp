@@ -12,6 +12,9 @@ namespace finally_run::journal {
 
 // Of the directory in the state directory.
 inline constexpr const char* runs_directory = ".runs";
+inline constexpr const char* ended_directory = ".ended"; // see ended.hpp
+inline constexpr std::string_view journal_suffix = ".journal";
+inline constexpr std::string_view log_suffix = ".log";
 
 // A journal that is there.
 struct Item {

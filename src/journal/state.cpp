@@ -44,6 +44,12 @@ unsigned State::times_begun(std::uint64_t cleanup) const {
     return at != m_begun.end() ? at->times : 0;
 }
 
+bool State::is_to_be_remembered() const {
+    const auto failed = [](const Done& it) { return !it.error.empty(); };
+    return begun &&
+           (taken_over || (ending && ending->result == plan::Result::caller_gone) || std::ranges::any_of(done, failed));
+}
+
 void State::end_cleaning(std::uint64_t cleanup) {
     if (cleaning && cleaning->cleanup == cleanup) {
         cleaning.reset();
@@ -57,6 +63,11 @@ void State::apply(const CleanupEnded& finished) {
     // Nearly always the last one; another may have been registered while it ran.
     const auto at = std::ranges::find(stack.rbegin(), stack.rend(), finished.cleanup, &plan::Cleanup::id);
     if (at != stack.rend()) {
+        constexpr std::size_t most = std::size_t(64) * 1024;
+        constexpr std::size_t most_of_one = 4096;
+        Done& it = done.emplace_back(Done{at->kind, {}, finished.error});
+        it.text.assign(at->text, 0, std::min(most_of_one, most - m_done_size));
+        m_done_size += it.text.size();
         stack.erase(std::next(at).base());
     }
     std::erase_if(failures, [&](const Failure& failure) { return failure.cleanup.id == finished.cleanup; });

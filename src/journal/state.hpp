@@ -17,10 +17,18 @@ struct Failure {
     plan::Actor by = plan::Actor::supervisor;
 };
 
+// A cleanup that is done with.
+struct Done {
+    plan::Cleanup::Kind kind;
+    std::string text;  // perhaps cut: they may be more than memory holds at once
+    std::string error; // why it failed, and was given up; empty: it succeeded
+};
+
 struct State {
     Opened opened;
     std::vector<plan::Cleanup> stack; // the last one runs first
     std::vector<Failure> failures;    // by their ids. Those that are to be tried again are on the stack too
+    std::vector<Done> done;           // in the order in which they ended
     bool begun = false;               // a step has: from here on the cleanups must run
     std::optional<Started> step;      // the setup or command that has started and, as far as is written, not ended
     std::optional<plan::Ending> ending;
@@ -43,6 +51,9 @@ struct State {
     [[nodiscard]] bool has_failed() const { return !failures.empty() && stack.empty(); }
     // Nothing is left to be done.
     [[nodiscard]] bool is_done() const { return !begun || (over && failures.empty()); }
+    // Whoever asks how it ended finds an answer: somebody else than its supervisor has seen to it, or not all went
+    // well.
+    [[nodiscard]] bool is_to_be_remembered() const;
     // The command is over, or is being ended.
     [[nodiscard]] bool cleans_up() const { return ending || taken_over || handed_over; }
 
@@ -63,7 +74,8 @@ private:
     void apply(const TakenOver& by);
     void end_cleaning(std::uint64_t cleanup);
 
-    unsigned m_actors = 1; // that have worked on it so far
+    std::size_t m_done_size = 0; // of the texts in `done`
+    unsigned m_actors = 1;       // that have worked on it so far
     std::vector<Begun> m_begun;
     std::vector<std::pair<std::string, std::string>> m_variables;
 };

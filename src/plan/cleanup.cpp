@@ -18,4 +18,18 @@ std::string_view name_of(Cleanup::Kind kind) {
     return "";
 }
 
+bool applies(Cleanup::Kind kind, Result result) {
+    switch (kind) {
+    case Cleanup::Kind::on_success:
+        return result == Result::success;
+    case Cleanup::Kind::on_failure:
+        return result != Result::success;
+    case Cleanup::Kind::command:
+    case Cleanup::Kind::remove:
+    case Cleanup::Kind::temp_dir:
+        break;
+    }
+    return true;
+}
+
 } // namespace finally_run::plan

@@ -1,6 +1,8 @@
 // One registered cleanup.
 #pragma once
 
+#include "plan/result.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -33,5 +35,8 @@ struct Cleanup {
 
 // The option that registers it, without its dashes: "cleanup", "on-success", ...
 [[nodiscard]] std::string_view name_of(Cleanup::Kind kind);
+
+// Whether it runs after a command that ended so.
+[[nodiscard]] bool applies(Cleanup::Kind kind, Result result);
 
 } // namespace finally_run::plan

@@ -33,6 +33,14 @@ struct Recover {
     std::optional<text::Limit> cleanup_timeout = {}; // the same
 };
 
+// End live runs.
+struct Stop {
+    std::vector<std::string> runs; // their ids; at least one
+    std::string state_dir;
+    text::Limit wait; // for the end of each
+    Verbosity verbosity = Verbosity::normal;
+};
+
 // Drop runs whose processes are all gone, cleanups and all.
 struct Forget {
     std::vector<std::string> runs; // their ids; at least one

@@ -52,6 +52,10 @@ Json to_value(const RunStatus::Failure& failure) {
     };
 }
 
+Json to_value(const EndedRun::Cleanup& cleanup) {
+    return {{"kind", cleanup.kind}, {"text", cleanup.text}, {"error", text_or_null(cleanup.error)}};
+}
+
 template <class Value> Json to_array(const std::vector<Value>& values) {
     Json result = Json::array();
     for (const auto& value : values) {
@@ -80,6 +84,24 @@ Json to_value(const RunStatus& run) {
         {"job_url", text_or_null(run.job_url)},
         {"log", text_or_null(run.log)},
         {"error", text_or_null(run.error)},
+    };
+}
+
+Json to_value(const EndedRun& run) {
+    return {
+        {"id", run.id},
+        {"started", iso_8601(run.started)},
+        {"ended", iso_8601(run.ended)},
+        {"by", plan::name_of(run.by)},
+        {"result", plan::name_of(run.ending.result)},
+        {"exit_code", run.ending.exit_code},
+        {"signal", signal_value(run.ending.signal)},
+        {"cleanups", to_array(run.cleanups)},
+        {"command", text_or_null(run.command)},
+        {"directory", text_or_null(run.directory)},
+        {"host", text_or_null(run.host)},
+        {"job_url", text_or_null(run.job_url)},
+        {"log", text_or_null(run.log)},
     };
 }
 
@@ -121,15 +143,19 @@ std::string to_json(const Report& report) {
     return dumped(value);
 }
 
-std::string to_json(std::span<const RunStatus> runs, const Looked& looked) {
-    Json list = Json::array();
-    for (const auto& run : runs) {
-        list.push_back(to_value(run));
-    }
+std::string to_json(std::span<const RunStatus> runs, const Looked& looked, std::span<const EndedRun> ended) {
+    const auto list_of = [](const auto& all) {
+        Json list = Json::array();
+        for (const auto& run : all) {
+            list.push_back(to_value(run));
+        }
+        return list;
+    };
     return dumped({{"state_dir", text_or_null(looked.state_dir)},
                    {"user", text_or_null(looked.user)},
                    {"host", text_or_null(looked.host)},
-                   {"runs", std::move(list)}});
+                   {"runs", list_of(runs)},
+                   {"ended", list_of(ended)}});
 }
 
 } // namespace finally_run::report

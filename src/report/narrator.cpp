@@ -6,6 +6,7 @@
 #include "os/whoami.hpp"
 #include "os/write_all.hpp"
 #include "report/call.hpp"
+#include "report/ended.hpp"
 #include "report/lock_wait.hpp"
 #include "report/report_file.hpp"
 #include "text/signal_name.hpp"
@@ -195,8 +196,14 @@ void Narrator::moved(const cleanup::Cleanup& cleanup, std::string_view reason) {
                         std::string(reason));
 }
 
-void Narrator::output_ends(cleanup::Output& output, std::size_t failed) {
-    if (const auto log = output.finish(failed > 0); !log.empty()) {
+void Narrator::output_ends(cleanup::Output& output, std::size_t failed, cleanup::Stack& stack) {
+    if (failed > 0 || stack.is_remembered()) {
+        output.note(how_it_ended(ended_run(stack.read_state()), {}));
+    }
+    const auto log = stack.is_remembered()
+                         ? output.finish_in(stack.file().path().parent_path().parent_path() / journal::ended_directory)
+                         : output.finish(failed > 0);
+    if (failed > 0 && !log.empty()) {
         m_messages.error("output of the cleanups", log.native());
     }
 }

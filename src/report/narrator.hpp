@@ -47,8 +47,9 @@ public:
     // It came while the cleanup ran, which goes on.
     void on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal);
 
-    // The end of what the cleanups have written: their log stays if one of them has failed, and where it is is said.
-    void output_ends(cleanup::Output& output, std::size_t failed);
+    // The end of what the cleanups have written: their log stays if one of them has failed, and where it is is said. If
+    // the run is remembered it goes along, with how it went as its last line.
+    void output_ends(cleanup::Output& output, std::size_t failed, cleanup::Stack& stack);
     // Cleanups of an earlier run have failed, and stay registered.
     void failures_stay(const journal::State& state);
     // Something about the journal: each of these once.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "plan/plan.hpp"
+#include "report/ended.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -86,8 +87,9 @@ inline constexpr std::size_t uncut = 1'000'000;
 [[nodiscard]] std::string to_table(std::span<const RunStatus> runs, std::chrono::system_clock::time_point now,
                                    std::size_t columns, std::string_view program = "finally-run");
 
-// {"runs": [...]}, indented, with an end of line; what is not known is null. JSON has no other text than UTF-8: bytes
-// that are none come out as U+FFFD.
-[[nodiscard]] std::string to_json(std::span<const RunStatus> runs, const Looked& looked = {});
+// {"runs": [...], "ended": [...]}, indented, with an end of line; what is not known is null. JSON has no other text
+// than UTF-8: bytes that are none come out as U+FFFD.
+[[nodiscard]] std::string to_json(std::span<const RunStatus> runs, const Looked& looked = {},
+                                  std::span<const EndedRun> ended = {});
 
 } // namespace finally_run::report

@@ -7,9 +7,12 @@
 #include "lock/waiter.hpp"
 #include "os/error.hpp"
 #include "os/place.hpp"
+#include "os/reminder.hpp"
 #include "os/variables.hpp"
 #include "report/call.hpp"
-#include "rescue/supersede.hpp"
+#include "report/ended.hpp"
+#include "report/text.hpp"
+#include "rescue/make_room.hpp"
 #include "rescue/take_over.hpp"
 
 #include <algorithm>
@@ -139,7 +142,7 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
     environment.set("FINALLY_RUN_JOURNAL", leftover.file.path().native());
     report::Narrator narrator(plan, environ, opened.run_id);
     narrator.report_on(leftover.state);
-    cleanup::Output output(runs.log_of(opened.run_id));
+    cleanup::Output output(runs.log_of(opened.run_id), [&] { return report::log_head(opened); });
     os::Events events(signals, {});
 
     if (!missing.empty()) {
@@ -170,13 +173,13 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
                            .directory = fresh ? fresh->fd() : directory.get(),
                            .mask = opened.mask};
     const Rescued end = take_over(finisher.by, dead_run, events, narrator);
-    narrator.output_ends(output, end.failed);
+    narrator.output_ends(output, end.failed, stack);
     if (end.stop == 0) { // else the run is not over
         narrator.write_report(end.ending, plan::Actor::recovery);
     }
-    supersede_older(stack);
+    make_room(stack);
     if (!stack.file().is_there()) {
-        ::unlink(runs.log_of(opened.run_id).c_str()); // of whoever failed before
+        ::unlink(runs.log_of(opened.run_id).c_str()); // of whoever failed before, if the run is not to be remembered
         runs.forget_mark(opened.run_id);
     } else if (stack.read_state().has_failed()) {
         static_cast<void>(runs.mark_told(opened.run_id)); // just now
@@ -184,30 +187,52 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
     return {end.failed, end.stop};
 }
 
-int wait_for_other(const std::filesystem::path& path, os::Signals& signals) {
+Waited wait_for_other(const std::filesystem::path& path, os::Signals& signals, const os::Deadline& deadline,
+                      const Say& say) {
     std::optional<journal::File> file;
     try {
         file = journal::File::open(path);
     } catch (const std::system_error&) { // it has just been finished
-        return 0;
+        return {};
+    }
+    if (os::has_passed(deadline)) {
+        return {.too_long = !file->try_lock()};
     }
     os::Events events(signals, {});
+    os::Reminder reminder;
     lock::Waiter waiter(file->fd(), LOCK_EX);
     for (;;) {
-        const os::Event event = events.wait(std::nullopt, waiter.ready_fd());
+        const os::Event event = events.wait(os::earliest({deadline, reminder.next()}), waiter.ready_fd());
         if (std::holds_alternative<os::Readable>(event)) {
             static_cast<void>(waiter.result()); // joins its thread: we may fork soon
-            return 0;
+            return {};
         }
         const auto* const signal = std::get_if<os::Signal>(&event);
         if (const int ending = signal != nullptr ? os::ends_a_wait(*signal) : 0; ending != 0) {
-            return ending;
+            return {.stop = ending};
+        }
+        if (os::has_passed(deadline)) {
+            return {.too_long = true};
+        }
+        if (const auto state = reminder.is_due() ? journal::read_state(path) : std::nullopt) {
+            say("waiting " + report::age_text(reminder.so_far()) + " for the cleanups of run " + state->opened.run_id,
+                state->opened.command, "pid " + std::to_string(state->at_work()) + " is at them");
         }
     }
 }
 
+namespace {
+
+// Whoever has it has done all that it will do: it only has to end, and then others may try again what has failed.
+bool is_about_to_end(const journal::Item& item) {
+    const auto state = journal::read_state(item.path);
+    return state && state->over;
+}
+
+} // namespace
+
 Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const plan::Plan& plan,
-                         os::Signals& signals, report::Narrator& narrator) {
+                         const os::Deadline& deadline, os::Signals& signals, report::Narrator& narrator) {
     Recovered all;
     const bool silent = plan.verbosity == plan::Verbosity::quiet || !narrator.is_heard();
     for (const journal::Item& item : runs.items()) {
@@ -219,9 +244,16 @@ Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, con
             continue;
         }
         journal::Found found = journal::claim(item.path, journal::Patience::some);
-        while (std::holds_alternative<journal::Alive>(found) && must_be_dead(state->opened, locks)) {
-            if (const int signal = wait_for_other(item.path, signals); signal != 0) {
-                return {all.failed, signal};
+        while (std::holds_alternative<journal::Alive>(found) &&
+               (must_be_dead(state->opened, locks) || is_about_to_end(item))) {
+            const auto say = [&](auto what, auto object, auto reason) { narrator.noted(what, object, reason); };
+            const Waited waited = wait_for_other(item.path, signals, deadline, say);
+            if (waited.stop != 0 || waited.too_long) {
+                if (waited.too_long) {
+                    narrator.noted("lock", locks.front().name,
+                                   "its last holder is still cleaning up, run " + state->opened.run_id);
+                }
+                return {all.failed, waited.stop, waited.too_long};
             }
             found = journal::claim(item.path, journal::Patience::some);
         }

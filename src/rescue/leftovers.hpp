@@ -10,8 +10,10 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace finally_run::rescue {
 
@@ -30,6 +32,7 @@ struct Finisher {
 struct Recovered {
     std::size_t failed = 0; // cleanups
     int stop = 0;           // the first signal that told us to stop meanwhile; 0: none
+    bool too_long = false;  // somebody else was still at it at the deadline
 };
 
 // Runs what is left of it, and again what has failed; takes its journal away, if nothing has failed. Whoever calls this
@@ -37,13 +40,22 @@ struct Recovered {
 [[nodiscard]] Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs, const Finisher& finisher,
                                         os::Signals& signals);
 
-// Waits until whoever finishes the run with this journal is done or gone. Returns the signal that ended the wait, else
-// 0.
-[[nodiscard]] int wait_for_other(const std::filesystem::path& path, os::Signals& signals);
+// For what is waited for: what, object, reason.
+using Say = std::function<void(std::string_view, std::string_view, std::string_view)>;
+
+struct Waited {
+    int stop = 0; // the signal that ended the wait
+    bool too_long = false;
+};
+
+// Waits until whoever finishes the run with this journal is done or gone; says now and then that it waits.
+[[nodiscard]] Waited wait_for_other(const std::filesystem::path& path, os::Signals& signals,
+                                    const os::Deadline& deadline, const Say& say);
 
 // Before the first step of a run that holds `locks`: finishes the runs that held one of them and left it unfinished,
-// and says of all others, once each, that they can be recovered. Stops when we are told to stop.
+// and says of all others, once each, that they can be recovered. Stops when we are told to stop. `deadline`: for those
+// that somebody else is finishing.
 [[nodiscard]] Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const plan::Plan& plan,
-                                       os::Signals& signals, report::Narrator& narrator);
+                                       const os::Deadline& deadline, os::Signals& signals, report::Narrator& narrator);
 
 } // namespace finally_run::rescue

@@ -7,7 +7,7 @@
 #include "os/fd.hpp"
 #include "os/process.hpp"
 #include "report/call.hpp"
-#include "rescue/supersede.hpp"
+#include "rescue/make_room.hpp"
 #include "rescue/take_over.hpp"
 #include "run/steps.hpp"
 #include "supervise/sentinel.hpp"
@@ -79,11 +79,15 @@ void Supervisor::finish_as_guardian() {
     // A cleanup's own orphans are ours to find and reap.
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     os::Events events(m_run.events.signals(), {});
+    // What we say goes where the cleanups write.
+    if (!m_run.stack.read_state().is_done() && m_run.output.stderr_dead()) {
+        ::dup2(m_run.output.writable(), STDERR_FILENO);
+    }
     const rescue::DeadRun dead_run{m_run.stack, m_run.plan, m_run.environment, m_run.output};
     const rescue::Rescued end = rescue::take_over(plan::Actor::guardian, dead_run, events, m_run.narrator);
-    m_run.narrator.output_ends(m_run.output, end.failed);
+    m_run.narrator.output_ends(m_run.output, end.failed, m_run.stack);
     m_run.narrator.write_report(end.ending, plan::Actor::guardian);
-    rescue::supersede_older(m_run.stack);
+    rescue::make_room(m_run.stack);
 }
 
 void Supervisor::hand_over(const cleanup::Cleanup& cleanup) {
@@ -155,13 +159,13 @@ plan::ExitStatus Supervisor::run() {
     }
     const plan::RunEnd end = run_steps();
     const std::size_t failed = run_cleanups(end);
-    if (failed > 0) {
-        rescue::supersede_older(m_run.stack);
+    if (failed > 0 || m_run.stack.is_remembered()) {
+        rescue::make_room(m_run.stack);
     }
     // From here on there is nothing to take over. The guardian's end takes 0.1 ms and more, for which neither the rest
     // nor the next holder of the locks has to wait.
     m_guardian.kill();
-    m_run.narrator.output_ends(m_run.output, failed);
+    m_run.narrator.output_ends(m_run.output, failed, m_run.stack);
     m_run.narrator.write_report(end.ending);
     lock::release(m_locks);
     m_guardian.dismiss();

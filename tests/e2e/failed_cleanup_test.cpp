@@ -74,10 +74,14 @@ TEST_CASE("what failed under the guardian is shown with its log, fails again wit
     run = only_run();
     CHECK(run.at("state") == "failed");
     CHECK(run.at("failed").at(0).at("by") == "recovery");
+    const std::string id = run.at("id");
+    CHECK(Run({"-l", "d", "--", "true"}).run().err.find("--recover " + id + " tries again") != std::string::npos);
+    CHECK(log_text() == "fails\nfails\nfails\n");
     write_file(work("mended"), "");
     CHECK(Run({"--recover"}).run().status == 0);
-    CHECK(log_text() == "fails\nfails\nfails\n");
+    CHECK(log_text() == "fails\nfails\nfails\nfails\n");
     CHECK(run_files().empty());
+    CHECK(Run({"--status"}).run().out.find(id + "  helper pause: cleaned up by --recover ") != std::string::npos);
 }
 
 TEST_CASE("the next holder of the lock tries again what failed and nothing else, says so, and goes on") {

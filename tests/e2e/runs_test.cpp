@@ -179,7 +179,7 @@ TEST_CASE("what the status advises works when it is pasted into sh, whatever the
         const auto outcome = Run::of({"sh", "-c", command}).cwd("/").run();
         CHECK_MESSAGE(outcome.status == 0, outcome.err);
         CHECK(fs::exists(work(mark)));
-        CHECK(Run({"--status", "--state-dir", name}).run().out.ends_with(no_runs));
+        CHECK(Run({"--status", "--state-dir", name}).run().out.find(no_runs) != std::string::npos);
     }
 }
 
@@ -200,7 +200,7 @@ TEST_CASE("a run's id may be shortened where a run is asked for, as long as it i
     CHECK(log_text() == "first\n");
     CHECK(Run({"--forget", second.id.substr(0, common)}).run().status == 0);
     CHECK(log_text() == "first\n");
-    CHECK(table().ends_with(no_runs));
+    CHECK(table().find(no_runs) != std::string::npos);
 }
 
 TEST_CASE("the status of many runs that start and end meanwhile is never an error") {

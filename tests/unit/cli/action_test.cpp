@@ -135,6 +135,7 @@ TEST_SUITE("cli/action") {
         CHECK(goes_with("--defer") == "--quiet --verbose ");
         CHECK(goes_with("--recover") == "--wait --no-wait --cleanup-timeout --cleanup-retries --state-dir --quiet "
                                         "--verbose ");
+        CHECK(goes_with("--stop") == "--wait --no-wait --state-dir --quiet --verbose ");
         CHECK(goes_with("--forget") == "--state-dir --quiet --verbose ");
     }
 

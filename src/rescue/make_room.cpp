@@ -1,5 +1,6 @@
-#include "rescue/supersede.hpp"
+#include "rescue/make_room.hpp"
 
+#include "journal/ended.hpp"
 #include "journal/leftover.hpp"
 #include "journal/runs.hpp"
 
@@ -55,8 +56,12 @@ void look_at(const journal::Item& item, const journal::Runs& runs, const journal
 
 } // namespace
 
-void supersede_older(cleanup::Stack& stack) noexcept {
+void make_room(cleanup::Stack& stack) noexcept {
     try {
+        if (stack.is_remembered()) {
+            journal::forget_old(stack.file().path().parent_path().parent_path());
+            return;
+        }
         const journal::State& ours = stack.read_state();
         if (!ours.has_failed()) {
             return;

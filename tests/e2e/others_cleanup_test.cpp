@@ -1,0 +1,171 @@
+// Waiting for a cleanup that somebody else is at: it can be seen, left and limited.
+#include "guard.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <sys/file.h>
+
+#include <csignal>
+#include <fcntl.h>
+#include <optional>
+#include <unistd.h>
+
+namespace finally_run::e2e {
+namespace {
+
+// A run whose guardian is at a cleanup that does not end by itself.
+class Hanging {
+public:
+    Hanging()
+        : m_process(Run({"-l", "d", "-c", "echo other >>log", "-c", "echo begun >>log; exec sleep 1000", "--", "helper",
+                         "pause"})
+                        .start()) {
+        m_process.wait_for_line("READY");
+        m_guardian = guardian_of(m_process.pid());
+        m_process.signal(SIGKILL);
+        wait_for_log("begun");
+    }
+    [[nodiscard]] pid_t guardian() const { return m_guardian; }
+    [[nodiscard]] static nlohmann::json status() {
+        return nlohmann::json::parse(Run({"--status", "--json"}).run().out).at("runs").at(0);
+    }
+    Outcome finish() {
+        wait_for_end(m_guardian);
+        return m_process.finish();
+    }
+
+private:
+    Process m_process;
+    pid_t m_guardian = 0;
+};
+
+// The lock of a journal, as somebody has it who finishes the run.
+class Finishing {
+public:
+    explicit Finishing(const fs::path& journal) : m_fd(::open(journal.c_str(), O_RDWR | O_CLOEXEC)) {
+        REQUIRE(::flock(m_fd, LOCK_EX | LOCK_NB) == 0);
+    }
+    Finishing(const Finishing&) = delete;
+    Finishing& operator=(const Finishing&) = delete;
+    ~Finishing() { ::close(m_fd); }
+
+private:
+    int m_fd;
+};
+
+TEST_CASE("a cleanup that hangs under the guardian is seen with its pid, and nobody has to wait for it") {
+    Hanging run;
+    const auto seen = Hanging::status();
+    CHECK(seen.at("state") == "finishing");
+    CHECK(seen.at("pid") == run.guardian());
+    CHECK(seen.at("current").at("text") == "echo begun >>log; exec sleep 1000");
+    const auto pid = seen.at("step_pid").get<pid_t>();
+    CHECK(alive(pid));
+    const auto locked = Run({"-l", "d", "-n", "--", "true"}).run();
+    CHECK(locked.status == 75);
+    CHECK(locked.err.find("cleaning up") != std::string::npos);
+    const auto refused = Run({"--recover", "--no-wait"}).run();
+    CHECK(refused.status == 75);
+    CHECK(refused.err.find("pid " + std::to_string(run.guardian()) + " is still cleaning up") != std::string::npos);
+    CHECK(Run({"--recover", "--wait", ".05"}).run().status == 75);
+    auto recovery = Run({"--recover"}).start();
+    wait_for_lock_waiters(only_run_file(), 1);
+    recovery.signal(SIGTERM);
+    CHECK(recovery.finish().signal == SIGTERM);
+    CHECK(alive(pid));
+    ::kill(pid, SIGKILL);
+    run.finish();
+    CHECK(log_text() == "begun\nother\n");
+}
+
+TEST_CASE("stop ends the cleanup that hangs under the guardian, and the others run") {
+    Hanging run;
+    const std::string id = Hanging::status().at("id");
+    const auto pid = Hanging::status().at("step_pid").get<pid_t>();
+    CHECK(Run({"--stop", id}).run().status == 0);
+    CHECK_FALSE(alive(pid));
+    run.finish();
+    CHECK(log_text() == "begun\nother\n");
+    const auto left = Hanging::status();
+    CHECK(left.at("state") == "failed");
+    CHECK(left.at("failed").at(0).at("error") == "killed by TERM");
+}
+
+TEST_CASE("a cleanup that ignores TERM is killed after the grace period when its run is stopped, with its children") {
+    auto process =
+        Run({"-k", ".1", "-c", "echo other >>log", "-c",
+             "trap '' TERM; sleep 1000 & echo $! >pid; echo begun >>log; while :; do wait; done", "--", "true"})
+            .start();
+    wait_for_log("begun");
+    const pid_t child = pid_in("pid");
+    CHECK(Run({"--stop", only_run_file().stem()}).run().status == 0);
+    CHECK(process.finish().status == 0);
+    wait_for_end(child);
+    CHECK(log_text() == "begun\nother\n");
+    CHECK(Hanging::status().at("failed").at(0).at("error") == "killed by KILL");
+}
+
+TEST_CASE("a cleanup that is begun again after it was stopped is stopped again, and the others are let run") {
+    make_fifo(work("fifo"));
+    auto process = Run({"--cleanup-retries", "2", "-c", "echo other >>log; read x <fifo", "-c",
+                        "echo begun >>log; exec sleep 1000", "--", "true"})
+                       .start();
+    wait_for_log("begun");
+    const std::string id = only_run_file().stem();
+    CHECK(Run({"--stop", "--wait", "1ms", id}).run().status == 75);
+    auto stop = Run({"--stop", id}).start();
+    wait_for_log("other");
+    release(work("fifo"));
+    CHECK(stop.finish().status == 0);
+    process.finish();
+    CHECK(log_text().ends_with("begun\nother\n"));
+    CHECK(Hanging::status().at("failed").size() == 1);
+}
+
+TEST_CASE("stop tells the command of a live run to stop as TERM does, and waits for its cleanups") {
+    auto process = Run({"-c", "echo down $FINALLY_RUN_RESULT >>log", "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    const std::string id = only_run_file().stem();
+    CHECK(Run({"--stop", id}).run().status == 0);
+    CHECK(log_text() == "down stopped\n");
+    CHECK(process.finish().signal == SIGTERM);
+    CHECK(Run({"--stop", id}).run().status == 125);
+}
+
+TEST_CASE("what nobody works on cannot be stopped") {
+    const auto left = leave_unfinished(Run({"-c", "echo down >>log", "--", "helper", "pause"}));
+    const auto refused = Run({"--stop", left.id}).run();
+    CHECK(refused.status == 125);
+    CHECK(refused.err == "finally-run: run " + left.id + " is not alive: finally-run --recover finishes it\n");
+    CHECK(log_text().empty());
+}
+
+TEST_CASE("a next holder that waits for the rest of its last one heeds its limit and a stop signal") {
+    const auto left = leave_unfinished(Run({"-l", "d", "-c", "echo down >>log", "--", "helper", "pause"}));
+    {
+        const Finishing somebody(left.journal);
+        const auto refused = Run({"-l", "d", "-n", "-c", "echo never >>log", "--", "true"}).run();
+        CHECK(refused.status == 75);
+        CHECK(refused.err == "finally-run: lock: d: its last holder is still cleaning up, run " + left.id + "\n");
+        CHECK(Run({"-l", "d", "-w", ".05", "-E", "9", "--", "true"}).run().status == 9);
+        auto next = Run({"-l", "d", "-c", "echo never >>log", "--", "true"}).start();
+        wait_for_lock_waiters(left.journal, 1);
+        next.signal(SIGINT);
+        CHECK(next.finish().signal == SIGINT);
+    }
+    CHECK(Run({"-l", "d", "-n", "--", "true"}).run().status == 0);
+    CHECK(log_text() == "down\n");
+}
+
+TEST_CASE("who shares the lock with a failed run that is just ending waits for its end and tries again what failed") {
+    Run({"--lock-shared", "d", "-c", "echo fails >>log; exit 7", "--", "true"}).run();
+    std::optional<Finishing> somebody(std::in_place, only_run_file());
+    auto next = Run({"--lock-shared", "d", "--", "true"}).start();
+    wait_for_lock_waiters(only_run_file(), 1);
+    somebody.reset();
+    CHECK(next.finish().err.find("recovering run ") != std::string::npos);
+    CHECK(log_text() == "fails\nfails\n");
+}
+
+} // namespace
+} // namespace finally_run::e2e
