@@ -12,6 +12,21 @@ template <class Value> const Value& any_of(const std::vector<Value>& values) {
     return values[random_below(static_cast<unsigned>(values.size()))];
 }
 
+// Also one that is nobody's child.
+std::vector<Target> guardians_of(pid_t supervisor) {
+    std::vector<Target> found;
+    for (const pid_t pid : test::guardians_of(supervisor)) {
+        if (const auto process = test::proc_stat(pid)) {
+            found.emplace_back(*process);
+        }
+    }
+    return found;
+}
+
+bool is_step(const Process& process) {
+    return process.name == "storm-command" || process.name == "storm-worker" || process.name == "storm-setup";
+}
+
 } // namespace
 
 // What a guardian or a supervisor is about to start has its name, too, but another parent.
@@ -67,12 +82,7 @@ bool Killer::kill_both() {
         return false;
     }
     const pid_t pid = any_of(m_active);
-    std::vector<Target> guardians;
-    for (const Process& process : children_of(pid)) {
-        if (process.name == "finally-guard") {
-            guardians.emplace_back(process);
-        }
-    }
+    const std::vector<Target> guardians = guardians_of(pid);
     const bool guardian_first = random_below(2) == 0;
     if (!guardian_first) {
         kill_supervisor(pid);
@@ -130,7 +140,7 @@ bool Killer::kill_everything() {
 bool Killer::kill_step() {
     std::vector<Process> steps;
     for (const Process& process : m_processes) {
-        if (process.name == "storm-command" || process.name == "storm-worker" || process.name == "storm-setup") {
+        if (is_step(process)) {
             steps.push_back(process);
         }
     }
@@ -145,6 +155,95 @@ bool Killer::kill_step() {
     return Target(process).kill();
 }
 
+std::vector<Target> Killer::steps_of(pid_t pid) const {
+    std::vector<Target> found;
+    for (const Process& process : children_of(pid)) {
+        if (!is_step(process)) {
+            continue;
+        }
+        found.emplace_back(process);
+        for (const Process& below : children_of(process.pid)) {
+            if (is_step(below)) {
+                found.emplace_back(below);
+            }
+        }
+    }
+    return found;
+}
+
+// Supervisor, guardian, command and what the command has started, one after the other.
+bool Killer::kill_in_some_order() {
+    if (m_active.empty()) {
+        return false;
+    }
+    const pid_t pid = any_of(m_active);
+    std::vector<Target> targets = guardians_of(pid);
+    for (Target& target : steps_of(pid)) {
+        targets.push_back(std::move(target));
+    }
+    Contender& contender = m_contenders.living().at(pid);
+    contender.killed = true;
+    contender.step_killed = true;
+    std::vector<std::size_t> order(targets.size() + 1);
+    std::iota(order.begin(), order.end(), std::size_t(0));
+    for (std::size_t left = order.size(); left > 1; --left) {
+        std::swap(order[left - 1], order[random_below(static_cast<unsigned>(left))]);
+    }
+    for (const std::size_t next : order) {
+        next < targets.size() ? static_cast<void>(targets[next].kill()) : kill_supervisor(pid);
+        if (random_below(2) == 0) {
+            pause(random_below(4)); // who is left may see it
+        }
+    }
+    return true;
+}
+
+// As cgroup.kill does: nobody sees anybody die.
+bool Killer::kill_at_once() {
+    if (m_active.empty()) {
+        return false;
+    }
+    const pid_t pid = any_of(m_active);
+    std::vector<Target> targets = guardians_of(pid);
+    ::kill(pid, SIGSTOP);
+    for (const Target& target : targets) {
+        target.send(SIGSTOP);
+    }
+    look(); // nobody of them can start anybody any more
+    for (const Process& process : children_of(pid)) {
+        for (const Process& below : children_of(process.pid)) {
+            targets.emplace_back(below);
+        }
+        targets.emplace_back(process);
+    }
+    for (const Target& target : targets) {
+        target.send(SIGSTOP);
+    }
+    kill_supervisor(pid);
+    for (const Target& target : targets) {
+        target.kill();
+    }
+    return true;
+}
+
+// For a moment, whoever it is: but only of those that have come from us.
+bool Killer::stop_some() {
+    std::vector<Target> targets;
+    for (const pid_t pid : test::descendants(m_place.harness)) {
+        if (const auto process = test::proc_stat(pid); process && random_below(4) == 0) {
+            targets.emplace_back(*process);
+        }
+    }
+    for (const Target& target : targets) {
+        target.send(SIGSTOP);
+    }
+    pause(random_below(50));
+    for (const Target& target : targets) {
+        target.send(SIGCONT);
+    }
+    return !targets.empty();
+}
+
 bool Killer::strike(Kind kind) {
     switch (kind) {
     case supervisor:
@@ -157,6 +256,12 @@ bool Killer::strike(Kind kind) {
         return kill_everything();
     case step:
         return kill_step();
+    case in_some_order:
+        return kill_in_some_order();
+    case at_once:
+        return kill_at_once();
+    case stopped:
+        return stop_some();
     default:
         break;
     }
@@ -170,15 +275,18 @@ bool Killer::strike(Kind kind) {
 }
 
 void Killer::strike() {
-    constexpr std::array dice{supervisor, supervisor, supervisor, supervisor, supervisor, guardian, guardian,
-                              guardian,   both,       both,       everything, everything, step,     waiter};
+    constexpr std::array dice{supervisor,    supervisor,    supervisor,    supervisor, supervisor, guardian, guardian,
+                              guardian,      both,          both,          everything, everything, step,     waiter,
+                              in_some_order, in_some_order, in_some_order, at_once,    at_once,    stopped,  stopped};
     const Kind kind = dice.at(random_below(dice.size()));
     look();
     m_kills.at(kind) += strike(kind) ? 1 : 0;
 }
 
 std::string Killer::summary() const {
-    constexpr std::array<const char*, kinds> names{"supervisor", "guardian", "both", "everything", "step", "waiter"};
+    constexpr std::array<const char*, kinds> names{"supervisor",    "guardian", "both",
+                                                   "everything",    "step",     "waiter",
+                                                   "in some order", "at once",  "stopped for a moment"};
     std::string text;
     for (std::size_t kind = 0; kind < kinds; ++kind) {
         text += (kind == 0 ? "" : ", ") + std::string(names.at(kind)) + " " + std::to_string(m_kills.at(kind));
@@ -189,7 +297,8 @@ std::string Killer::summary() const {
 unsigned Killer::kills() const { return std::accumulate(m_kills.begin(), m_kills.end(), 0U); }
 
 unsigned Killer::cut_off() const {
-    return m_kills.at(supervisor) + m_kills.at(guardian) + 2 * m_kills.at(both) + 2 * m_kills.at(everything);
+    return m_kills.at(supervisor) + m_kills.at(guardian) + 2 * m_kills.at(both) + 2 * m_kills.at(everything) +
+           2 * m_kills.at(in_some_order) + 2 * m_kills.at(at_once);
 }
 
 } // namespace finally_run::storm

@@ -23,7 +23,7 @@ public:
     [[nodiscard]] unsigned cut_off() const;
 
 private:
-    enum Kind { supervisor, guardian, both, everything, step, waiter, kinds };
+    enum Kind { supervisor, guardian, both, everything, step, waiter, in_some_order, at_once, stopped, kinds };
 
     void look();
     [[nodiscard]] bool strike(Kind kind);
@@ -31,8 +31,12 @@ private:
     [[nodiscard]] bool kill_both();
     [[nodiscard]] bool kill_everything();
     [[nodiscard]] bool kill_step();
+    [[nodiscard]] bool kill_in_some_order();
+    [[nodiscard]] bool kill_at_once();
+    [[nodiscard]] bool stop_some();
     [[nodiscard]] bool is_guardian(const Process& process) const;
     [[nodiscard]] std::vector<Process> children_of(pid_t pid) const;
+    [[nodiscard]] std::vector<Target> steps_of(pid_t pid) const;
     void kill_guardians_without_supervisor();
     void kill_supervisor(pid_t pid);
 

@@ -42,8 +42,10 @@ Target::~Target() {
     }
 }
 
-bool Target::kill() const {
-    return m_pidfd >= 0 && ::syscall(SYS_pidfd_send_signal, m_pidfd, SIGKILL, nullptr, 0) == 0;
+bool Target::kill() const { return send(SIGKILL); }
+
+bool Target::send(int signal) const {
+    return m_pidfd >= 0 && ::syscall(SYS_pidfd_send_signal, m_pidfd, signal, nullptr, 0) == 0;
 }
 
 void Target::wait() const {

@@ -29,6 +29,7 @@ public:
 
     [[nodiscard]] const Process& process() const { return m_process; }
     bool kill() const; // false: it was gone
+    bool send(int signal) const;
     void wait() const; // until it runs no more
     void kill_and_wait() const;
 
