@@ -19,7 +19,7 @@ constexpr std::string_view conclusion =
     "CMD is a shell string. DURATION is like 10 (seconds), 250ms, 1.5m or 1h30m.\n"
     "FINALLY_RUN_GRACE=30s is a default for --grace, and so on. More: man finally-run\n"
     "Examples:\n"
-    "  finally-run -s 'docker compose up -d' -c 'docker compose down' -- make test\n"
+    "  finally-run -c 'docker compose down' -s 'docker compose up -d' -- make test\n"
     "  finally-run --lock deploy --wait 5m --timeout 1h -- ./deploy.sh production\n";
 
 std::string row(const Option& option) {
