@@ -1,8 +1,14 @@
 // What a recovered cleanup runs in: directory, umask, environment, temporary directory.
 #include "guard.hpp"
 
-#include <sys/stat.h>
+#include "support/hardship.hpp"
+#include "support/needs.hpp"
 
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <csignal>
 
 namespace finally_run::e2e {
@@ -39,6 +45,24 @@ TEST_CASE("if the directory is gone a recovered cleanup runs in a fresh empty on
     CHECK(said.at(0) == "0");
     CHECK(said.at(1).find((case_dir() / "tmp").string()) == 0);
     CHECK_FALSE(fs::exists(said.at(1)));
+}
+
+TEST_CASE("where no time of birth is known another user's directory of the same number is a stranger's" *
+          doctest::skip(sanitized)) {
+    if (!test::needs(::geteuid() == 0, "the right to give directories away"))
+        return;
+    const auto no_birth = [] { test::refuse_system_call(SYS_statx, ENOSYS); };
+    fs::create_directory(work("here"));
+    const auto left = leave_unfinished(
+        Run({"-c", "pwd >>" + log_by_path + "; rm -f precious", "-r", "precious", "--", "helper", "pause"})
+            .cwd(work("here"))
+            .before_exec(no_birth));
+    write_file(work("here") / "precious", "");
+    REQUIRE(::chown(work("here").c_str(), 54321, 54321) == 0); // as if the number had been given out again
+    const auto outcome = Run({"--recover"}).cwd(case_dir() / "home").before_exec(no_birth).run();
+    CHECK(outcome.status == 0);
+    CHECK(log_text().find((case_dir() / "tmp").string()) == 0);
+    CHECK(fs::exists(work("here") / "precious"));
 }
 
 TEST_CASE("a directory that has taken the place of the first one is a stranger's, and nothing is done in it") {
