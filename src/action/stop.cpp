@@ -12,8 +12,7 @@
 #include "os/state_dir.hpp"
 #include "report/call.hpp"
 #include "report/messages.hpp"
-#include "rescue/inner_guardians.hpp"
-#include "supervise/survivors.hpp"
+#include "rescue/stopper.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -31,83 +30,6 @@ namespace {
 
 // Whoever works on the run starts its next process without telling us.
 constexpr auto next_look = std::chrono::milliseconds(50);
-
-void signal_all(supervise::Survivors& processes, int signal) {
-    for (const os::ProcessInfo& process : processes.members()) {
-        if (!rescue::is_guardian(process)) { // it finishes an inner run, and is waited for
-            os::send_signal(process, signal);
-            os::send_signal(process, SIGCONT);
-        }
-    }
-}
-
-// Ends what was at work when it was asked for, each time that it is started again: a cleanup that was cut off is run
-// once more by the guardian, and a failed one is tried again.
-class Stopper {
-public:
-    void look(const journal::State& state);
-    [[nodiscard]] const os::Deadline& next_kill() const { return m_kill_at; }
-    void kill_if_due();
-
-private:
-    void stop_command(const journal::State& state);
-    void stop_cleanup(const journal::State& state, const journal::Started& cleaning);
-
-    bool m_told = false;                    // whoever watches over the command
-    std::optional<std::uint64_t> m_cleanup; // its id
-    std::optional<supervise::Survivors> m_processes;
-    os::Deadline m_kill_at;
-};
-
-void Stopper::stop_command(const journal::State& state) {
-    const journal::ProcessId& supervisor = state.opened.supervisor;
-    const auto process =
-        os::still_runs(supervisor.pid, supervisor.boot_nanoseconds) ? os::read_process(supervisor.pid) : std::nullopt;
-    if (process) {
-        os::send_signal(*process, SIGTERM);
-        os::send_signal(*process, SIGCONT);
-    }
-}
-
-void Stopper::stop_cleanup(const journal::State& state, const journal::Started& cleaning) {
-    const journal::ProcessId& process = cleaning.process;
-    const auto seen =
-        os::still_runs(process.pid, process.boot_nanoseconds) ? os::read_process(process.pid) : std::nullopt;
-    if (!seen ||
-        (m_processes && m_processes->pid == process.pid && m_processes->boot_nanoseconds == process.boot_nanoseconds)) {
-        return;
-    }
-    // It leads a group, and, without a terminal, a session. Both numbers are its own, for it lives.
-    m_processes = supervise::Survivors{.pid = process.pid,
-                                       .boot_nanoseconds = process.boot_nanoseconds,
-                                       .session = seen->session,
-                                       .mark = {},
-                                       .alone_in_group = true};
-    signal_all(*m_processes, SIGTERM);
-    m_kill_at = os::deadline_after(state.opened.grace);
-}
-
-void Stopper::look(const journal::State& state) {
-    if (!std::exchange(m_told, true)) {
-        if (!state.cleans_up()) {
-            stop_command(state);
-            return;
-        }
-        m_cleanup = state.cleaning        ? std::optional(state.cleaning->cleanup)
-                    : state.stack.empty() ? std::nullopt
-                                          : std::optional(state.stack.back().id);
-    }
-    if (state.cleaning && m_cleanup == state.cleaning->cleanup) {
-        stop_cleanup(state, *state.cleaning);
-    }
-}
-
-void Stopper::kill_if_due() {
-    if (os::has_passed(m_kill_at)) {
-        m_kill_at.reset();
-        signal_all(*m_processes, SIGKILL);
-    }
-}
 
 // Whether its processes can be told from here, and it lives.
 bool can_be_stopped(const journal::File& file, const journal::State& state, const plan::Stop& request,
@@ -144,7 +66,7 @@ plan::ExitStatus stop_one(const journal::Item& item, const plan::Stop& request, 
     const os::Deadline deadline = os::deadline_after(request.wait);
     os::Events events(signals, {});
     lock::Waiter over(file->fd(), LOCK_EX);
-    Stopper stopper;
+    rescue::Stopper stopper;
     for (;; state = journal::read_state(item.path)) {
         if (state) {
             stopper.look(*state);

@@ -1,12 +1,10 @@
 #include "run/kept_environment.hpp"
 
 #include "os/ci.hpp"
-#include "os/variables.hpp"
 
 #include <algorithm>
 #include <array>
 #include <fnmatch.h>
-#include <string>
 #include <string_view>
 #include <sys/auxv.h>
 
@@ -56,7 +54,7 @@ KeptEnvironment kept_environment(char* const* environment, const std::vector<std
         const std::string_view entry = *environment;
         const std::string_view name = entry.substr(0, entry.find('='));
         // One that we do not read ourselves is not for who recovers either: see os::variable.
-        const bool is_void = name.starts_with("FINALLY_RUN_") && os::variable(std::string(name).c_str()).empty();
+        const bool is_void = name.starts_with("FINALLY_RUN_") && ::getauxval(AT_SECURE) != 0;
         if (name.empty() || is_void || name.size() == entry.size() ||
             std::ranges::find(os::leftover_markers, name) != os::leftover_markers.end()) {
             continue;

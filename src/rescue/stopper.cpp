@@ -1,0 +1,74 @@
+#include "rescue/stopper.hpp"
+
+#include "os/process.hpp"
+#include "rescue/inner_guardians.hpp"
+
+#include <csignal>
+#include <utility>
+
+namespace finally_run::rescue {
+
+namespace {
+
+void signal_all(supervise::Survivors& processes, int signal) {
+    for (const os::ProcessInfo& process : processes.members()) {
+        if (!is_guardian(process)) { // it finishes an inner run, and is waited for
+            os::send_signal(process, signal);
+            os::send_signal(process, SIGCONT);
+        }
+    }
+}
+
+} // namespace
+
+void Stopper::stop_command(const journal::State& state) {
+    const journal::ProcessId& supervisor = state.opened.supervisor;
+    const auto process =
+        os::still_runs(supervisor.pid, supervisor.boot_nanoseconds) ? os::read_process(supervisor.pid) : std::nullopt;
+    if (process) {
+        os::send_signal(*process, SIGTERM);
+        os::send_signal(*process, SIGCONT);
+    }
+}
+
+void Stopper::stop_cleanup(const journal::State& state, const journal::Started& cleaning) {
+    const journal::ProcessId& process = cleaning.process;
+    const auto seen =
+        os::still_runs(process.pid, process.boot_nanoseconds) ? os::read_process(process.pid) : std::nullopt;
+    if (!seen ||
+        (m_processes && m_processes->pid == process.pid && m_processes->boot_nanoseconds == process.boot_nanoseconds)) {
+        return;
+    }
+    // It leads a group, and, without a terminal, a session. Both numbers are its own, for it lives.
+    m_processes = supervise::Survivors{.pid = process.pid,
+                                       .boot_nanoseconds = process.boot_nanoseconds,
+                                       .session = seen->session,
+                                       .mark = {},
+                                       .alone_in_group = true};
+    signal_all(*m_processes, SIGTERM);
+    m_kill_at = os::deadline_after(state.opened.grace);
+}
+
+void Stopper::look(const journal::State& state) {
+    if (!std::exchange(m_told, true)) {
+        if (!state.cleans_up()) {
+            stop_command(state);
+            return;
+        }
+        m_cleanup = state.cleaning        ? std::optional(state.cleaning->cleanup)
+                    : state.stack.empty() ? std::nullopt
+                                          : std::optional(state.stack.back().id);
+    }
+    if (state.cleaning && m_cleanup == state.cleaning->cleanup) {
+        stop_cleanup(state, *state.cleaning);
+    }
+}
+
+void Stopper::kill_if_due() {
+    if (os::has_passed(m_kill_at)) {
+        m_kill_at.reset();
+        signal_all(*m_processes, SIGKILL);
+    }
+}
+
+} // namespace finally_run::rescue
