@@ -491,8 +491,10 @@ TEST_CASE("a removal ends although files never stop appearing") {
     const auto during = remove_tree(AT_FDCWD, temp / "t");
     stop = true;
     writer.join();
-    if (during) { // the writer won each round
-        CHECK(*during == "d: Directory not empty");
+    if (during) { // the writer won each round, or all the time
+        const bool known =
+            *during == "d: Directory not empty" || *during == "d: is being filled as fast as it can be emptied";
+        CHECK_MESSAGE(known, *during);
     }
     CHECK(remove_tree(AT_FDCWD, temp / "t") == std::nullopt);
     CHECK_FALSE(there(temp / "t"));
