@@ -92,6 +92,9 @@ void Sentinel::start() {
         os::set_process_title("sentinel", "sentinel: of run " + m_run_id, m_main_args);
         live(theirs.get(), m_place, parent);
     }
+    if (m_place == Place::own_group) {
+        ::setpgid(pid, pid); // it may not have come to it before somebody signals our group
+    }
     m_pid = pid;
     m_line = std::move(ours);
 }
