@@ -59,11 +59,11 @@ KeptEnvironment kept_environment(char* const* environment, const std::vector<std
             std::ranges::find(os::leftover_markers, name) != os::leftover_markers.end()) {
             continue;
         }
-        if (is_needed_by_all(name) || matches(name, patterns)) {
-            kept.entries.emplace_back(entry);
-        } else if (is_secret(name)) {
+        const bool asked_for = is_needed_by_all(name) || matches(name, patterns);
+        if (!asked_for && is_secret(name)) {
             kept.withheld.emplace_back(name);
-        } else if (!none && std::ranges::find(of_terminal_or_shell, name) == of_terminal_or_shell.end()) {
+        } else if (asked_for ||
+                   (!none && std::ranges::find(of_terminal_or_shell, name) == of_terminal_or_shell.end())) {
             kept.entries.emplace_back(entry);
         }
     }

@@ -105,7 +105,7 @@ TEST_SUITE("journal/record") {
 
     TEST_CASE("a text of 128 KiB comes back as it was written") {
         std::string text;
-        while (text.size() < 128 * 1024) {
+        while (text.size() < 131'072) {
             text += all_bytes();
         }
         check_round_trip(opened_with(text), {registered(plan::Cleanup::Kind::command, text)});

@@ -6,6 +6,7 @@
 #include "support/temp_dir.hpp"
 
 #include <cerrno>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <doctest/doctest.h>
@@ -63,7 +64,8 @@ TEST_CASE("the time since the boot grows, and is that of the start times in /pro
     // In hundredths of a second: proc(5), uptime.
     const auto uptime = [] {
         constexpr std::uint64_t hundredth = 10'000'000;
-        return static_cast<std::uint64_t>(std::strtod(test::read_file("/proc/uptime").c_str(), nullptr) * 100 + 0.5) *
+        return static_cast<std::uint64_t>(
+                   std::llround(std::strtod(test::read_file("/proc/uptime").c_str(), nullptr) * 100)) *
                hundredth;
     };
     const std::uint64_t before = uptime();

@@ -44,7 +44,7 @@ TEST_SUITE("text/quoted_path") {
             all += static_cast<char>(byte);
         }
         for (const std::string& path :
-             {std::string("/x y"), std::string("/it's \"x\" `y` $HOME \\"), std::string("/a\nb"), std::string("-x"),
+             {std::string("/x y"), std::string(R"(/it's "x" `y` $HOME \)"), std::string("/a\nb"), std::string("-x"),
               std::string("~"), std::string("/##[x]"), std::string("/100%d \n \\n"), std::string("\n"), all}) {
             CAPTURE(path);
             const auto word = quoted_path(path);
