@@ -34,8 +34,11 @@ void look_around(const fs::path& directory, const Promise& promise, Seen& seen) 
     err << std::ifstream(directory / "err", std::ios::binary).rdbuf();
     seen.err = err.str();
     for (const auto& entry : fs::recursive_directory_iterator(directory / "state")) {
-        const std::string name = entry.path().filename();
-        seen.left_file = seen.left_file || (name != "L" && name != ".runs");
+        const fs::path& path = entry.path();
+        const std::string name = path.filename();
+        const bool tells_of_end = path.parent_path().filename() == ".ended" && path.extension() == ".journal";
+        seen.end_told = seen.end_told || tells_of_end;
+        seen.left_file = seen.left_file || (!tells_of_end && name != "L" && name != ".runs" && name != ".ended");
     }
     seen.left_temp_dir = !fs::is_empty(directory / "tmp");
     seen.left_tree = std::any_of(promise.removed.begin(), promise.removed.end(),

@@ -46,6 +46,17 @@ const Scenario finally_run{
     .promise = promise,
 };
 
+// The same in a CI job, where a sentinel stands beside the command.
+const Scenario in_ci = [] {
+    Scenario scenario = finally_run;
+    scenario.environment.emplace_back("CI=true");
+    scenario.copies = {{Role::supervisor, Role::guardian},
+                       {Role::supervisor, Role::sentinel},
+                       {Role::finisher, Role::guardian},
+                       {Role::finisher, Role::sentinel}};
+    return scenario;
+}();
+
 // The same with flock(1) and a trap of bash, which is where the guardian is otherwise.
 const Scenario flock_and_trap{
     .run = {"/usr/bin/flock", "{dir}/state/L", "/bin/bash", "-c",
@@ -57,6 +68,7 @@ const Scenario flock_and_trap{
 
 const Blow kill_supervisor{.killed = {Role::supervisor}};
 const Blow kill_guardian{.killed = {Role::guardian}};
+const Blow kill_sentinel{.killed = {Role::sentinel}};
 const Blow kill_both{.killed = {Role::supervisor, Role::guardian}};
 const Blow kill_finisher{.killed = {Role::finisher}};
 const Blow fail_call{.fails_call = true};
@@ -147,6 +159,12 @@ std::vector<Row> kills() {
     return rows;
 }
 
+std::vector<Row> sentinels() {
+    return rows_of(
+        {{"supervisor", Role::supervisor}, {"sentinel", Role::sentinel}},
+        {{"KILL supervisor", kill_supervisor}, {"KILL sentinel", kill_sentinel}, {"TERM", {.signal = SIGTERM}}});
+}
+
 std::vector<Row> failures() {
     std::vector<Row> rows = rows_of(actors, {{"a call fails", fail_call}});
     rows.push_back(takeover("takeover in the command: a call fails", "command", fail_call));
@@ -166,6 +184,7 @@ std::vector<Row> baseline() {
 std::vector<Campaign> campaigns() {
     return {
         {.name = "kills", .scenario = finally_run, .rows = kills()},
+        {.name = "sentinels", .scenario = in_ci, .rows = sentinels()},
         {.name = "failures", .scenario = finally_run, .rows = failures()},
         {.name = "baseline", .scenario = flock_and_trap, .rows = baseline(), .finds_fault = true},
     };

@@ -144,6 +144,9 @@ void Judge::leftovers() {
     set(Fault::process, m_seen.left_process);
     set(Fault::locked, m_seen.left_lock);
     set(Fault::file, m_seen.left_file && !complained());
+    // What ended well under its supervisor is not worth a record.
+    const bool may_be_told = m_seen.supervisor_killed || m_seen.failed;
+    set(Fault::file, m_seen.end_told && !may_be_told);
     set(Fault::hang, m_seen.hung);
 }
 

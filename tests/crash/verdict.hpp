@@ -49,6 +49,7 @@ struct Seen {
     bool left_process = false;
     bool left_lock = false;
     bool left_file = false; // in the state directory
+    bool end_told = false;  // a record there of how a run ended
     bool left_temp_dir = false;
     bool left_tree = false; // that was to be removed
     bool hung = false;

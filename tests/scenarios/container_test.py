@@ -97,7 +97,8 @@ class Below(Container):
             (["--orphans", "kill"], orphans + "exit 3", 3),
             (["--orphans", "kill", "--timeout", ".05"], orphans + "exec sleep 1000", 124),
             (["--setup", "false"], "true", 1),
-            (["--cleanup-timeout", ".05", "-c", "sleep 1000", "--grace", ".05"], "kill -9 $$", 137),
+            (["--cleanup-timeout", ".05", "-c", "sleep 1000", "--grace", ".05", "--failed-cleanups", "drop"],
+             "kill -9 $$", 137),
         ):
             with self.subTest(command):
                 words = ("--lock", "l", "-c", "true", *options, "--", "sh", "-c", command)

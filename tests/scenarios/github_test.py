@@ -60,8 +60,11 @@ class GitHubActions(CiJob):
         self.assertRegex(
             step.err,
             r"no daemon\nfinally-run: cleanup: docker compose down -v: failed after \S+\n::endgroup::\n"
-            r"::error title=finally-run%3A cleanup::finally-run: cleanup: docker compose down -v: exit status 9\n\Z",
+            r"::error title=finally-run%3A cleanup::finally-run: cleanup: docker compose down -v: exit status 9\n"
+            r"finally-run: finally-run --state-dir \S+ --recover \S+ tries again, --forget \S+ drops it\n\Z",
         )
+        (self.work / "broken").unlink()
+        self.assertEqual(self.run_program("finally-run", "--recover").status, 0)
 
     def test_cancel_of_a_run_in_a_script(self):
         self.assertEqual(self.cancel(self.in_a_script), signal.SIGTERM)

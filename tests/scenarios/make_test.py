@@ -188,7 +188,9 @@ class ManyJobs(Scenario):
         recipe = "exec finally-run --lock one -c 'rmdir in' -- sh -c 'mkdir in && echo $@'"
         self.write("Makefile", f"all: {targets}\n{targets}:\n\t@{recipe}\n")
         make = self.run_program("make", "-j8")
-        self.assertEqual((make.status, make.err), (0, ""))
+        # A slow machine may take more than the second after which a wait is said.
+        said = [line for line in make.err.splitlines() if not line.startswith("finally-run: waiting ")]
+        self.assertEqual((make.status, said), (0, []))
         self.assertEqual(sorted(make.out.split()), targets.split())
 
     def test_eight_jobs_are_interrupted_and_none_survives(self):

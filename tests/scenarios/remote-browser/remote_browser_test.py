@@ -211,5 +211,5 @@ class RemoteBrowser(Scenario):
         processes.kill(run.pid)
         processes.kill(guardian.pid)
         self.assertEqual(self.call("passes").finish(), 0)
-        self.assertEqual(self.remote_log(), "lost, cleaned up by the recovery\nsuccess, cleaned up by the supervisor\n")
+        self.assertEqual(self.remote_log(), "lost, cleaned up by the next-holder\nsuccess, cleaned up by the supervisor\n")
         self.assertEqual(call.finish(), 1)
