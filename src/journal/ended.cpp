@@ -20,8 +20,8 @@ namespace finally_run::journal {
 
 namespace {
 
-constexpr std::size_t most = 100;
-constexpr std::chrono::days longest(30);
+constexpr std::size_t most_kept = 100;
+constexpr std::chrono::days longest_kept(30);
 
 // The last one first.
 std::vector<EndedItem> all_items(const std::filesystem::path& state_dir) {
@@ -62,9 +62,9 @@ std::string text_of(const State& state) {
 }
 
 auto first_old(std::vector<EndedItem>& items) {
-    const auto oldest = std::chrono::system_clock::now() - longest;
+    const auto oldest = std::chrono::system_clock::now() - longest_kept;
     const auto is_old = [&](const EndedItem& item) { return item.time < oldest; };
-    return std::find_if(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(std::min(most, items.size())),
+    return std::find_if(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(std::min(most_kept, items.size())),
                         is_old);
 }
 
