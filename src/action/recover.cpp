@@ -162,18 +162,14 @@ plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& req
 
 plan::ExitStatus recover(const plan::Recover& request, os::Signals& signals) {
     report::Messages messages(request.verbosity);
-    const auto state_dir = os::state_dir_path(request.state_dir);
-    std::optional<journal::Runs> runs;
-    if (journal::Runs::exist(state_dir)) {
-        runs.emplace(state_dir);
-    }
-    const FoundRuns found = find_runs(request.runs, runs ? runs->items() : std::vector<journal::Item>(), messages);
+    const auto runs = journal::Runs::existing(os::state_dir_path(request.state_dir));
+    const FoundRuns found = find_runs(request.runs, runs.items(), messages);
     plan::ExitStatus worst{found.complete ? 0 : plan::own_failure_status, 0};
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); // the orphans of a cleanup are ours to find and reap
     bool any = false;
     for (const journal::Item& item : found.runs) {
         try {
-            const plan::ExitStatus status = recover_one(item, request, *runs, signals, messages, any);
+            const plan::ExitStatus status = recover_one(item, request, runs, signals, messages, any);
             if (status.signal != 0) {
                 return status;
             }

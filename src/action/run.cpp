@@ -77,21 +77,21 @@ std::variant<lock::Held, plan::RunEnd> take_locks(const plan::Plan& plan, const 
 }
 
 // Where there is no place for it, a run goes on without one if there is nothing to keep there.
-journal::Runs open_runs(const plan::Plan& plan, const std::filesystem::path& state_dir, report::Narrator& narrator) {
+journal::Runs open_runs(const plan::Plan& plan, const os::StateDir& state_dir, report::Narrator& narrator) {
     const auto is_in_it = [](const plan::LockRequest& lock) { return !lock.is_path(); };
-    if (!plan.steps.empty() || std::ranges::any_of(plan.locks, is_in_it) || os::is_there_a_state_dir(plan.state_dir)) {
-        narrator.detailed("state directory", state_dir.native());
-        return journal::Runs(state_dir);
+    if (!plan.steps.empty() || std::ranges::any_of(plan.locks, is_in_it) || state_dir.can_be_had) {
+        narrator.detailed("state directory", state_dir.path.native());
+        return journal::Runs(state_dir.path);
     }
     narrator.detailed("state directory", "none can be had (FINALLY_RUN_STATE_DIR)", "--defer cannot register anything");
-    return journal::Runs::nowhere(state_dir);
+    return journal::Runs::nowhere(state_dir.path);
 }
 
 plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main_args, os::Environment& environment,
-                                const std::string& run_id, const std::filesystem::path& state_dir, os::Events& events,
+                                const std::string& run_id, const os::StateDir& state_dir, os::Events& events,
                                 report::Narrator& narrator) {
     const os::Deadline deadline = os::deadline_after(plan.lock_wait);
-    auto locks = take_locks(plan, state_dir, events, narrator);
+    auto locks = take_locks(plan, state_dir.path, events, narrator);
     if (const auto* const end = std::get_if<plan::RunEnd>(&locks)) {
         narrator.write_report(end->ending);
         return end->status;
@@ -138,8 +138,8 @@ plan::ExitStatus run(const plan::Plan& plan, const os::MainArgs& main_args, os::
         return {plan::own_failure_status, 0};
     }
     try {
-        const std::filesystem::path state_dir = os::state_dir_path(plan.state_dir);
-        if (!removals_allowed(plan, state_dir, narrator)) {
+        const os::StateDir state_dir = os::find_state_dir(plan.state_dir);
+        if (!removals_allowed(plan, state_dir.path, narrator)) {
             narrator.write_report(plan::own_failure);
             return {plan::own_failure_status, 0};
         }

@@ -22,7 +22,6 @@
 #include <system_error>
 #include <utility>
 #include <variant>
-#include <vector>
 
 namespace finally_run::action {
 
@@ -94,12 +93,8 @@ plan::ExitStatus stop_one(const journal::Item& item, const plan::Stop& request, 
 
 plan::ExitStatus stop(const plan::Stop& request, os::Signals& signals) {
     report::Messages messages(request.verbosity);
-    const auto state_dir = os::state_dir_path(request.state_dir);
-    std::optional<journal::Runs> runs;
-    if (journal::Runs::exist(state_dir)) {
-        runs.emplace(state_dir);
-    }
-    const FoundRuns found = find_runs(request.runs, runs ? runs->items() : std::vector<journal::Item>(), messages);
+    const auto runs = journal::Runs::existing(os::state_dir_path(request.state_dir));
+    const FoundRuns found = find_runs(request.runs, runs.items(), messages);
     plan::ExitStatus worst{found.complete ? 0 : plan::own_failure_status, 0};
     for (const journal::Item& item : found.runs) {
         const plan::ExitStatus status = stop_one(item, request, signals, messages);

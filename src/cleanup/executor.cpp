@@ -68,7 +68,7 @@ Outcome Executor::attempt_command(int directory, const Cleanup& cleanup) {
 }
 
 Outcome Executor::attempt_removal(int directory, const Cleanup& cleanup) {
-    const std::string state_dir = m_means.stack.file().path().parent_path().parent_path();
+    const std::string state_dir = m_means.stack.file().state_dir();
     Removal removal{directory, cleanup.text};
     if (cleanup.kind == Cleanup::Kind::temp_dir) {
         removal.care = {.others = Care::Others::go, .kept = {}};

@@ -202,7 +202,7 @@ bool Stack::close(bool drop) {
         m_file.put_by();
         return recorded || !more();
     }
-    m_remembered = journal::remember(m_state, m_file.path().parent_path().parent_path());
+    m_remembered = journal::remember(m_state, m_file.state_dir());
     if (!m_file.remove()) {
         tell("cannot be removed", os::error_text(errno));
     }

@@ -121,7 +121,7 @@ void File::publish() {
     if (m_durable) {
         // The directory may be as new as the file.
         sync_directory(m_path.parent_path());
-        sync_directory(m_path.parent_path().parent_path());
+        sync_directory(state_dir());
     }
 }
 

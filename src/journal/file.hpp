@@ -85,6 +85,7 @@ public:
 
     [[nodiscard]] int fd() const { return m_fd.get(); }
     [[nodiscard]] const std::filesystem::path& path() const { return m_path; }
+    [[nodiscard]] std::filesystem::path state_dir() const { return state_dir_of(m_path); }
 
 private:
     File(os::Fd fd, std::filesystem::path path) : m_fd(std::move(fd)), m_path(std::move(path)) {}

@@ -49,7 +49,7 @@ Found claim(const std::filesystem::path& path, Patience patience, Whose whose) {
         const Origin origin = origin_of(state.opened);
         if (state.is_done()) {
             if (origin.same_host) {
-                remember(state, path.parent_path().parent_path());
+                remember(state, file.state_dir());
                 file.remove();
             }
             return Gone{};

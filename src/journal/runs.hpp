@@ -16,6 +16,11 @@ inline constexpr const char* ended_directory = ".ended"; // see ended.hpp
 inline constexpr std::string_view journal_suffix = ".journal";
 inline constexpr std::string_view log_suffix = ".log";
 
+// The state directory in whose directory of runs a journal is.
+[[nodiscard]] inline std::filesystem::path state_dir_of(const std::filesystem::path& journal) {
+    return journal.parent_path().parent_path();
+}
+
 // A journal that is there.
 struct Item {
     std::string id;
@@ -31,6 +36,11 @@ public:
 
     // Where there is no state directory: the journal of a run is in memory alone, and there are no others.
     [[nodiscard]] static Runs nowhere(const std::filesystem::path& state_dir);
+
+    // Those that are there, if any; nothing is created.
+    [[nodiscard]] static Runs existing(const std::filesystem::path& state_dir) {
+        return exist(state_dir) ? Runs(state_dir) : nowhere(state_dir);
+    }
 
     // Whether it is there at all; nothing is created.
     [[nodiscard]] static bool exist(const std::filesystem::path& state_dir);

@@ -91,13 +91,8 @@ bool is_strangers(const std::filesystem::path& path) {
     return ::stat(path.c_str(), &info) == 0 && info.st_uid != ::geteuid() && info.st_uid != 0;
 }
 
-struct Place {
-    std::filesystem::path path;
-    bool can_be_had;
-};
-
 // The first that can be had; else the first of all, so that it is said what is wrong with it.
-Place default_place() {
+StateDir default_place() {
     const std::string own_name = "finally-run-" + std::to_string(::geteuid());
     std::filesystem::path first;
     const auto is_it = [&](std::filesystem::path path) {
@@ -124,23 +119,23 @@ Place default_place() {
 
 } // namespace
 
-std::filesystem::path state_dir_path(std::string_view option) {
-    std::filesystem::path path;
+StateDir find_state_dir(std::string_view option) {
+    StateDir found;
+    std::filesystem::path& path = found.path;
     if (!option.empty()) {
         path = option;
     } else if (const auto own = variable("FINALLY_RUN_STATE_DIR"); !own.empty()) {
         path = own;
     } else {
-        path = default_place().path;
+        found = default_place();
     }
     path = path.is_absolute() ? path : std::filesystem::current_path() / path;
     path = path.lexically_normal();
-    return path.has_filename() ? path : path.parent_path(); // open(2) follows a link with a slash behind it
+    path = path.has_filename() ? path : path.parent_path(); // open(2) follows a link with a slash behind it
+    return found;
 }
 
-bool is_there_a_state_dir(std::string_view option) {
-    return !option.empty() || !variable("FINALLY_RUN_STATE_DIR").empty() || default_place().can_be_had;
-}
+std::filesystem::path state_dir_path(std::string_view option) { return find_state_dir(option).path; }
 
 Fd open_state_dir(const std::filesystem::path& path) {
     constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;

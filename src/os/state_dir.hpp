@@ -13,8 +13,13 @@ namespace finally_run::os {
 // /var/tmp/finally-run-UID, $XDG_RUNTIME_DIR/finally-run and /dev/shm/finally-run-UID. Absolute; nothing is created.
 [[nodiscard]] std::filesystem::path state_dir_path(std::string_view option);
 
-// Whether there is one at all: asked for by name, or a default place that can be had.
-[[nodiscard]] bool is_there_a_state_dir(std::string_view option);
+struct StateDir {
+    std::filesystem::path path;
+    bool can_be_had = true; // false: not even a default place; what is asked for by name is had or refused later
+};
+
+// The same, with whether there is one at all.
+[[nodiscard]] StateDir find_state_dir(std::string_view option);
 
 // Opens it, after creating it and its missing parents with mode 0700. Throws std::system_error if it is not a
 // directory of ours with mode 0700: others could then plant locks and files in it. A symbolic link is refused.

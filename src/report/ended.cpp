@@ -86,7 +86,7 @@ std::string log_head(const journal::Opened& opened) {
     std::string head =
         fmt::format("run {} of {} on {}\ncommand: {}\ndirectory: {}\nstarted: {}\n", shown(opened.run_id),
                     shown(os::user_name()), shown(opened.host ? opened.host->name : "?"), shown(opened.command),
-                    shown(opened.place.path), iso_8601(started).substr(0, 19) + 'Z');
+                    shown(opened.place.path), iso_8601_seconds(started));
     return opened.job_url.empty() ? head : head + "job: " + shown(opened.job_url) + '\n';
 }
 

@@ -120,6 +120,10 @@ std::string iso_8601(std::chrono::system_clock::time_point time) {
                        clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
 }
 
+std::string iso_8601_seconds(std::chrono::system_clock::time_point time) {
+    return iso_8601(time).substr(0, std::string_view("2026-01-01T00:00:00").size()) + 'Z';
+}
+
 std::string to_json(const Report& report) {
     const Json value = {
         {"version", report.version},

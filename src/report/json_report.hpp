@@ -49,5 +49,7 @@ struct Report {
 
 // "2026-01-31T23:59:59.123Z"
 [[nodiscard]] std::string iso_8601(std::chrono::system_clock::time_point time);
+// The same, in whole seconds.
+[[nodiscard]] std::string iso_8601_seconds(std::chrono::system_clock::time_point time);
 
 } // namespace finally_run::report

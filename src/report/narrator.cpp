@@ -200,9 +200,8 @@ void Narrator::output_ends(cleanup::Output& output, std::size_t failed, cleanup:
     if (failed > 0 || stack.is_remembered()) {
         output.note(how_it_ended(ended_run(stack.read_state()), {}));
     }
-    const auto log = stack.is_remembered()
-                         ? output.finish_in(stack.file().path().parent_path().parent_path() / journal::ended_directory)
-                         : output.finish(failed > 0);
+    const auto log = stack.is_remembered() ? output.finish_in(stack.file().state_dir() / journal::ended_directory)
+                                           : output.finish(failed > 0);
     if (failed > 0 && !log.empty()) {
         m_messages.error("output of the cleanups", log.native());
     }

@@ -80,8 +80,7 @@ public:
         for (const auto& failure : run.failures) {
             cut("failed", step_text(failure.step));
             const std::string tries = failure.attempts == 1 ? "" : fmt::format(" in {} attempts", failure.attempts);
-            cut("", fmt::format("{}{}, {} by {}", failure.error, tries, iso_8601(failure.time).substr(0, 19) + 'Z',
-                                failure.by));
+            cut("", fmt::format("{}{}, {} by {}", failure.error, tries, iso_8601_seconds(failure.time), failure.by));
         }
     }
     void locks(const RunStatus& run) {

@@ -59,14 +59,14 @@ void look_at(const journal::Item& item, const journal::Runs& runs, const journal
 void make_room(cleanup::Stack& stack) noexcept {
     try {
         if (stack.is_remembered()) {
-            journal::forget_old(stack.file().path().parent_path().parent_path());
+            journal::forget_old(stack.file().state_dir());
             return;
         }
         const journal::State& ours = stack.read_state();
         if (!ours.has_failed()) {
             return;
         }
-        const journal::Runs runs(stack.file().path().parent_path().parent_path());
+        const journal::Runs runs(stack.file().state_dir());
         for (const journal::Item& item : runs.items()) {
             look_at(item, runs, ours);
         }

@@ -4,17 +4,27 @@
 #include "rescue/inner_guardians.hpp"
 
 #include <csignal>
+#include <optional>
 #include <utility>
 
 namespace finally_run::rescue {
 
 namespace {
 
+std::optional<os::ProcessInfo> running(const journal::ProcessId& process) {
+    return os::still_runs(process.pid, process.boot_nanoseconds) ? os::read_process(process.pid) : std::nullopt;
+}
+
+// Also to one that is stopped.
+void tell(const os::ProcessInfo& process, int signal) {
+    os::send_signal(process, signal);
+    os::send_signal(process, SIGCONT);
+}
+
 void signal_all(supervise::Survivors& processes, int signal) {
     for (const os::ProcessInfo& process : processes.members()) {
         if (!is_guardian(process)) { // it finishes an inner run, and is waited for
-            os::send_signal(process, signal);
-            os::send_signal(process, SIGCONT);
+            tell(process, signal);
         }
     }
 }
@@ -22,19 +32,14 @@ void signal_all(supervise::Survivors& processes, int signal) {
 } // namespace
 
 void Stopper::stop_command(const journal::State& state) {
-    const journal::ProcessId& supervisor = state.opened.supervisor;
-    const auto process =
-        os::still_runs(supervisor.pid, supervisor.boot_nanoseconds) ? os::read_process(supervisor.pid) : std::nullopt;
-    if (process) {
-        os::send_signal(*process, SIGTERM);
-        os::send_signal(*process, SIGCONT);
+    if (const auto supervisor = running(state.opened.supervisor)) {
+        tell(*supervisor, SIGTERM);
     }
 }
 
 void Stopper::stop_cleanup(const journal::State& state, const journal::Started& cleaning) {
     const journal::ProcessId& process = cleaning.process;
-    const auto seen =
-        os::still_runs(process.pid, process.boot_nanoseconds) ? os::read_process(process.pid) : std::nullopt;
+    const auto seen = running(process);
     if (!seen ||
         (m_processes && m_processes->pid == process.pid && m_processes->boot_nanoseconds == process.boot_nanoseconds)) {
         return;

@@ -48,13 +48,14 @@ bool matches(std::string_view name, const std::vector<std::string>& patterns) {
 } // namespace
 
 KeptEnvironment kept_environment(char* const* environment, const std::vector<std::string>& patterns) {
-    const bool none = ::getauxval(AT_SECURE) != 0 || std::ranges::find(patterns, "none") != patterns.end();
+    const bool secure = ::getauxval(AT_SECURE) != 0;
+    const bool none = secure || std::ranges::find(patterns, "none") != patterns.end();
     KeptEnvironment kept;
     for (; *environment != nullptr; ++environment) {
         const std::string_view entry = *environment;
         const std::string_view name = entry.substr(0, entry.find('='));
         // One that we do not read ourselves is not for who recovers either: see os::variable.
-        const bool is_void = name.starts_with("FINALLY_RUN_") && ::getauxval(AT_SECURE) != 0;
+        const bool is_void = secure && name.starts_with("FINALLY_RUN_");
         if (name.empty() || is_void || name.size() == entry.size() ||
             std::ranges::find(os::leftover_markers, name) != os::leftover_markers.end()) {
             continue;
