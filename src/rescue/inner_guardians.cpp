@@ -13,6 +13,7 @@
 #include <system_error>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace finally_run::rescue {
 
@@ -35,6 +36,29 @@ std::optional<journal::Opened> locked_journal(const std::string& link) {
     }
 }
 
+// Whether it is this open file that has the lock: proc(5), "lock:" in fdinfo, for those who share it as well.
+bool has_lock(pid_t pid, int fd) {
+    const std::string info = os::read_proc_file(os::proc_path(pid, "fdinfo/" + std::to_string(fd)));
+    const auto lock = info.find("FLOCK");
+    return lock != std::string::npos && info.find(" WRITE ", lock) != std::string::npos;
+}
+
+// The descriptors of journals that a process has, one that has the lock first. A guardian that looks around as we do
+// has another's journal open for a moment, which that one holds the lock of. Where fdinfo tells no locks (gVisor), they
+// stay in their order.
+std::vector<std::string> journals_of(pid_t pid) {
+    std::vector<std::string> links;
+    for (const int fd : os::open_descriptors(pid)) {
+        std::string link = os::proc_path(pid, "fd/" + std::to_string(fd));
+        // Made by O_TMPFILE, it goes by the number of its inode. No other file is touched: its disk may not answer.
+        std::error_code gone;
+        if (std::filesystem::read_symlink(link, gone).parent_path().filename() == journal::runs_directory) {
+            links.insert(has_lock(pid, fd) ? links.begin() : links.end(), std::move(link));
+        }
+    }
+    return links;
+}
+
 // The journal of the run around the one with this journal; empty: there is none, or it cannot be seen.
 std::string outer_of(const std::filesystem::path& journal) {
     try {
@@ -49,13 +73,7 @@ std::optional<journal::Opened> guarded_by(const os::ProcessInfo& process) {
     if (process.name != "finally-guard") {
         return std::nullopt;
     }
-    for (const int fd : os::open_descriptors(process.pid)) {
-        const std::string link = os::proc_path(process.pid, "fd/" + std::to_string(fd));
-        // Made by O_TMPFILE, it goes by the number of its inode. No other file is touched: its disk may not answer.
-        std::error_code gone;
-        if (std::filesystem::read_symlink(link, gone).parent_path().filename() != journal::runs_directory) {
-            continue;
-        }
+    for (const std::string& link : journals_of(process.pid)) {
         if (auto opened = locked_journal(link)) {
             return opened;
         }

@@ -1,0 +1,90 @@
+#include "rescue/inner_guardians.hpp"
+
+#include "../sample_stack.hpp"
+#include "journal/file.hpp"
+#include "journal/runs.hpp"
+#include "os/boot.hpp"
+#include "os/process.hpp"
+#include "support/forked.hpp"
+#include "support/temp_dir.hpp"
+
+#include <algorithm>
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <filesystem>
+#include <string>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+using namespace finally_run;
+
+namespace {
+
+constexpr const char* outer = "/outer.journal";
+constexpr const char* stranger = "/stranger.journal";
+
+journal::File journal_inside(const std::string& outer_journal, const std::filesystem::path& state,
+                             const std::string& run_id, pid_t supervisor) {
+    journal::Opened opened = test::first_record(run_id);
+    opened.outer = outer_journal;
+    opened.supervisor = {supervisor, os::boot_nanoseconds()};
+    auto file = journal::File::create(journal::Runs(state), opened, false);
+    file.publish();
+    return file;
+}
+
+// Finishes a run inside `outer`, and looks at the same time at the journal of a run inside `stranger`, as it has to:
+// for the one at work whose supervisor this was.
+class Guardian {
+public:
+    Guardian(const std::filesystem::path& state, const std::filesystem::path& others, pid_t supervisor)
+        : m_forked([&] {
+              const auto own = journal_inside(outer, state, "own", supervisor);
+              const auto other = journal::File::open(others);
+              ::prctl(PR_SET_NAME, "finally-guard", 0, 0, 0);
+              m_ready.open();
+              ::pause();
+          }) {
+        m_ready.close_writer();
+        CHECK(m_ready.pass());
+    }
+
+    [[nodiscard]] pid_t pid() const { return m_forked.pid(); }
+
+private:
+    test::Gate m_ready;
+    test::Forked m_forked;
+};
+
+pid_t ended() {
+    test::Forked process([] {});
+    const pid_t pid = process.pid();
+    CHECK(process.succeeded());
+    return pid;
+}
+
+bool is_at_work_inside(const char* journal, pid_t guardian) {
+    const auto found = rescue::guardians_at_work(journal);
+    return std::ranges::find(found, guardian, &os::ProcessInfo::pid) != found.end();
+}
+
+} // namespace
+
+TEST_CASE("a guardian is known by the journal that it holds and not by one that it looks at") {
+    const test::TempDir dir;
+    const pid_t dead = ended();
+    const auto others = journal_inside(stranger, dir / "others", "other", dead);
+    const Guardian guardian(dir / "state", others.path(), dead);
+    const auto process = os::read_process(guardian.pid());
+    REQUIRE(process);
+    CHECK(rescue::is_guardian(*process));
+    CHECK(is_at_work_inside(outer, guardian.pid()));
+    CHECK_FALSE(is_at_work_inside(stranger, guardian.pid()));
+}
+
+TEST_CASE("a guardian whose supervisor lives is not at work") {
+    const test::TempDir dir;
+    const auto others = journal_inside(stranger, dir / "others", "other", ::getpid());
+    const Guardian guardian(dir / "state", others.path(), ::getpid());
+    CHECK_FALSE(is_at_work_inside(outer, guardian.pid()));
+}
