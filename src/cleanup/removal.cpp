@@ -65,7 +65,7 @@ std::optional<Pipe> make_pipe() {
     }
     // As much as a pipe takes at once: nobody reads it before our end.
     static_cast<void>(::write(result, obstacle.data(), std::min(obstacle.size(), std::size_t{PIPE_BUF})));
-    ::_exit(0);
+    ::_exit(obstacle.empty() ? 0 : 1); // for a successor, to whom the pipe tells nothing
 }
 
 std::optional<os::WaitStatus> end_of(pid_t pid) {
@@ -111,9 +111,10 @@ Outcome run_removal(const Removal& removal, text::Limit limit, os::Events& event
                 on_signal(*signal);
             }
             if (const auto status = end_of(pid)) {
-                outcome.error = dead_by ? "stopped: it took longer than --cleanup-timeout" : failure_of(*status);
+                outcome.error =
+                    dead_by ? "stopped: it took longer than --cleanup-timeout" : read_all(pipe->reading.get());
                 if (outcome.error.empty()) {
-                    outcome.error = read_all(pipe->reading.get());
+                    outcome.error = failure_of(*status);
                 }
                 return outcome;
             }

@@ -1,7 +1,8 @@
-// What waitid(2) says of a child that ended: the one place where it is decoded.
+// What waitid(2), or wait(2), says of a process that ended: the one place where it is decoded.
 #pragma once
 
 #include <csignal>
+#include <sys/wait.h>
 
 namespace finally_run::os {
 
@@ -12,6 +13,10 @@ public:
     // `info` must be of a child that ended (CLD_EXITED, CLD_KILLED or CLD_DUMPED).
     [[nodiscard]] static WaitStatus from(const siginfo_t& info) {
         return info.si_code == CLD_EXITED ? exited(info.si_status) : killed(info.si_status);
+    }
+    // `status` must be of a process that ended.
+    [[nodiscard]] static WaitStatus from_wait(int status) {
+        return WIFSIGNALED(status) ? killed(WTERMSIG(status)) : exited(WEXITSTATUS(status));
     }
 
     [[nodiscard]] bool success() const { return m_signal == 0 && m_code == 0; }

@@ -1,12 +1,15 @@
 #include "rescue/take_over.hpp"
 
+#include "cleanup/command.hpp"
 #include "os/boot.hpp"
+#include "os/exit_info.hpp"
 #include "rescue/inner_guardians.hpp"
 #include "supervise/aftermath.hpp"
 #include "supervise/survivors.hpp"
 #include "supervise/unseen.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <compare>
 #include <csignal>
 #include <iterator>
@@ -14,6 +17,7 @@
 #include <memory>
 #include <string>
 #include <unistd.h>
+#include <utility>
 
 namespace finally_run::rescue {
 
@@ -33,6 +37,25 @@ struct Found {
 
 using Waited = supervise::Aftermath::Waited;
 
+// From the end of a process to its reaping by whoever has adopted it: up to a second under some inits, never under some
+// of containers.
+constexpr auto reaping_time = std::chrono::seconds(3);
+
+// How a cleanup of the dead run ended. `status`: nullopt where nothing tells, or if it had to be stopped.
+struct End {
+    bool given_up = false;
+    std::optional<os::WaitStatus> status = {};
+};
+
+// To be opened before it has been reaped. Empty if it is gone, or if that cannot be told.
+os::Fd pidfd_of(const journal::Started& cleaning, journal::Pids pids) {
+    os::Fd pidfd = journal::can_be_told(pids, cleaning.process) ? os::open_pidfd(cleaning.process.pid) : os::Fd();
+    // Read after it was opened: it is not the pidfd of somebody who has got the pid since.
+    const auto process = pidfd ? os::read_process(cleaning.process.pid) : std::nullopt;
+    const bool is_it = process && std::is_lteq(os::start_against(*process, cleaning.process.boot_nanoseconds));
+    return is_it ? os::moved_high(std::move(pidfd)) : os::Fd();
+}
+
 class Successor {
 public:
     Successor(plan::Actor by, const DeadRun& dead_run, os::Events& events, report::Narrator& narrator)
@@ -42,7 +65,9 @@ public:
     // False: a recovery was told to stop while it waited, and gives up.
     [[nodiscard]] bool stop_step(const journal::Started& step);
     [[nodiscard]] bool stop_unknown_step();
-    [[nodiscard]] bool let_end(const journal::Started& cleaning);
+    [[nodiscard]] End let_end(const journal::Started& cleaning, const os::Fd& pidfd);
+    // A cleanup that has succeeded is not run again, nor is one that was handed over.
+    void finish(const journal::Started& cleaning, const End& end, bool handed_over);
     std::size_t run_cleanups(const plan::Ending& ending);
 
     // The first request to stop that came meanwhile, 0 for none: it aborts no cleanup, but what was to follow.
@@ -110,24 +135,51 @@ bool Successor::stop_unknown_step() {
 }
 
 // A cleanup that still runs is not cut off: it may be in the middle of what must not be done by two at once.
-bool Successor::let_end(const journal::Started& cleaning) {
+End Successor::let_end(const journal::Started& cleaning, const os::Fd& pidfd) {
     if (!journal::can_be_told(m_dead_run.origin.pids, cleaning.process)) {
-        return true;
+        return {};
     }
     if (m_by == plan::Actor::guardian && !os::processes_are_visible()) {
         supervise::wait_unseen(-cleaning.process.pid, os::deadline_after(m_opened.cleanup_timeout), m_events);
-        return true;
+        return {};
     }
     // On a terminal the supervisor's cleanups are in the session of the run, in groups of their own.
     const auto process = os::read_process(cleaning.process.pid);
     const bool lives = process && std::is_lteq(os::start_against(*process, cleaning.process.boot_nanoseconds));
     const bool on_terminal = lives ? process->session == m_opened.session : !m_opened.own_group;
     auto rest = aftermath(cleaning, on_terminal ? m_opened.session : cleaning.process.pid, true, !on_terminal);
-    Waited waited = rest.wait(os::deadline_after(m_opened.cleanup_timeout));
-    if (waited == Waited::deadline) {
-        waited = rest.stop({.signal = m_opened.stop_signal}, os::deadline_after(m_opened.grace));
+    switch (rest.wait(os::deadline_after(m_opened.cleanup_timeout))) {
+    case Waited::gone:
+        return {.status = os::exit_info(pidfd, os::deadline_after(reaping_time))};
+    case Waited::given_up:
+        return {.given_up = true};
+    case Waited::deadline:
+        break;
     }
-    return waited != Waited::given_up;
+    const Waited stopped = rest.stop({.signal = m_opened.stop_signal}, os::deadline_after(m_opened.grace));
+    return {.given_up = stopped == Waited::given_up};
+}
+
+void Successor::finish(const journal::Started& cleaning, const End& end, bool handed_over) {
+    cleanup::Stack& stack = m_dead_run.stack;
+    const auto& registered = stack.read_state().stack;
+    const auto at = std::ranges::find(registered, cleaning.cleanup, &plan::Cleanup::id);
+    const auto age = std::chrono::nanoseconds(os::boot_nanoseconds() - cleaning.process.boot_nanoseconds);
+    // One that took too long may have been told to end, and has failed however it did.
+    const bool in_time = !m_opened.cleanup_timeout || age < *m_opened.cleanup_timeout;
+    if (at == registered.end() || !end.status || !(handed_over || (end.status->success() && in_time))) {
+        if (handed_over) {
+            stack.record(journal::CleanupEnded{cleaning.cleanup, {}});
+        }
+        return;
+    }
+    cleanup::Outcome outcome;
+    outcome.exit_code = end.status->shell_code();
+    outcome.signal = end.status->signal();
+    outcome.attempts = 1;
+    outcome.error = cleanup::failure_of(*end.status);
+    m_narrator.end(*at, outcome, age);
+    stack.finished(*at, outcome);
 }
 
 std::size_t Successor::run_cleanups(const plan::Ending& ending) {
@@ -168,6 +220,7 @@ Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events, r
         return {state.ending.value_or(plan::Ending{}), state.failures.size()};
     }
     const Found found{state.step, state.ending, state.cleaning, state.handed_over};
+    const os::Fd cleaning = found.cleaning ? pidfd_of(*found.cleaning, dead_run.origin.pids) : os::Fd();
     Successor successor(by, dead_run, events, narrator);
     stack.record(journal::TakenOver{by, {::getpid(), os::boot_nanoseconds()}});
     narrator.taken_over(by, stack.read_state()); // with what has failed and is tried again
@@ -181,12 +234,11 @@ Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events, r
         stack.record(journal::Ended{ending});
     }
     if (found.cleaning) {
-        if (!successor.let_end(*found.cleaning)) {
+        const End end = successor.let_end(*found.cleaning, cleaning);
+        if (end.given_up) {
             return {ending, 0, successor.stop()};
         }
-        if (found.handed_over) {
-            stack.record(journal::CleanupEnded{found.cleaning->cleanup, {}});
-        }
+        successor.finish(*found.cleaning, end, found.handed_over);
     }
     const std::size_t failed = successor.run_cleanups(ending);
     return {ending, std::max(failed, stack.read_state().failures.size()), successor.stop()};

@@ -1,11 +1,19 @@
 // kill -9 of finally-run, in each part of a run: its guardian finishes it.
 #include "guard.hpp"
 
+#include "support/hardship.hpp"
+#include "support/kernel.hpp"
+
 #include <nlohmann/json.hpp>
 
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <thread>
+#include <utility>
 
 namespace finally_run::e2e {
 namespace {
@@ -36,20 +44,49 @@ TEST_CASE("after a kill -9 during a setup it is over before the cleanups, and no
     check_nothing_left();
 }
 
-TEST_CASE("after a kill -9 during a cleanup that one ends, runs again, and the others follow, the finished not again") {
+// A run that is killed during a cleanup, which ends with `status` after that; we adopt and reap it.
+void outlive(Run run, int status) {
     make_fifo(work("fifo"));
-    auto process = Run({"-l", "l", "-c", witness, "-c", waiting, "-c", "echo first >>log", "--", "true"}).start();
+    auto process = std::move(run).start();
     wait_for_log("begun");
     const pid_t guardian = guardian_of(process.pid());
     process.signal(SIGKILL);
     process.wait_for_err("was killed");
     CHECK(log_text() == "first\nbegun\n");
     release(work("fifo"));
-    wait_for_log("ended\nbegun\n");
-    release(work("fifo"));
+    int ended = -1;
+    REQUIRE(::waitpid(pid_in("pid"), &ended, 0) > 0);
+    CHECK(ended == status << 8);
+    process.finish();
     wait_for_end(guardian);
-    CHECK(log_text() == "first\nbegun\nended\nbegun\nended\ncleaned by guardian after success\n");
     check_nothing_left();
+}
+
+// It succeeds but for `status` the first time.
+Run outlived(int status) {
+    return Run({"-l", "l", "-c", witness, "-c",
+                "echo begun >>log; test -e pid && exit; echo $$ >pid; read x <fifo; echo ended >>log; exit " +
+                    std::to_string(status),
+                "-c", "echo first >>log", "--", "true"});
+}
+
+constexpr const char* run_once = "first\nbegun\nended\ncleaned by guardian after success\n";
+constexpr const char* run_twice = "first\nbegun\nended\nbegun\ncleaned by guardian after success\n";
+
+TEST_CASE("a cleanup that outlives a kill -9 and succeeds is not run again where the kernel tells and the others run") {
+    outlive(outlived(0), 0);
+    CHECK(log_text() == (test::kernel_tells_exits() ? run_once : run_twice));
+}
+
+TEST_CASE("a cleanup that outlives a kill -9 and fails is run again") {
+    outlive(outlived(7), 7);
+    CHECK(log_text() == run_twice);
+}
+
+TEST_CASE("a cleanup that outlives a kill -9 is run again where nothing tells how it ended" *
+          doctest::skip(sanitized)) {
+    outlive(outlived(0).before_exec([] { test::refuse_system_call(SYS_ioctl, EPERM); }), 0);
+    CHECK(log_text() == run_twice);
 }
 
 TEST_CASE("after a kill -9 the lock is not free before the last cleanup has ended") {

@@ -5,6 +5,7 @@
 #include "os/boot.hpp"
 #include "os/process.hpp"
 #include "support/forked.hpp"
+#include "support/kernel.hpp"
 #include "support/temp_dir.hpp"
 
 #include <chrono>
@@ -284,37 +285,61 @@ TEST_CASE("a command that has ended is not stopped again, nor is a cleanup taken
     CHECK(run.order() == "cleaned\n");
 }
 
-TEST_CASE("a cleanup that still runs may end first, and then is run again") {
-    for (const auto by : {plan::Actor::guardian, plan::Actor::recovery}) {
-        Abandoned run;
-        const std::string journal = run.file().path();
-        const Step old("echo; until grep -q taken-over " + journal + "; do sleep 0.01; done; " + until_we_sleep() +
-                           run.saying("old one ends"),
-                       os::Placement::own_session);
+namespace {
+
+// A cleanup that lives when its run is taken over, and ends, after `words`, with that status. This process, which takes
+// over, also adopts and reaps it.
+struct Outliving {
+    Outliving(Abandoned& run, const std::string& words, int status)
+        : old("echo; until grep -q taken-over " + run.file().path().native() + "; do sleep 0.01; done; " +
+                  until_we_sleep() + run.saying(words) + "; exit " + std::to_string(status),
+              os::Placement::own_session) {
         run.add(Started{What::command, ended, 0});
+        run.add_cleanup(run.saying("the rest"));
         const auto id = run.add_cleanup(run.saying("once more"));
         run.add(Started{What::cleanup, old.id(), id});
-        static_cast<void>(run.take_over(by));
-        CHECK_FALSE(old.lives());
-        CHECK(run.order() == "old one ends\nonce more\n");
+    }
+
+    Step old;
+};
+
+} // namespace
+
+TEST_CASE("a cleanup that still runs may end first and is run again unless the kernel tells that it succeeded") {
+    for (const auto by : {plan::Actor::guardian, plan::Actor::recovery}) {
+        Abandoned run;
+        const Outliving it(run, "old one ends", 0);
+        CHECK(run.take_over(by).failed == 0);
+        CHECK_FALSE(it.old.lives());
+        CHECK(run.order() ==
+              (test::kernel_tells_exits() ? "old one ends\nthe rest\n" : "old one ends\nonce more\nthe rest\n"));
     }
 }
 
-TEST_CASE("a cleanup that was handed over while it ran is let end, and is not run again") {
+TEST_CASE("a cleanup that still runs and fails is run again") {
     Abandoned run;
-    const std::string journal = run.file().path();
-    const Step old("echo; until grep -q taken-over " + journal + "; do sleep 0.01; done; " + until_we_sleep() +
-                       run.saying("handed over"),
-                   os::Placement::own_session);
-    run.add(Started{What::command, ended, 0});
-    run.add_cleanup(run.saying("the rest"));
-    const auto id = run.add_cleanup(run.saying("once more"));
-    run.add(Started{What::cleanup, old.id(), id});
+    const Outliving it(run, "old one fails", 7);
+    CHECK(run.take_over().failed == 0);
+    CHECK(run.order() == "old one fails\nonce more\nthe rest\n");
+}
+
+TEST_CASE("a cleanup that was handed over while it ran is let end and is not run again") {
+    Abandoned run;
+    const Outliving it(run, "handed over", 0);
     run.add(journal::HandedOver{});
-    static_cast<void>(run.take_over());
-    CHECK_FALSE(old.lives());
+    CHECK(run.take_over().failed == 0);
+    CHECK_FALSE(it.old.lives());
     CHECK(run.order() == "handed over\nthe rest\n");
     CHECK_FALSE(run.has_journal());
+}
+
+TEST_CASE("a cleanup that was handed over while it ran and fails stays registered where the kernel tells") {
+    Abandoned run;
+    const Outliving it(run, "handed over", 7);
+    run.add(journal::HandedOver{});
+    CHECK(run.take_over().failed == (test::kernel_tells_exits() ? 1 : 0));
+    CHECK(run.order() == "handed over\nthe rest\n");
+    CHECK(run.has_journal() == test::kernel_tells_exits());
 }
 
 TEST_CASE("a cleanup that was cut off is run again, before those below it") {
