@@ -52,6 +52,11 @@ std::string lock_name(const Value& value) {
     if (!is_path && value.text.size() > longest_file_name) {
         refuse(value, "a lock's name has at most 255 bytes");
     }
+    // Kept free for locks that machines share: whoever means one must not get a local one in silence.
+    if (!is_path && value.text.find(':') != value.text.npos) {
+        refuse(value,
+               "there is no such lock engine; a local lock with a colon in its name needs a slash, as in ./NAME");
+    }
     return text(value);
 }
 

@@ -285,6 +285,16 @@ TEST_SUITE("cli/parse") {
         }
     }
 
+    TEST_CASE("a lock with a colon and no slash is no local one") {
+        CHECK(CommandLine({"-l", "etcd:deploy", "x"}).error() ==
+              "--lock: etcd:deploy: there is no such lock engine; a local lock with a colon in its name needs a slash, "
+              "as "
+              "in ./NAME");
+        CHECK(CommandLine({"--lock-shared", "a:", "x"}).error().starts_with("--lock-shared: a:: there is no"));
+        CHECK(CommandLine({"-l", ":", "x"}).error().starts_with("--lock: :: there is no"));
+        CHECK(CommandLine({"-l", "./etcd:deploy", "x"}).plan().locks.at(0).name == "./etcd:deploy");
+    }
+
     TEST_CASE("a lock without a slash has no dot in front and fits a file name") {
         CHECK(CommandLine({"-l", ".x", "x"}).error() ==
               "--lock: .x: a lock's name does not begin with a dot; a path has a slash, as in ./NAME");
