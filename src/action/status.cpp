@@ -1,5 +1,6 @@
 #include "action/status.hpp"
 
+#include "action/locks_in_use.hpp"
 #include "journal/ended.hpp"
 #include "journal/file.hpp"
 #include "journal/leftover.hpp"
@@ -13,14 +14,18 @@
 #include "report/call.hpp"
 #include "report/ended.hpp"
 #include "report/status.hpp"
+#include "report/status_locks.hpp"
 #include "report/text.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <optional>
+#include <string>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace finally_run::action {
@@ -43,17 +48,16 @@ RunStatus::State state_of(const journal::State& state, bool alive) {
     return setup ? RunStatus::State::setup : RunStatus::State::running;
 }
 
-// A lock of the state directory goes by its name, any other by its path.
-std::string name_of(const journal::LockId& lock, const std::filesystem::path& state_dir) {
-    const std::filesystem::path path(lock.path);
-    return path.parent_path() == state_dir ? path.filename().native() : lock.path;
-}
-
 // The words after `sh -c`, as far as the process has not become another program.
 std::string setup_text(const os::ProcessInfo& process) {
     constexpr std::string_view shell = "/bin/sh -c ";
     const std::string words = os::command_line(process);
     return words.starts_with(shell) ? words.substr(shell.size()) : words;
+}
+
+bool is_stopped(pid_t pid) {
+    const auto process = os::read_process(pid);
+    return process && process->state == 'T';
 }
 
 // What it is at, for how long, and whether it was suspended.
@@ -67,6 +71,9 @@ void describe_step(const journal::State& state, const journal::Origin& origin, R
     if (in_setup) {
         run.current = RunStatus::Step{"setup", process ? setup_text(*process) : ""};
     }
+    if (here && is_stopped(state.at_work())) {
+        run.state = RunStatus::State::suspended;
+    }
     if (!process) {
         return;
     }
@@ -78,7 +85,13 @@ void describe_step(const journal::State& state, const journal::Origin& origin, R
     }
 }
 
-RunStatus describe(const journal::State& state, bool alive, const std::filesystem::path& state_dir) {
+// A run, and the locks that it has, if it is alive here.
+struct Seen {
+    RunStatus run;
+    std::optional<LiveRun> live;
+};
+
+Seen describe(const journal::State& state, bool alive, const std::filesystem::path& state_dir) {
     RunStatus run;
     run.id = state.opened.run_id;
     run.state = state_of(state, alive);
@@ -114,11 +127,16 @@ RunStatus describe(const journal::State& state, bool alive, const std::filesyste
     run.job_url = state.opened.job_url;
     run.host = state.opened.host ? state.opened.host->name : "";
     run.elsewhere = !origin.same_host;
-    return run;
+    Seen seen{std::move(run), {}};
+    if (alive && origin.same_host && origin.same_boot) {
+        seen.live = LiveRun{state.opened.run_id, state.opened.command, state.opened.supervisor.pid, state.at_work(),
+                            state.opened.locks};
+    }
+    return seen;
 }
 
 // nullopt: it is over, or nobody is there to finish what never began.
-std::optional<RunStatus> look_up(const journal::Item& item, const std::filesystem::path& state_dir) {
+std::optional<Seen> look_up(const journal::Item& item, const std::filesystem::path& state_dir) {
     std::string error;
     bool alive = false;
     try {
@@ -138,7 +156,7 @@ std::optional<RunStatus> look_up(const journal::Item& item, const std::filesyste
         damaged.id = item.id;
         damaged.state = RunStatus::State::damaged;
         damaged.error = error;
-        return damaged;
+        return Seen{std::move(damaged), {}};
     }
     if ((state->over && state->failures.empty()) || (!alive && !state->begun)) {
         return std::nullopt;
@@ -167,31 +185,41 @@ std::vector<report::EndedRun> runs_that_ended(const std::filesystem::path& state
 std::string status(const plan::Status& request) {
     const auto state_dir = os::state_dir_path(request.state_dir);
     std::vector<RunStatus> found;
+    std::vector<LiveRun> live;
     if (journal::Runs::exist(state_dir)) {
         const journal::Runs runs(state_dir);
         for (const journal::Item& item : runs.items()) {
-            if (auto run = look_up(item, state_dir)) {
-                if (const auto log = runs.log_of(item.id); ::access(log.c_str(), F_OK) == 0) {
-                    run->log = log.native();
-                }
-                found.push_back(std::move(*run));
+            auto seen = look_up(item, state_dir);
+            if (!seen) {
+                continue;
+            }
+            if (const auto log = runs.log_of(item.id); ::access(log.c_str(), F_OK) == 0) {
+                seen->run.log = log.native();
+            }
+            found.push_back(std::move(seen->run));
+            if (seen->live) {
+                live.push_back(std::move(*seen->live));
             }
         }
     }
     const auto ended = runs_that_ended(state_dir);
+    const auto locks = locks_in_use(state_dir, live);
     const report::Looked looked{state_dir.native(), os::user_name(), os::host_name(), request.strange_variables};
     if (request.json) {
-        return report::to_json(found, looked, ended);
+        return report::to_json(found, looked, ended, locks);
     }
     // Whoever reads a pipe or asks for all of it gets all of it.
     const bool whole = request.verbose || ::isatty(STDOUT_FILENO) != 1;
     const std::size_t columns = whole ? report::uncut : report::columns_of(STDOUT_FILENO, 100);
     const auto now = std::chrono::system_clock::now();
     const std::string last = report::ended_lines(ended, now, columns, request.verbose);
-    return report::head_of(looked) +
-           (found.empty() ? report::nothing_found()
-                          : report::to_table(found, now, columns, report::call_for(request.state_dir))) +
-           (last.empty() ? last : '\n' + last);
+    std::string text = report::head_of(looked);
+    text += found.empty() ? report::nothing_found()
+                          : report::to_table(found, now, columns, report::call_for(request.state_dir));
+    for (const std::string& part : {report::lock_lines(locks, now, columns), last}) {
+        text += part.empty() ? part : '\n' + part;
+    }
+    return text;
 }
 
 } // namespace finally_run::action

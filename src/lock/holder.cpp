@@ -125,6 +125,23 @@ std::size_t others_in_locks(std::string_view locks, dev_t device, ino_t inode) {
     return held > 1 ? static_cast<std::size_t>(held - 1) : 0;
 }
 
+std::vector<User> users(std::string_view locks, dev_t device, ino_t inode) {
+    std::vector<User> all;
+    for (const LockLine& line : lines_of_locks(locks, device, inode)) {
+        auto process = os::read_process(line.pid);
+        if (!line.waits && (!process || process->ended)) {
+            process = os::read_process(search_holder(device, inode));
+        }
+        User& user = all.emplace_back(User{{}, line.pid, line.shared, line.waits});
+        if (process) {
+            user.who = describe(*process);
+        } else {
+            user.who.pid = line.pid;
+        }
+    }
+    return all;
+}
+
 std::optional<Holder> find_holder(dev_t device, ino_t inode) {
     const std::string locks = os::read_proc_file("/proc/locks");
     auto process = os::read_process(owner_in_locks(locks, device, inode));

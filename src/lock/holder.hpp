@@ -44,6 +44,17 @@ struct LockLine {
 // Those of the file, from the text of /proc/locks.
 [[nodiscard]] std::vector<LockLine> lines_of_locks(std::string_view locks, dev_t device, ino_t inode);
 
+// Who holds the lock or waits for it.
+struct User {
+    Holder who;  // only the pid, if nothing can be seen of it
+    pid_t named; // in /proc/locks
+    bool shared;
+    bool waits;
+};
+
+// All of them, from the text of /proc/locks.
+[[nodiscard]] std::vector<User> users(std::string_view locks, dev_t device, ino_t inode);
+
 // The pid that is named there for a lock on the file that is held; 0 if none.
 [[nodiscard]] pid_t owner_in_locks(std::string_view locks, dev_t device, ino_t inode);
 

@@ -56,6 +56,15 @@ Json to_value(const EndedRun::Cleanup& cleanup) {
     return {{"kind", cleanup.kind}, {"text", cleanup.text}, {"error", text_or_null(cleanup.error)}};
 }
 
+Json to_value(const LockUser& user) {
+    const bool since_known = user.since != std::chrono::system_clock::time_point();
+    return {{"pid", user.pid},
+            {"command", text_or_null(user.command)},
+            {"run", text_or_null(user.run_id)},
+            {"shared", user.shared},
+            {"started", since_known ? Json(iso_8601(user.since)) : Json(nullptr)}};
+}
+
 template <class Value> Json to_array(const std::vector<Value>& values) {
     Json result = Json::array();
     for (const auto& value : values) {
@@ -105,6 +114,10 @@ Json to_value(const EndedRun& run) {
     };
 }
 
+Json to_value(const LockStatus& lock) {
+    return {{"name", lock.name}, {"holders", to_array(lock.holders)}, {"waiters", to_array(lock.waiters)}};
+}
+
 std::string dumped(const Json& value) {
     return text::with_json_escapes(value.dump(2, ' ', false, Json::error_handler_t::replace)) + '\n';
 }
@@ -147,7 +160,8 @@ std::string to_json(const Report& report) {
     return dumped(value);
 }
 
-std::string to_json(std::span<const RunStatus> runs, const Looked& looked, std::span<const EndedRun> ended) {
+std::string to_json(std::span<const RunStatus> runs, const Looked& looked, std::span<const EndedRun> ended,
+                    std::span<const LockStatus> locks) {
     const auto list_of = [](const auto& all) {
         Json list = Json::array();
         for (const auto& run : all) {
@@ -159,7 +173,8 @@ std::string to_json(std::span<const RunStatus> runs, const Looked& looked, std::
                    {"user", text_or_null(looked.user)},
                    {"host", text_or_null(looked.host)},
                    {"runs", list_of(runs)},
-                   {"ended", list_of(ended)}});
+                   {"ended", list_of(ended)},
+                   {"locks", list_of(locks)}});
 }
 
 } // namespace finally_run::report

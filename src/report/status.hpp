@@ -3,6 +3,7 @@
 
 #include "plan/plan.hpp"
 #include "report/ended.hpp"
+#include "report/status_locks.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -87,9 +88,9 @@ inline constexpr std::size_t uncut = 1'000'000;
 [[nodiscard]] std::string to_table(std::span<const RunStatus> runs, std::chrono::system_clock::time_point now,
                                    std::size_t columns, std::string_view program = "finally-run");
 
-// {"runs": [...], "ended": [...]}, indented, with an end of line; what is not known is null. JSON has no other text
-// than UTF-8: bytes that are none come out as U+FFFD.
+// {"runs": [...], "ended": [...], "locks": [...]}, indented, with an end of line; what is not known is null. JSON has
+// no other text than UTF-8: bytes that are none come out as U+FFFD.
 [[nodiscard]] std::string to_json(std::span<const RunStatus> runs, const Looked& looked = {},
-                                  std::span<const EndedRun> ended = {});
+                                  std::span<const EndedRun> ended = {}, std::span<const LockStatus> locks = {});
 
 } // namespace finally_run::report

@@ -1,0 +1,74 @@
+#include "action/locks_in_use.hpp"
+
+#include "lock/holder.hpp"
+#include "os/process.hpp"
+
+#include <algorithm>
+#include <map>
+#include <sys/stat.h>
+#include <system_error>
+#include <utility>
+
+namespace finally_run::action {
+
+namespace {
+
+// By its name.
+using Files = std::map<std::string, std::pair<dev_t, ino_t>>;
+
+Files lock_files(const std::filesystem::path& state_dir, std::span<const LiveRun> runs) {
+    Files files;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(state_dir, error)) {
+        struct stat info = {};
+        const std::string name = entry.path().filename();
+        if (!name.starts_with('.') && ::lstat(entry.path().c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
+            files[name] = {info.st_dev, info.st_ino};
+        }
+    }
+    for (const LiveRun& run : runs) {
+        for (const journal::LockId& lock : run.locks) {
+            files.try_emplace(name_of(lock, state_dir), lock.device, lock.inode);
+        }
+    }
+    return files;
+}
+
+// Whoever finishes a run shares the lock with the supervisor, whose pid the kernel goes on naming.
+report::LockUser described(const lock::User& user, std::span<const LiveRun> runs) {
+    report::LockUser it{user.who.pid, user.who.command, {}, user.shared, user.who.since};
+    const auto run = std::ranges::find_if(runs, [&](const LiveRun& candidate) {
+        return !user.waits && (candidate.supervisor == user.named || candidate.at_work == it.pid);
+    });
+    if (run != runs.end()) {
+        it.pid = run->at_work;
+        it.command = run->command;
+        it.run_id = run->id;
+    }
+    return it;
+}
+
+} // namespace
+
+std::string name_of(const journal::LockId& lock, const std::filesystem::path& state_dir) {
+    const std::filesystem::path path(lock.path);
+    return path.parent_path() == state_dir ? path.filename().native() : lock.path;
+}
+
+std::vector<report::LockStatus> locks_in_use(const std::filesystem::path& state_dir, std::span<const LiveRun> runs) {
+    const std::string locks = os::read_proc_file("/proc/locks");
+    std::vector<report::LockStatus> found;
+    for (const auto& [name, file] : lock_files(state_dir, runs)) {
+        report::LockStatus lock{name, {}, {}};
+        for (const lock::User& user : lock::users(locks, file.first, file.second)) {
+            (user.waits ? lock.waiters : lock.holders).push_back(described(user, runs));
+        }
+        std::ranges::sort(lock.holders, {}, &report::LockUser::pid); // the kernel has them in no order
+        if (!lock.holders.empty() || !lock.waiters.empty()) {
+            found.push_back(std::move(lock));
+        }
+    }
+    return found;
+}
+
+} // namespace finally_run::action

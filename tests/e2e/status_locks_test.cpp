@@ -1,0 +1,96 @@
+// --status: who holds a lock and who waits for it, finally-run or not.
+#include "guard.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <csignal>
+
+namespace finally_run::e2e {
+namespace {
+
+nlohmann::json locks() { return nlohmann::json::parse(Run({"--status", "--json"}).run().out).at("locks"); }
+
+std::string table() { return Run({"--status"}).run().out; }
+
+TEST_CASE("the status shows who holds a lock and who waits for it whether it is finally-run or not") {
+    auto holder = Run({"-l", "l", "--", "helper", "pause"}).start();
+    holder.wait_for_line("READY");
+    auto waiter = Run({"-l", "l", "--", "true"}).start();
+    wait_for_lock_waiters(state_dir() / "l", 1);
+    const auto other = Run::of({"flock", (state_dir() / "l").string(), "true"}).start();
+    wait_for_lock_waiters(state_dir() / "l", 2);
+    const auto lock = locks().at(0);
+    CHECK(lock.at("name") == "l");
+    REQUIRE(lock.at("holders").size() == 1);
+    CHECK(lock.at("holders").at(0).at("pid") == holder.pid());
+    CHECK(lock.at("holders").at(0).at("run") == only_run_file().stem().string());
+    CHECK(lock.at("holders").at(0).at("command") == "helper pause");
+    REQUIRE(lock.at("waiters").size() == 2);
+    CHECK(lock.at("waiters").at(0).at("pid") == waiter.pid());
+    CHECK(lock.at("waiters").at(1).at("pid") == other.pid());
+    const std::string text = table();
+    CHECK_MESSAGE(text.find("\nlock l\n  held by helper pause (pid " + std::to_string(holder.pid()) + ", ") !=
+                      std::string::npos,
+                  text);
+    CHECK_MESSAGE(text.find("\n  waits   flock " + (state_dir() / "l").string() + " true (pid " +
+                            std::to_string(other.pid()) + ", ") != std::string::npos,
+                  text);
+    holder.signal(SIGTERM);
+    holder.finish();
+    waiter.finish();
+}
+
+TEST_CASE("the status shows a lock that only other programs hold also after the one that took it has ended") {
+    Run({"-l", "l", "--", "true"}).run();
+    auto held = Run::script("exec 9<\"$XDG_STATE_HOME/finally-run/l\"; flock 9; echo READY; exec helper pause").start();
+    held.wait_for_line("READY");
+    const auto lock = locks().at(0);
+    REQUIRE(lock.at("holders").size() == 1);
+    CHECK(lock.at("holders").at(0).at("pid") == held.pid());
+    CHECK(lock.at("holders").at(0).at("run").is_null());
+    CHECK(table().find("no runs here") != std::string::npos);
+}
+
+TEST_CASE("the status shows all who share a lock by its path and the guardian that has it still") {
+    auto first =
+        Run({"--lock-shared", "./l", "-c", "echo cleaning >>log; read x <fifo", "--", "helper", "pause"}).start();
+    make_fifo(work("fifo"));
+    first.wait_for_line("READY");
+    auto second = Run::of({"flock", "-s", "l", "helper", "pause"}).start();
+    second.wait_for_line("READY");
+    const pid_t guardian = guardian_of(first.pid());
+    first.signal(SIGKILL);
+    wait_for_log("cleaning");
+    const auto lock = locks().at(0);
+    CHECK(lock.at("name") == work("l").string());
+    REQUIRE(lock.at("holders").size() == 2);
+    const auto held_by = [&](pid_t pid) {
+        return std::ranges::any_of(lock.at("holders"), [&](const auto& holder) { return holder.at("pid") == pid; });
+    };
+    CHECK(held_by(guardian));
+    CHECK(held_by(second.pid()));
+    CHECK(lock.at("holders").at(0).at("shared") == true);
+    release(work("fifo"));
+    wait_for_end(guardian);
+}
+
+TEST_CASE("the status calls a run suspended whose finally-run is stopped") {
+    auto process = Run({"--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    process.signal(SIGSTOP);
+    wait_for_state(process.pid(), 'T');
+    CHECK(table().find(" suspended ") != std::string::npos);
+    process.signal(SIGCONT);
+    wait_for_state(process.pid(), 'S');
+    CHECK(table().find(" running ") != std::string::npos);
+}
+
+TEST_CASE("where nobody holds a lock the status speaks of none") {
+    Run({"-l", "l", "--", "true"}).run();
+    CHECK(locks().empty());
+    CHECK(table().find("lock l") == std::string::npos);
+}
+
+} // namespace
+} // namespace finally_run::e2e
