@@ -37,6 +37,8 @@ share/bash-completion/completions/finally-run
 share/doc/finally-run/CHANGELOG.md
 share/doc/finally-run/LICENSE
 share/doc/finally-run/README.md
+share/doc/finally-run/docs/cost.md
+share/doc/finally-run/docs/recipes.md
 share/fish/vendor_completions.d/finally-run.fish
 share/man/man1/finally-run.1
 share/zsh/site-functions/_finally-run'

@@ -41,6 +41,8 @@ usr/share/doc/finally-run/README.md
 usr/share/doc/finally-run/changelog.Debian.gz
 usr/share/doc/finally-run/changelog.gz
 usr/share/doc/finally-run/copyright
+usr/share/doc/finally-run/docs/cost.md
+usr/share/doc/finally-run/docs/recipes.md
 usr/share/fish/vendor_completions.d/finally-run.fish
 usr/share/lintian/overrides/finally-run
 usr/share/man/man1/finally-run.1.gz

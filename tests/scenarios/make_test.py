@@ -24,7 +24,6 @@ class Prefix(Scenario):
         make = self.start("make", "report", **options)
         make.wait_for("READY", "out" if options else "err")
         self.assertEqual(self.read("report.part"), "half\n")
-        self.assertTrue(self.is_locked("demo"))
         return make
 
     def nothing_made(self):
@@ -64,7 +63,7 @@ class Prefix(Scenario):
 
     def test_finally_run_is_killed(self):
         make = self.make_report_that_hangs()
-        run = self.wait_for_process("finally-run --lock demo")
+        run = self.wait_for_process("finally-run --stop-with-caller always")
         os.kill(run.pid, signal.SIGKILL)
         self.assertEqual(make.finish(), 2)
         self.assertIn("Killed", make.err)

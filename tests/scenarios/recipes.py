@@ -1,4 +1,4 @@
-"""The recipes of the README, word for word.
+"""The recipes of docs/recipes.md and the first example of the README, word for word.
 
 A recipe is one or several code blocks, each after a line `<!-- recipe: NAME -->`, which a reader does not see. If it
 has to lie in a file, its first comment line says which: `# Makefile`.
@@ -8,7 +8,9 @@ import ast
 import pathlib
 import re
 
-README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+RECIPES = ROOT / "docs" / "recipes.md"
 
 BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\S*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"^ *<!-- recipe: (?P<name>\S+) -->\n+\Z", re.MULTILINE)
@@ -17,10 +19,14 @@ FILE_NAME = re.compile(r"^(?:#!.*\n)?(?:#|//) (?P<name>[\w./~-]+)$", re.MULTILIN
 
 def blocks():
     """(heading, recipe or None, text) of each code block."""
-    readme = README.read_text()
+    return [block for file in (README, RECIPES) for block in blocks_of(file)]
+
+
+def blocks_of(file):
+    document = file.read_text()
     found = []
-    for block in BLOCK.finditer(readme):
-        before = readme[: block.start()]
+    for block in BLOCK.finditer(document):
+        before = document[: block.start()]
         headings = re.findall(r"^##+ (.*)$", before, re.MULTILINE)
         mark = MARK.search(before)
         indent = block["indent"]
@@ -32,7 +38,7 @@ def blocks():
 def texts(name):
     found = [text for _, recipe, text in blocks() if recipe == name]
     if not found:
-        raise AssertionError(f"the README has no recipe {name!r}")
+        raise AssertionError(f"there is no recipe {name!r}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Every recipe of the README is run by a test, and none is a recipe without its mark."""
+"""Every recipe is run by a test, and none is a recipe without its mark."""
 
 import unittest
 
@@ -7,12 +7,9 @@ import recipes
 
 class EveryRecipe(unittest.TestCase):
     def test_is_run_by_a_test(self):
-        in_readme = {name for _, name, _ in recipes.blocks() if name}
-        self.assertEqual(in_readme, recipes.named_in_tests())
+        in_documents = {name for _, name, _ in recipes.blocks() if name}
+        self.assertEqual(in_documents, recipes.named_in_tests())
 
     def test_has_a_name(self):
-        readme = recipes.README.read_text()
-        section = readme[readme.index("\n## Recipes\n") : readme.index("\n## Beside other tools\n")]
-        for heading, name, text in recipes.blocks():
-            if text in section:
-                self.assertIsNotNone(name, f"under {heading!r} stands a block without <!-- recipe: NAME -->:\n{text}")
+        for heading, name, text in recipes.blocks_of(recipes.RECIPES):
+            self.assertIsNotNone(name, f"under {heading!r} stands a block without <!-- recipe: NAME -->:\n{text}")

@@ -180,8 +180,9 @@ class Recipes(Scenario):
 
     def test_a_script_puts_itself_under_a_run(self):
         self.write_recipe("shell-script", mode=0o755)
-        run = self.run_program("./nightly.sh")
-        self.assertRegex(run.out, rf"\Aworking in {self.tmp}/\S+\n\Z")
+        for command in (["./nightly.sh"], ["sh", "nightly.sh"]):
+            run = self.run_program(*command)
+            self.assertRegex(run.out, rf"\Aworking in {self.tmp}/\S+\n\Z")
         self.nothing_held()
 
     def test_that_script_is_stopped(self):
