@@ -211,6 +211,7 @@ TEST_CASE("a disk that fails before a run has begun changes nothing, or the run 
         {"openat of the state directory", SYS_openat, 2, O_DIRECTORY & ~O_TMPFILE, Then::refused},
         {"flock", SYS_flock, 0, ours, Then::refused},
         {"linkat", SYS_linkat, 0, 0, Then::refused},
+        {"getdents64", SYS_getdents64, 0, 0, Then::refused},
         {"openat without a name", SYS_openat, 2, O_TMPFILE & ~O_DIRECTORY, Then::same},
         {"fchmod", SYS_fchmod, 0, ours, Then::same},
         {"ftruncate", SYS_ftruncate, 0, ours, Then::same},
@@ -226,6 +227,39 @@ TEST_CASE("a disk that fails before a run has begun changes nothing, or the run 
         row.then == Then::same ? check_same(outcome) : check_refused(outcome);
         check_nothing_left();
     }
+}
+
+#if defined(SYS_mkdir)
+TEST_CASE("a disk on which no directory can be made keeps a run from beginning, or from going on to what needs one" *
+          doctest::skip(sanitized)) {
+    const auto run = [] { return whole_run().before_exec([] { test::refuse_system_call(SYS_mkdir, EIO); }).run(); };
+    check_refused(run()); // its state directory
+    check_nothing_left();
+
+    CHECK(Run({"--", "true"}).run().status == 0);
+    const auto outcome = run(); // that is there now, and the temporary directory is not to be had
+    CHECK(outcome.status == 125);
+    CHECK_MESSAGE(said_by_us(outcome.err).size() == 1, outcome.err);
+    CHECK(log_text() == "failure\ncleaned\n");
+    CHECK_FALSE(fs::exists(work("tree")));
+    check_nothing_left();
+}
+#endif
+
+TEST_CASE(
+    "a disk on which nothing can be removed keeps no cleanup from running, and its removals are left to recovery" *
+    doctest::skip(sanitized)) {
+    const auto outcome = whole_run().before_exec([] { test::refuse_system_call(SYS_unlinkat, EIO); }).run();
+    CHECK(outcome.status == 0);
+    CHECK(log_text() == "setup\ndeferred\nsuccess\ncleaned\n");
+    CHECK(fs::exists(work("tree")));
+    CHECK(temp_dirs_left());
+    CHECK_MESSAGE(said_by_us(outcome.err).size() == 2, outcome.err);
+    CHECK(run_files().size() == 1);
+    CHECK(Run({"--recover"}).run().status == 0);
+    CHECK(log_text() == "setup\ndeferred\nsuccess\ncleaned\n");
+    CHECK_FALSE(fs::exists(work("tree")));
+    check_nothing_left();
 }
 
 TEST_CASE("all that an old kernel does not have, refused at once, changes nothing" * doctest::skip(sanitized)) {
