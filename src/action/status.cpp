@@ -1,5 +1,6 @@
 #include "action/status.hpp"
 
+#include "action/all_users.hpp"
 #include "action/locks_in_use.hpp"
 #include "journal/ended.hpp"
 #include "journal/file.hpp"
@@ -182,13 +183,13 @@ std::vector<report::EndedRun> runs_that_ended(const std::filesystem::path& state
 
 } // namespace
 
-std::string status(const plan::Status& request) {
-    const auto state_dir = os::state_dir_path(request.state_dir);
-    std::vector<RunStatus> found;
+report::Place look(const std::filesystem::path& state_dir) {
+    report::Place place;
+    place.looked = {state_dir.native(), os::user_name(), os::host_name(), {}};
     std::vector<LiveRun> live;
     if (journal::Runs::exist(state_dir)) {
         const journal::Runs runs(state_dir);
-        for (const journal::Item& item : runs.items()) {
+        for (const journal::Item& item : runs.items(journal::Runs::Marks::leave)) {
             auto seen = look_up(item, state_dir);
             if (!seen) {
                 continue;
@@ -196,30 +197,42 @@ std::string status(const plan::Status& request) {
             if (const auto log = runs.log_of(item.id); ::access(log.c_str(), F_OK) == 0) {
                 seen->run.log = log.native();
             }
-            found.push_back(std::move(seen->run));
+            place.runs.push_back(std::move(seen->run));
             if (seen->live) {
                 live.push_back(std::move(*seen->live));
             }
         }
     }
-    const auto ended = runs_that_ended(state_dir);
-    const auto locks = locks_in_use(state_dir, live);
-    const report::Looked looked{state_dir.native(), os::user_name(), os::host_name(), request.strange_variables};
-    if (request.json) {
-        return report::to_json(found, looked, ended, locks);
-    }
+    place.ended = runs_that_ended(state_dir);
+    place.locks = locks_in_use(state_dir, live);
+    return place;
+}
+
+std::string text_of(const report::Place& place, const plan::Status& request, std::string_view program) {
     // Whoever reads a pipe or asks for all of it gets all of it.
     const bool whole = request.verbose || ::isatty(STDOUT_FILENO) != 1;
     const std::size_t columns = whole ? report::uncut : report::columns_of(STDOUT_FILENO, 100);
     const auto now = std::chrono::system_clock::now();
-    const std::string last = report::ended_lines(ended, now, columns, request.verbose);
-    std::string text = report::head_of(looked);
-    text += found.empty() ? report::nothing_found()
-                          : report::to_table(found, now, columns, report::call_for(request.state_dir));
-    for (const std::string& part : {report::lock_lines(locks, now, columns), last}) {
+    std::string text = report::head_of(place.looked);
+    if (!place.error.empty()) {
+        return text + report::shown(place.error) + '\n';
+    }
+    text += place.runs.empty() ? report::nothing_found() : report::to_table(place.runs, now, columns, program);
+    for (const std::string& part : {report::lock_lines(place.locks, now, columns),
+                                    report::ended_lines(place.ended, now, columns, request.verbose)}) {
         text += part.empty() ? part : '\n' + part;
     }
     return text;
+}
+
+std::string status(const plan::Status& request) {
+    if (request.all_users) {
+        return status_of_all_users(request);
+    }
+    report::Place place = look(os::state_dir_path(request.state_dir));
+    place.looked.strange_variables = request.strange_variables;
+    return request.json ? report::to_json(place.runs, place.looked, place.ended, place.locks)
+                        : text_of(place, request, report::call_for(request.state_dir));
 }
 
 } // namespace finally_run::action

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <unistd.h>
 #include <utility>
 
 namespace finally_run::cli {
@@ -15,7 +16,7 @@ namespace finally_run::cli {
 namespace {
 
 constexpr auto with_defer = std::to_array({Id::quiet, Id::verbose});
-constexpr auto with_status = std::to_array({Id::json, Id::state_dir, Id::quiet, Id::verbose});
+constexpr auto with_status = std::to_array({Id::json, Id::all_users, Id::state_dir, Id::quiet, Id::verbose});
 constexpr auto with_recover = std::to_array(
     {Id::wait, Id::no_wait, Id::cleanup_timeout, Id::cleanup_retries, Id::state_dir, Id::quiet, Id::verbose});
 constexpr auto with_stop = std::to_array({Id::wait, Id::no_wait, Id::state_dir, Id::quiet, Id::verbose});
@@ -109,8 +110,13 @@ Action action_of(const Option& action, const Scan& scan, Values values) {
         return plan::Defer{std::move(values.deferred)};
     }
     if (action.id == Id::status) {
+        const bool all_users = contains(scan, Id::all_users);
+        if (all_users && (::getuid() != 0 || ::geteuid() != 0)) {
+            throw UsageError("--all-users: only root may look into other users' directories: leave it out");
+        }
         return plan::Status{.json = contains(scan, Id::json),
                             .verbose = plan.verbosity == plan::Verbosity::verbose,
+                            .all_users = all_users,
                             .strange_variables = variables_of_no_option(),
                             .state_dir = std::move(plan.state_dir)};
     }

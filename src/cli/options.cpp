@@ -50,6 +50,7 @@ constexpr auto table = std::to_array<Option>({
     {Id::defer, status, '\0', "defer", "CMD", "inside a run: register one more cleanup", no_variable},
     {Id::status, status, '\0', "status", "", "show runs and locks", no_variable},
     {Id::json, status, '\0', "json", "", "with --status: for programs", no_variable},
+    {Id::all_users, status, '\0', "all-users", "", "with --status, as root: of every user", no_variable},
     {Id::recover, status, '\0', "recover", "", "finish dead runs, all or these", no_variable, {}, "[RUN...]"},
     {Id::stop, status, '\0', "stop", "", "end live runs; a cleanup at work fails", no_variable, {}, "RUN..."},
     {Id::forget, status, '\0', "forget", "", "drop dead runs, cleanups and all", no_variable, {}, "RUN..."},

@@ -37,6 +37,7 @@ enum class Id {
     defer,
     status,
     json,
+    all_users,
     recover,
     stop,
     forget,

@@ -91,8 +91,10 @@ Request parse(std::span<char* const> argv) {
         return std::visit([](auto asked) { return Request(std::move(asked)); },
                           action_of(*action, scanned, read_values(scanned, defaults_for(scanned))));
     }
-    if (contains(scanned, Id::json)) {
-        throw UsageError("--json: means nothing to a run: it goes with --status");
+    for (const Id id : {Id::json, Id::all_users}) {
+        if (contains(scanned, id)) {
+            throw UsageError(long_form(option_of(id)) + ": means nothing to a run: it goes with --status");
+        }
     }
     plan::Plan plan = read_values(scanned, defaults_for(scanned)).plan;
     plan.command = words.subspan(scanned.command);

@@ -244,6 +244,7 @@ void enter(Values& values, const Option& option, std::string_view given, std::st
         return;
     case Id::status:
     case Id::json:
+    case Id::all_users:
     case Id::recover:
     case Id::stop:
     case Id::forget:

@@ -36,7 +36,7 @@ bool Runs::exist(const std::filesystem::path& state_dir) {
     return ::stat((state_dir / runs_directory).c_str(), &info) == 0 || errno != ENOENT;
 }
 
-std::vector<Item> Runs::items() const {
+std::vector<Item> Runs::items(Marks marks) const {
     if (!m_directory) {
         return {};
     }
@@ -77,7 +77,7 @@ std::vector<Item> Runs::items() const {
         const auto item = std::ranges::lower_bound(found, id, std::greater(), &Item::id);
         if (item != found.end() && item->id == id) {
             item->told = true;
-        } else {
+        } else if (marks == Marks::tidy) {
             forget_mark(id);
         }
     }

@@ -46,7 +46,9 @@ public:
     [[nodiscard]] static bool exist(const std::filesystem::path& state_dir);
 
     // Every journal, the newest first: what began inside another run ends before it.
-    [[nodiscard]] std::vector<Item> items() const;
+    // Marks of runs that are gone are taken away, unless nothing is to be changed.
+    enum class Marks { tidy, leave };
+    [[nodiscard]] std::vector<Item> items(Marks marks = Marks::tidy) const;
 
     // Where the journal of this run begins its life.
     [[nodiscard]] std::filesystem::path journal_of(std::string_view id) const;

@@ -1,6 +1,11 @@
 #include "os/whoami.hpp"
 
+#include "os/error.hpp"
+
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <grp.h>
 #include <memory>
 #include <pwd.h>
 #include <string>
@@ -9,13 +14,39 @@
 namespace finally_run::os {
 
 std::string user_name() {
+    const auto all = accounts();
+    const auto ours = std::ranges::find(all, ::geteuid(), &Account::uid);
+    return ours != all.end() ? ours->name : std::to_string(::geteuid());
+}
+
+std::vector<Account> accounts() {
+    std::vector<Account> all;
     const std::unique_ptr<FILE, int (*)(FILE*)> users(std::fopen("/etc/passwd", "re"), std::fclose);
     while (const passwd* const user = users ? ::fgetpwent(users.get()) : nullptr) {
-        if (user->pw_uid == ::geteuid()) {
-            return user->pw_name;
+        if (std::ranges::find(all, user->pw_uid, &Account::uid) == all.end()) {
+            all.push_back({user->pw_name, user->pw_uid, user->pw_gid, user->pw_dir});
         }
     }
-    return std::to_string(::geteuid());
+    return all;
+}
+
+ActingAs::ActingAs(const Account& account)
+    : m_gid(::getegid()), m_groups(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0))) {
+    m_groups.resize(
+        static_cast<std::size_t>(std::max(::getgroups(static_cast<int>(m_groups.size()), m_groups.data()), 0)));
+    if (::setgroups(0, nullptr) < 0 || ::setegid(account.gid) < 0 || ::seteuid(account.uid) < 0) {
+        const int error = errno;
+        undo();
+        throw_error(error, "cannot act as user", account.name);
+    }
+}
+
+ActingAs::~ActingAs() { undo(); }
+
+void ActingAs::undo() noexcept {
+    static_cast<void>(::seteuid(::getuid()));
+    static_cast<void>(::setegid(m_gid));
+    static_cast<void>(::setgroups(m_groups.size(), m_groups.data()));
 }
 
 } // namespace finally_run::os

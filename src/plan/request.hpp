@@ -19,6 +19,7 @@ struct Defer {
 struct Status {
     bool json = false;
     bool verbose = false;                       // nothing is cut
+    bool all_users = false;                     // of this machine; only root may ask
     std::vector<std::string> strange_variables; // as in Plan
     std::string state_dir;                      // empty: the default of os/state_dir.hpp
 };

@@ -118,6 +118,23 @@ Json to_value(const LockStatus& lock) {
     return {{"name", lock.name}, {"holders", to_array(lock.holders)}, {"waiters", to_array(lock.waiters)}};
 }
 
+Json to_value(std::span<const RunStatus> runs, const Looked& looked, std::span<const EndedRun> ended,
+              std::span<const LockStatus> locks) {
+    const auto list_of = [](const auto& all) {
+        Json list = Json::array();
+        for (const auto& run : all) {
+            list.push_back(to_value(run));
+        }
+        return list;
+    };
+    return {{"state_dir", text_or_null(looked.state_dir)},
+            {"user", text_or_null(looked.user)},
+            {"host", text_or_null(looked.host)},
+            {"runs", list_of(runs)},
+            {"ended", list_of(ended)},
+            {"locks", list_of(locks)}};
+}
+
 std::string dumped(const Json& value) {
     return text::with_json_escapes(value.dump(2, ' ', false, Json::error_handler_t::replace)) + '\n';
 }
@@ -162,19 +179,16 @@ std::string to_json(const Report& report) {
 
 std::string to_json(std::span<const RunStatus> runs, const Looked& looked, std::span<const EndedRun> ended,
                     std::span<const LockStatus> locks) {
-    const auto list_of = [](const auto& all) {
-        Json list = Json::array();
-        for (const auto& run : all) {
-            list.push_back(to_value(run));
-        }
-        return list;
-    };
-    return dumped({{"state_dir", text_or_null(looked.state_dir)},
-                   {"user", text_or_null(looked.user)},
-                   {"host", text_or_null(looked.host)},
-                   {"runs", list_of(runs)},
-                   {"ended", list_of(ended)},
-                   {"locks", list_of(locks)}});
+    return dumped(to_value(runs, looked, ended, locks));
+}
+
+std::string places_to_json(std::span<const Place> places) {
+    Json list = Json::array();
+    for (const Place& place : places) {
+        list.push_back(to_value(place.runs, place.looked, place.ended, place.locks));
+        list.back()["error"] = text_or_null(place.error);
+    }
+    return dumped({{"places", std::move(list)}});
 }
 
 } // namespace finally_run::report

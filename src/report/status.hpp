@@ -72,6 +72,15 @@ struct Looked {
     std::vector<std::string> strange_variables; // look like an option's, and are none
 };
 
+// What was found in one state directory.
+struct Place {
+    Looked looked;
+    std::vector<RunStatus> runs;
+    std::vector<EndedRun> ended;
+    std::vector<LockStatus> locks;
+    std::string error; // why it could not be looked at
+};
+
 // Columns enough for everything.
 inline constexpr std::size_t uncut = 1'000'000;
 
@@ -92,5 +101,8 @@ inline constexpr std::size_t uncut = 1'000'000;
 // no other text than UTF-8: bytes that are none come out as U+FFFD.
 [[nodiscard]] std::string to_json(std::span<const RunStatus> runs, const Looked& looked = {},
                                   std::span<const EndedRun> ended = {}, std::span<const LockStatus> locks = {});
+
+// {"places": [...]}: of each the same, with "error".
+[[nodiscard]] std::string places_to_json(std::span<const Place> places);
 
 } // namespace finally_run::report

@@ -104,7 +104,8 @@ TEST_SUITE("cli/action") {
               "--cleanup-retries, --state-dir, --quiet and "
               "--verbose");
         CHECK(CommandLine({"--status", "-c", "x"}).error() ==
-              "--cleanup: means nothing to --status: that goes with --json, --state-dir, --quiet and --verbose");
+              "--cleanup: means nothing to --status: that goes with --json, --all-users, --state-dir, --quiet and "
+              "--verbose");
         CHECK(CommandLine({"--defer", "x", "--state-dir", "/s"}).error() ==
               "--state-dir: means nothing to --defer: that goes with --quiet and --verbose");
         CHECK(CommandLine({"--forget", "a", "-n"}).error() ==
@@ -147,7 +148,9 @@ TEST_SUITE("cli/action") {
         CHECK(CommandLine({"--recover", "a", "--bogus"}).error().starts_with("unknown option: --bogus"));
     }
 
-    TEST_CASE("a run has no use for --json") {
+    TEST_CASE("a run has no use for --json or --all-users") {
+        CHECK(CommandLine({"--all-users", "make"}).error() ==
+              "--all-users: means nothing to a run: it goes with --status");
         CHECK(CommandLine({"--json", "make"}).error() == "--json: means nothing to a run: it goes with --status");
         CHECK(CommandLine({"--json"}).error() == "--json: means nothing to a run: it goes with --status");
     }

@@ -201,7 +201,7 @@ TEST_SUITE("cli/docs") {
         const auto help = help_text();
         const auto usage = names_in(help.substr(0, help.find("\nRun COMMAND")), "--");
         CHECK(joined(names_in(synopsis, "--")) == joined(usage));
-        CHECK(joined(usage) == "defer forget help json recover status stop version ");
+        CHECK(joined(usage) == "all-users defer forget help json recover status stop version ");
     }
 
     TEST_CASE("the man page describes the options of the table and no others") {

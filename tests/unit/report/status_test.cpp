@@ -59,7 +59,8 @@ bool has(const std::string& text, std::string_view part) { return text.find(part
 TEST_CASE("the table of no runs says so, and their JSON is an empty list") {
     CHECK(table({}) == "no runs\n");
     CHECK(report::to_json(std::vector<RunStatus>{}) ==
-          "{\n  \"state_dir\": null,\n  \"user\": null,\n  \"host\": null,\n  \"runs\": [],\n  \"ended\": []\n}\n");
+          "{\n  \"state_dir\": null,\n  \"user\": null,\n  \"host\": null,\n  \"runs\": [],\n  \"ended\": [],\n  "
+          "\"locks\": []\n}\n");
     CHECK(report::to_json(std::vector<RunStatus>{}, {"/s", "u", "h", {}}).find("\"state_dir\": \"/s\"") !=
           std::string::npos);
 }
@@ -295,7 +296,8 @@ TEST_CASE("the JSON of a run is this text") {
       "error": null
     }
   ],
-  "ended": []
+  "ended": [],
+  "locks": []
 }
 )");
 }
