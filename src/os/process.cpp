@@ -1,15 +1,16 @@
 #include "os/process.hpp"
 
+#include "os/error.hpp"
 #include "os/fd.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <dirent.h>
 #include <fcntl.h>
-#include <memory>
 #include <string_view>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -40,22 +41,38 @@ void skip_words(std::string_view& text, int count) {
     }
 }
 
-// The entries that are numbers; none if it cannot be read.
+// Whoever has nothing left to look with has not seen that nobody is there.
+void require_means(const char* path) {
+    if (errno == ENOMEM || errno == EMFILE || errno == ENFILE) {
+        throw_errno("look", path);
+    }
+}
+
+// The entries that are numbers; none if it cannot be read. Without opendir(3), which wants 32 KiB of memory.
 std::vector<int> numbers_in(const char* path) {
     std::vector<int> found;
-    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path), ::closedir);
+    const Fd directory(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory) {
+        require_means(path);
         return found;
     }
-    while (const dirent* const entry = ::readdir(directory.get())) {
-        const std::string_view name = entry->d_name;
-        int number = 0;
-        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-        if (error == std::errc() && end == name.data() + name.size()) {
-            found.push_back(number);
+    alignas(dirent64) std::array<char, 8192> entries;
+    for (;;) {
+        const ssize_t size = ::getdents64(directory.get(), entries.data(), entries.size());
+        if (size <= 0) {
+            return found;
+        }
+        for (ssize_t at = 0; at < size;) {
+            const auto* const entry = reinterpret_cast<const dirent64*>(entries.data() + at);
+            at += entry->d_reclen;
+            const std::string_view name = entry->d_name;
+            int number = 0;
+            const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+            if (error == std::errc() && end == name.data() + name.size()) {
+                found.push_back(number);
+            }
         }
     }
-    return found;
 }
 
 std::vector<ProcessInfo> read_all() {
@@ -115,7 +132,12 @@ std::string read_proc_file(const std::string& path) {
 }
 
 std::optional<ProcessInfo> read_process(pid_t pid) {
-    const std::string text = read_proc_file(proc_path(pid, "stat"));
+    const std::string path = proc_path(pid, "stat");
+    errno = 0;
+    const std::string text = read_proc_file(path);
+    if (text.empty()) {
+        require_means(path.c_str());
+    }
     // The name is in parentheses and may itself hold blanks and parentheses.
     const auto open = text.find('(');
     const auto close = text.rfind(')');

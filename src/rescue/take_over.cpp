@@ -12,6 +12,7 @@
 #include <chrono>
 #include <compare>
 #include <csignal>
+#include <exception>
 #include <iterator>
 #include <limits>
 #include <memory>
@@ -74,6 +75,8 @@ public:
     [[nodiscard]] int stop() const { return m_stop; }
 
 private:
+    // The step itself and its group, by the guardian alone: long after, the numbers may be somebody else's.
+    void stop_unseen(const journal::Started& step);
     void hear_request(int signal) { m_stop = m_stop == 0 ? signal : m_stop; }
     [[nodiscard]] supervise::Aftermath aftermath(const journal::Started& started, pid_t session, bool own_group,
                                                  bool marked = true);
@@ -119,13 +122,25 @@ bool Successor::stop_step(const journal::Started& step) {
     }
     if (m_by == plan::Actor::guardian && !os::processes_are_visible()) {
         m_narrator.noticed({.what = supervise::Notice::What::unseen});
-        const pid_t pid = step.process.pid;
-        supervise::stop_unseen(m_opened.own_group ? -pid : pid, m_opened.stop_signal,
-                               os::deadline_after(m_opened.grace), m_events);
+        stop_unseen(step);
         return true;
     }
-    auto rest = aftermath(step, m_opened.session, m_opened.own_group);
-    return rest.stop({.signal = m_opened.stop_signal}, os::deadline_after(m_opened.grace)) != Waited::given_up;
+    try {
+        auto rest = aftermath(step, m_opened.session, m_opened.own_group);
+        return rest.stop({.signal = m_opened.stop_signal}, os::deadline_after(m_opened.grace)) != Waited::given_up;
+    } catch (const std::exception&) { // there is nothing left to look with, no memory say, and no words either
+        if (m_by != plan::Actor::guardian) {
+            throw;
+        }
+        stop_unseen(step);
+        return true;
+    }
+}
+
+void Successor::stop_unseen(const journal::Started& step) {
+    const pid_t pid = step.process.pid;
+    supervise::stop_unseen(m_opened.own_group ? -pid : pid, m_opened.stop_signal, os::deadline_after(m_opened.grace),
+                           m_events);
 }
 
 // What there is no record of can still be found by the mark of the run.

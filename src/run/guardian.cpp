@@ -2,6 +2,7 @@
 
 #include "os/bystander.hpp"
 #include "os/error.hpp"
+#include "os/memory_reserve.hpp"
 #include "os/process.hpp"
 #include "os/title.hpp"
 
@@ -65,7 +66,8 @@ void Guardian::fork(Kin kin) {
 void Guardian::live(int lifeline) const {
     try {
         m_events.watch_companion(-1, {});
-        if (::setsid() < 0) { // refused by a filter
+        os::keep_memory_back(); // whatever the journal takes, the command is ended first
+        if (::setsid() < 0) {   // refused by a filter
             ::setpgid(0, 0);
         }
         std::vector<int> kept = m_settle();

@@ -14,6 +14,7 @@
 #include <string>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <system_error>
 #include <unistd.h>
 #include <vector>
 
@@ -206,6 +207,12 @@ TEST_CASE("where the newer way to signal a process is refused the older one serv
         });
         CHECK(restricted.succeeded());
     }
+}
+
+TEST_CASE("whoever has no descriptor to look with does not see that nobody is there") {
+    const test::NoDescriptors none;
+    CHECK_THROWS_AS(static_cast<void>(os::all_processes()), std::system_error);
+    CHECK_THROWS_AS(static_cast<void>(os::still_runs(::getpid(), os::boot_nanoseconds())), std::system_error);
 }
 
 TEST_CASE("the newest pid is the one that was given out last") {
