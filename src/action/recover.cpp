@@ -162,7 +162,8 @@ plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& req
 
 plan::ExitStatus recover(const plan::Recover& request, os::Signals& signals) {
     report::Messages messages(request.verbosity);
-    const auto runs = journal::Runs::existing(os::state_dir_path(request.state_dir));
+    const auto state_dir = os::state_dir_path(request.state_dir);
+    const auto runs = journal::Runs::existing(state_dir);
     const FoundRuns found = find_runs(request.runs, runs.items(), messages);
     plan::ExitStatus worst{found.complete ? 0 : plan::own_failure_status, 0};
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); // the orphans of a cleanup are ours to find and reap
@@ -180,7 +181,7 @@ plan::ExitStatus recover(const plan::Recover& request, os::Signals& signals) {
         }
     }
     if (!any && worst.code == 0 && request.runs.empty()) {
-        messages.note("nothing to recover");
+        messages.note("nothing to recover", state_dir.native());
     }
     return worst;
 }

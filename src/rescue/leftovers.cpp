@@ -157,7 +157,8 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
     std::optional<cleanup::FreshDirectory> fresh;
     if (!directory) {
         narrator.noted(opened.place.path.empty() ? "directory of run " + opened.run_id : opened.place.path,
-                       os::error_text(errno), "its cleanups run in an empty directory");
+                       errno == ESTALE ? "it is not the directory that the run began in" : os::error_text(errno),
+                       "its cleanups run in an empty directory");
         fresh.emplace();
     }
     const auto& step = stack.read_state().step;

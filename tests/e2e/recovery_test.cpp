@@ -96,7 +96,7 @@ TEST_CASE("recover finishes all, the newest cleanup of each first, and says what
     CHECK(run_files().empty());
     const auto again = Run({"--recover"}).run();
     CHECK(again.status == 0);
-    CHECK(again.err == "finally-run: nothing to recover\n");
+    CHECK(again.err == "finally-run: nothing to recover: " + (case_dir() / "state/finally-run").string() + "\n");
 }
 
 TEST_CASE("recover finishes the runs that are named and no other") {
@@ -125,7 +125,7 @@ TEST_CASE("recover leaves a live run alone") {
     CHECK(named.err.find("finally-run: run " + id + " is alive") == 0);
     const auto all = Run({"--recover"}).run();
     CHECK(all.status == 0);
-    CHECK(all.err == "finally-run: nothing to recover\n");
+    CHECK(all.err.starts_with("finally-run: nothing to recover: /"));
     CHECK(log_text().empty());
     process.signal(SIGTERM);
     process.finish();
