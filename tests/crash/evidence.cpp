@@ -24,6 +24,17 @@ bool lock_is_held(const fs::path& directory) {
     return held;
 }
 
+namespace {
+
+// A record of a cleanup that has failed, as the journal has it.
+bool has_failure(const fs::path& journal) {
+    std::ostringstream text;
+    text << std::ifstream(journal, std::ios::binary).rdbuf();
+    return text.str().find(" failed ") != std::string::npos;
+}
+
+} // namespace
+
 void look_around(const fs::path& directory, const Promise& promise, Seen& seen) {
     seen.left_lock = seen.left_lock || lock_is_held(directory);
     std::ifstream log(directory / "log");
@@ -33,13 +44,21 @@ void look_around(const fs::path& directory, const Promise& promise, Seen& seen) 
     std::ostringstream err;
     err << std::ifstream(directory / "err", std::ios::binary).rdbuf();
     seen.err = err.str();
+    bool left_of_runs = false;
     for (const auto& entry : fs::recursive_directory_iterator(directory / "state")) {
         const fs::path& path = entry.path();
         const std::string name = path.filename();
-        const bool tells_of_end = path.parent_path().filename() == ".ended" && path.extension() == ".journal";
+        const std::string place = path.parent_path().filename();
+        const bool tells_of_end = place == ".ended" && path.extension() == ".journal";
         seen.end_told = seen.end_told || tells_of_end;
-        seen.left_file = seen.left_file || (!tells_of_end && name != "L" && name != ".runs" && name != ".ended");
+        seen.failure_kept =
+            seen.failure_kept || (place == ".runs" && path.extension() == ".journal" && has_failure(path));
+        left_of_runs = left_of_runs || place == ".runs";
+        seen.left_file =
+            seen.left_file || (!tells_of_end && place != ".runs" && name != "L" && name != ".runs" && name != ".ended");
     }
+    // With its journal stay the log of a failed run and the mark that it has been told of.
+    seen.left_file = seen.left_file || (left_of_runs && !seen.failure_kept);
     seen.left_temp_dir = !fs::is_empty(directory / "tmp");
     seen.left_tree = std::any_of(promise.removed.begin(), promise.removed.end(),
                                  [&](const std::string& file) { return fs::exists(directory / file); });

@@ -23,6 +23,11 @@ const Promise promise{
     .cleanups = {{.name = "shell", .due_after = {"command"}}, {.name = "plain", .due_after = {"setup", "command"}}},
     .removed = {}};
 
+// Whose cleanup "shell" fails each time.
+const Promise failing{.cleanups = {{.name = "shell", .due_after = {"command"}, .fails = true},
+                                   {.name = "plain", .due_after = {"setup", "command"}}},
+                      .removed = {}};
+
 constexpr int exited(int code) { return code << 8; }
 
 Log without(Log log, std::string_view line) {
@@ -45,7 +50,20 @@ struct Rule {
     std::string_view name;
     std::string_view faults; // as names_of has them
     std::function<void(Seen&)> change;
+    const Promise& promised = promise;
 };
+
+void stay(Seen& seen) {
+    seen.failure_kept = true;
+    seen.err = "finally-run: cleanup: shell: exit status 7\n";
+}
+
+void try_again(Seen& seen) {
+    stay(seen);
+    seen.supervisor_killed = seen.copy_killed = seen.recovered = true;
+    seen.finisher_status = exited(120);
+    seen.log.insert(seen.log.end(), {"shell begin 6", "shell end 6"});
+}
 
 const std::vector<Rule> rules{
     {"a good run", "", [](Seen&) {}},
@@ -137,6 +155,33 @@ const std::vector<Rule> rules{
          seen.log = without(good, "command end 2");
      }},
     {"a run that does not end", "hang", [](Seen& seen) { seen.hung = true; }},
+    {"a failed cleanup that stays and is told", "", stay, failing},
+    {"one that does not stay", "lost silent", [](Seen&) {}, failing},
+    {"one that stays where none has failed", "file", [](Seen& seen) { seen.failure_kept = true; }},
+    {"one that is told of as ended", "file",
+     [](Seen& seen) {
+         stay(seen);
+         seen.supervisor_killed = true;
+         seen.end_told = true;
+     },
+     failing},
+    {"one that is tried again by a recovery, which says so", "", try_again, failing},
+    {"the same with success", "status",
+     [](Seen& seen) {
+         try_again(seen);
+         seen.finisher_status = exited(0);
+     },
+     failing},
+    {"a cleanup that outlived its maker and ran again", "again",
+     [](Seen& seen) {
+         seen.supervisor_killed = true;
+         seen.log = with(with(good, "shell begin 3", "shell begin 4"), "shell outlived 3", "shell begin 4");
+     }},
+    {"the same after the death of the guardian", "",
+     [](Seen& seen) {
+         seen.supervisor_killed = seen.copy_killed = true;
+         seen.log = with(with(good, "shell begin 3", "shell begin 4"), "shell outlived 3", "shell begin 4");
+     }},
 };
 
 } // namespace
@@ -149,7 +194,7 @@ int check_rules() {
         seen.status = exited(0);
         seen.first_program = "crash_helper setup dir 1 ";
         rule.change(seen);
-        const Verdict verdict = judge(seen, promise);
+        const Verdict verdict = judge(seen, rule.promised);
         const std::string faults = verdict.excused ? names_of(verdict.faults) + "excused" : names_of(verdict.faults);
         if (faults != rule.faults) {
             ++wrong;

@@ -20,6 +20,7 @@ struct Copy {
 struct Cleanup {
     std::string name;                   // that its helper was given
     std::vector<std::string> due_after; // once one of these steps has begun
+    bool fails = false;                 // each time, so that it stays registered and may be tried again
 };
 
 // What is owed to whoever started the run. Beside it stand the rules that hold for all runs: see verdict.cpp.
@@ -45,8 +46,9 @@ enum class Finisher { none, recover, next_holder };
 // Nothing at all, or one of the three.
 struct Blow {
     std::vector<Role> killed{}; // with SIGKILL, in this order
-    int signal = 0;             // to the supervisor
-    bool fails_call = false;    // the system call that the actor is about to make
+    int signal = 0;             // to this one
+    Role signalled = Role::supervisor;
+    bool fails_call = false; // the system call that the actor is about to make
 };
 
 // All trials of a row differ in the point alone.

@@ -57,6 +57,28 @@ const Scenario in_ci = [] {
     return scenario;
 }();
 
+// A run of a command, with these cleanups.
+Scenario cleaning_up(const std::vector<std::string>& names, std::vector<Cleanup> due) {
+    Scenario scenario = finally_run;
+    scenario.run = {"{finally-run}", "--state-dir", "{dir}/state", "--lock", "L"};
+    for (const std::string& name : names) {
+        scenario.run.insert(scenario.run.end(), {"--cleanup", step(name)});
+    }
+    scenario.run.insert(scenario.run.end(), {"--", "{helper}", "command", "{dir}", "{harness}"});
+    scenario.promise = {.cleanups = std::move(due), .removed = {}};
+    return scenario;
+}
+
+// The second of its cleanups fails, whoever tries it.
+const Scenario failing =
+    cleaning_up({"plain", "failing", "shell"}, {{.name = "shell", .due_after = {"command"}},
+                                                {.name = "failing", .due_after = {"command"}, .fails = true},
+                                                {.name = "plain", .due_after = {"command"}}});
+
+// Its first cleanup waits a while for the death of whoever made it.
+const Scenario outliving = cleaning_up({"plain", "outliving"}, {{.name = "outliving", .due_after = {"command"}},
+                                                                {.name = "plain", .due_after = {"command"}}});
+
 // The same with flock(1) and a trap of bash, which is where the guardian is otherwise.
 const Scenario flock_and_trap{
     .run = {"/usr/bin/flock", "{dir}/state/L", "/bin/bash", "-c",
@@ -165,6 +187,35 @@ std::vector<Row> sentinels() {
         {{"KILL supervisor", kill_supervisor}, {"KILL sentinel", kill_sentinel}, {"TERM", {.signal = SIGTERM}}});
 }
 
+// From the moment on when that cleanup begins, at the points of the supervisor.
+Row from(const std::string& opening, const std::string& name, const Blow& blow, Finisher finisher = Finisher::none) {
+    return {.name = name, .blow = blow, .finisher = finisher, .opening = opening};
+}
+
+std::vector<Row> failed_cleanups() {
+    const std::string opening = "failing";
+    return {
+        from(opening, "supervisor: KILL supervisor", kill_supervisor),
+        from(opening, "supervisor: KILL both, next holder", kill_both, Finisher::next_holder),
+        takeover("takeover in it: KILL guardian, recover", opening, kill_guardian),
+    };
+}
+
+std::vector<Row> failed_before() {
+    const std::string opening = "plain";
+    return {
+        recovery("recovery: KILL it, recover", opening, kill_finisher, Finisher::recover),
+        recovery("next holder: KILL it, recover", opening, kill_finisher, Finisher::next_holder),
+    };
+}
+
+// Whoever takes over must not run it again.
+std::vector<Row> outlived_cleanups() {
+    return {from("outliving", "supervisor: KILL supervisor", kill_supervisor),
+            takeover("takeover in it: TERM to the guardian", "outliving",
+                     {.signal = SIGTERM, .signalled = Role::guardian})};
+}
+
 std::vector<Row> failures() {
     std::vector<Row> rows = rows_of(actors, {{"a call fails", fail_call}});
     rows.push_back(takeover("takeover in the command: a call fails", "command", fail_call));
@@ -185,6 +236,9 @@ std::vector<Campaign> campaigns() {
     return {
         {.name = "kills", .scenario = finally_run, .rows = kills()},
         {.name = "sentinels", .scenario = in_ci, .rows = sentinels()},
+        {.name = "failed", .scenario = failing, .rows = failed_cleanups()},
+        {.name = "failed-before", .scenario = failing, .rows = failed_before()},
+        {.name = "outlived", .scenario = outliving, .rows = outlived_cleanups()},
         {.name = "failures", .scenario = finally_run, .rows = failures()},
         {.name = "baseline", .scenario = flock_and_trap, .rows = baseline(), .finds_fault = true},
     };

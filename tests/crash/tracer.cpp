@@ -224,6 +224,12 @@ void Tracer::take_in(pid_t pid) {
     }
 }
 
+bool Tracer::signal(Role role, int number) const {
+    return std::any_of(m_tracees.begin(), m_tracees.end(), [&](const Tracee& tracee) {
+        return tracee.role == role && !tracee.spawning && ::kill(tracee.pid, number) == 0;
+    });
+}
+
 bool Tracer::kill(Role role) {
     std::vector<pid_t> victims;
     for (const Tracee& tracee : m_tracees) {

@@ -60,6 +60,8 @@ public:
 
     // SIGKILL to each process of this role, and waits until it is gone. False if there is none.
     bool kill(Role role);
+    // The same with any other signal, without a word on its end.
+    [[nodiscard]] bool signal(Role role, int number) const;
     [[nodiscard]] bool alive(Role role) const;
     [[nodiscard]] bool anybody_alive() const;
 

@@ -9,6 +9,8 @@
 #include "processes.hpp"
 #include "repeats.hpp"
 
+#include "../support/kernel.hpp"
+
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,7 +61,6 @@ private:
     Tracer m_tracer;
     Repeats m_repeats;
     Ordinals m_ordinals;
-    pid_t m_supervisor = 0;
     bool m_armed = false; // the actor's points count
     bool m_idle = false;  // the shot had nobody to hit
     bool m_needs_finisher = false;
@@ -101,7 +102,7 @@ Outcome Trial::run() {
         }
     }
     look_around(m_directory, m_scenario.promise, m_seen);
-    const Verdict verdict = judge(m_seen, m_scenario.promise);
+    const Verdict verdict = judge(m_seen, m_scenario.promise, test::kernel_tells_exits());
     m_outcome.faults = verdict.faults;
     m_outcome.excused = verdict.excused;
     m_outcome.details = describe();
@@ -123,8 +124,7 @@ pid_t Trial::start(Role role, const Words& words, bool counted) {
 
 void Trial::run_first() {
     m_armed = m_row.opening.empty();
-    m_supervisor = start(Role::supervisor, m_scenario.run, m_row.actor != Role::finisher);
-    pump(m_supervisor);
+    pump(start(Role::supervisor, m_scenario.run, m_row.actor != Role::finisher));
     m_seen.status = m_last_status;
     if (m_idle || m_needs_finisher || m_seen.hung) {
         return;
@@ -142,10 +142,13 @@ void Trial::run_finisher() {
     m_needs_finisher = false;
     m_armed = m_row.actor == Role::finisher;
     const bool recovers = m_row.finisher == Finisher::recover;
+    m_seen.recovered = recovers;
+    m_seen.had_next_holder = !recovers;
     pump(start(Role::finisher, recovers ? m_scenario.recover : m_scenario.next_holder, m_armed));
     const bool gave_up = m_seen.failed && m_last_status != 0;
     if ((m_needs_finisher || gave_up) && !m_seen.hung) {
         m_needs_finisher = false;
+        m_seen.recovered = true;
         pump(start(Role::finisher, m_scenario.recover, false));
     }
     m_seen.finisher_status = m_last_status;
@@ -265,7 +268,7 @@ std::string Trial::describe() const {
 bool Trial::strike(const Blow& blow, const Point* point) {
     if (blow.signal != 0) {
         m_seen.signal = blow.signal;
-        return m_tracer.alive(Role::supervisor) && ::kill(m_supervisor, blow.signal) == 0;
+        return m_tracer.signal(blow.signalled, blow.signal);
     }
     return blow.fails_call ? fail_call(*point) : kill(blow.killed);
 }

@@ -31,12 +31,15 @@ std::vector<Line> parse(const std::vector<std::string>& log) {
 
 class Judge {
 public:
-    Judge(const Seen& seen, const Promise& promise) : m_seen(seen), m_promise(promise), m_lines(parse(seen.log)) {}
+    Judge(const Seen& seen, const Promise& promise, bool exits_are_told)
+        : m_seen(seen), m_promise(promise), m_exits_are_told(exits_are_told), m_lines(parse(seen.log)) {}
 
     Verdict judge() {
         registered_cleanups();
         findings_of_cleanups();
         order_of_cleanups();
+        failures();
+        outlived();
         leftovers();
         m_seen.failed ? honest_failure() : status();
         return m_verdict;
@@ -65,6 +68,13 @@ private:
         return std::any_of(cleanup.due_after.begin(), cleanup.due_after.end(),
                            [&](const std::string& step) { return has(step, "begin"); });
     }
+    [[nodiscard]] bool may_run_again(const std::string& name) const {
+        return any_cleanup([&](const Cleanup& cleanup) { return cleanup.name == name && cleanup.fails; });
+    }
+    // One that fails has run to its end.
+    [[nodiscard]] bool has_failed() const {
+        return any_cleanup([&](const Cleanup& cleanup) { return cleanup.fails && has(cleanup.name, "end"); });
+    }
     [[nodiscard]] bool exited_with(int code) const {
         return m_seen.status && WIFEXITED(*m_seen.status) && WEXITSTATUS(*m_seen.status) == code;
     }
@@ -80,12 +90,15 @@ private:
     void registered_cleanups();
     void findings_of_cleanups();
     void order_of_cleanups();
+    void failures();
+    void outlived();
     void leftovers();
     void status();
     void honest_failure();
 
     const Seen& m_seen;
     const Promise& m_promise;
+    bool m_exits_are_told;
     std::vector<Line> m_lines;
     Verdict m_verdict;
 };
@@ -115,6 +128,7 @@ void Judge::findings_of_cleanups() {
 }
 
 void Judge::order_of_cleanups() {
+    std::vector<std::string> begun;
     std::vector<std::string> finished;
     const Line* current = nullptr;
     bool next_began = false;
@@ -125,18 +139,38 @@ void Judge::order_of_cleanups() {
             next_began = next_began || line.who == "next";
             continue;
         }
-        set(Fault::unlocked, next_began);
+        set(Fault::unlocked, next_began && !may_run_again(line.who));
         if (line.what == "end") {
             set(Fault::again, current == nullptr || current->pid != line.pid); // another has begun before this end
         }
         if (!begins) {
             continue;
         }
-        if (current != nullptr && current->who != line.who) {
+        const bool again = std::find(begun.begin(), begun.end(), line.who) != begun.end();
+        // What has failed before is tried first again, which tells nothing of the end of the one before it.
+        if (current != nullptr && current->who != line.who && !(again && may_run_again(line.who))) {
             finished.push_back(current->who);
         }
-        set(Fault::again, std::find(finished.begin(), finished.end(), line.who) != finished.end());
+        set(Fault::again,
+            !may_run_again(line.who) && std::find(finished.begin(), finished.end(), line.who) != finished.end());
+        begun.push_back(line.who);
         current = &line;
+    }
+}
+
+// What has failed is there until it has succeeded, and such a run is not told of as one that has ended.
+void Judge::failures() {
+    set(Fault::lost, has_failed() && !m_seen.failure_kept);
+    set(Fault::file, !has_failed() && m_seen.failure_kept);
+    set(Fault::file, has_failed() && m_seen.end_told && !m_seen.had_next_holder);
+}
+
+// A cleanup that has succeeded after the death of its maker is not run again, if whoever took over lives.
+void Judge::outlived() {
+    for (auto line = m_lines.begin(); line != m_lines.end(); ++line) {
+        const auto comes_again = [&](const Line& later) { return later.who == line->who && later.what == "begin"; };
+        set(Fault::again, m_exits_are_told && !m_seen.copy_killed && line->what == "outlived" &&
+                              std::any_of(line, m_lines.end(), comes_again));
     }
 }
 
@@ -153,7 +187,9 @@ void Judge::leftovers() {
 // The command's own status, unless a signal came before its end.
 void Judge::status() {
     if (m_seen.finisher_status) {
-        set(Fault::status, *m_seen.finisher_status != 0);
+        constexpr int still_failed = 120;
+        const int due = m_seen.recovered && has_failed() ? still_failed : 0;
+        set(Fault::status, *m_seen.finisher_status != due << 8);
     }
     if (m_seen.supervisor_killed || !m_seen.status) {
         return;
@@ -164,7 +200,8 @@ void Judge::status() {
     // Without its guardian before anything has begun it may as well give up and say so.
     const bool gave_up = m_seen.copy_killed && exited_with(125) && m_lines.empty() && !m_seen.err.empty();
     set(Fault::status, !own && !by_signal && !gave_up);
-    set(Fault::silent, own && m_seen.signal == 0 && !m_seen.copy_killed && !m_seen.err.empty());
+    const bool told = !m_seen.err.empty();
+    set(Fault::silent, own && m_seen.signal == 0 && !m_seen.copy_killed && told != has_failed());
 }
 
 // Either nothing has happened, in one line and with status 125, or the run went on; a success that was none is worst.
@@ -180,7 +217,9 @@ void Judge::honest_failure() {
 
 } // namespace
 
-Verdict judge(const Seen& seen, const Promise& promise) { return Judge(seen, promise).judge(); }
+Verdict judge(const Seen& seen, const Promise& promise, bool exits_are_told) {
+    return Judge(seen, promise, exits_are_told).judge();
+}
 
 std::string names_of(const Faults& faults) {
     std::string names;

@@ -43,13 +43,16 @@ struct Seen {
     bool failed = false;          // one of its system calls was made to fail
     bool failed_in_child = false; // ... between clone(2) and execve(2)
     std::optional<int> finisher_status;
-    std::string first_program; // of all the steps
+    bool had_next_holder = false; // which may be told of itself
+    bool recovered = false;       // the finisher was a recovery, not a next holder
+    std::string first_program;    // of all the steps
     // Sessions of the steps whose maker was killed meanwhile, if nobody else of the run was left then.
     std::vector<std::string> abandoned;
     bool left_process = false;
     bool left_lock = false;
-    bool left_file = false; // in the state directory
-    bool end_told = false;  // a record there of how a run ended
+    bool left_file = false;    // in the state directory
+    bool end_told = false;     // a record there of how a run ended
+    bool failure_kept = false; // a journal there with a cleanup that has failed
     bool left_temp_dir = false;
     bool left_tree = false; // that was to be removed
     bool hung = false;
@@ -62,7 +65,8 @@ struct Verdict {
     bool excused = false;
 };
 
-[[nodiscard]] Verdict judge(const Seen& seen, const Promise& promise);
+// `exits_are_told`: by the kernel, of processes that are not our children.
+[[nodiscard]] Verdict judge(const Seen& seen, const Promise& promise, bool exits_are_told = true);
 
 [[nodiscard]] std::string names_of(const Faults& faults);
 

@@ -1,5 +1,6 @@
 // What the runs of the crash tests are made of: `crash_helper NAME DIR HARNESS [absent FILE]`, where NAME is setup,
-// command, next, or that of a cleanup. Each writes what it does, and what it finds, into DIR/log.
+// command, next, or that of a cleanup: "failing" fails, "outliving" waits for the end of whoever made it. Each writes
+// what it does, and what it finds, into DIR/log.
 #include "kernel.hpp"
 
 #include "../marks.hpp"
@@ -45,6 +46,7 @@ private:
     unsigned long m_size = 0;
 };
 
+const char* const* environment;
 const char* name;
 const char* directory;
 long harness;
@@ -143,7 +145,7 @@ void setup() {
     if (call(SYS_rt_sigtimedwait, address(&stops), 0, address(&time), sizeof stops) > 0) {
         pause_ms(3);
     }
-    end(0);
+    end(equal(name, "failing") ? 7 : 0);
 }
 
 void command() {
@@ -156,7 +158,54 @@ void command() {
     log(name, "end");
 }
 
+bool contains(const char* text, long size, const char* part) {
+    for (long at = 0; at < size; ++at) {
+        long length = 0;
+        while (part[length] != '\0' && at + length < size && text[at + length] == part[length]) {
+            ++length;
+        }
+        if (part[length] == '\0') {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Whether it is in the journal that somebody has taken the run over.
+bool is_taken_over() {
+    static char text[1 << 16];
+    constexpr char variable[] = "FINALLY_RUN_JOURNAL=";
+    for (const char* const* entry = environment; *entry != nullptr; ++entry) {
+        long at = 0;
+        while (variable[at] != '\0' && (*entry)[at] == variable[at]) {
+            ++at;
+        }
+        if (variable[at] == '\0') {
+            const long fd = call(SYS_openat, AT_FDCWD, address(*entry + at), O_RDONLY | O_CLOEXEC);
+            const long size = fd < 0 ? 0 : call(SYS_read, fd, address(text), sizeof text);
+            call(SYS_close, fd);
+            return contains(text, size, " taken-over ");
+        }
+    }
+    return false;
+}
+
+// Ends after the death of its maker, if that comes soon, and when somebody else watches over it.
+void outlive(long maker) {
+    for (int looks = 0; looks < 20 && call(SYS_getppid) == maker; ++looks) {
+        pause_ms(1);
+    }
+    if (call(SYS_getppid) == maker) {
+        return;
+    }
+    for (int looks = 0; looks < 5000 && !is_taken_over(); ++looks) {
+        pause_ms(1);
+    }
+    log(name, "outlived");
+}
+
 void cleanup(const char* absent) {
+    const long maker = call(SYS_getppid);
     log(name, "begin");
     tell();
     if (!lock("alive", LOCK_EX)) {
@@ -167,6 +216,9 @@ void cleanup(const char* absent) {
     }
     if (absent != nullptr && exists(absent)) {
         log(name, "early");
+    }
+    if (equal(name, "outliving")) {
+        outlive(maker);
     }
     pause_ms(2);
     log(name, "end");
@@ -188,6 +240,7 @@ extern "C" [[noreturn]] void begin(const long* stack) {
     if (*stack < 4) {
         end(98);
     }
+    environment = words + *stack + 1;
     name = words[1];
     directory = words[2];
     harness = number_of(words[3]);
@@ -200,5 +253,5 @@ extern "C" [[noreturn]] void begin(const long* stack) {
     } else {
         cleanup(*stack == 6 && equal(words[4], "absent") ? words[5] : nullptr);
     }
-    end(0);
+    end(equal(name, "failing") ? 7 : 0);
 }
