@@ -201,7 +201,7 @@ int main(int argc, char** argv) {
             return step(argv[1], {argv[2], std::atoi(argv[3])}, argv[4]);
         }
         // A process of its own, which can have a session of its own.
-        const unsigned seconds = argc > 1 ? static_cast<unsigned>(std::stoul(argv[1])) : 60;
+        const unsigned seconds = argc > 1 ? static_cast<unsigned>(std::stoul(argv[1])) : 30;
         const pid_t harness = ::fork();
         if (harness == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
