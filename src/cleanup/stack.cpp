@@ -203,6 +203,9 @@ bool Stack::close(bool drop) {
         return recorded || !more();
     }
     m_remembered = journal::remember(m_state, m_file.state_dir());
+    if (!m_remembered && m_state.is_to_be_remembered()) {
+        tell("how it ended is not kept for finally-run --status", os::error_text(errno));
+    }
     if (!m_file.remove()) {
         tell("cannot be removed", os::error_text(errno));
     }

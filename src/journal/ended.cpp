@@ -88,10 +88,13 @@ bool remember(const State& state, const std::filesystem::path& state_dir) {
         return false;
     }
     const std::string text = text_of(state);
-    if (::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) {
+    const ssize_t written = ::write(file.get(), text.data(), text.size());
+    if (written == static_cast<ssize_t>(text.size())) {
         return true;
     }
+    const int error = written < 0 ? errno : ENOSPC; // cut short by a full disk
     ::unlink(path.c_str());
+    errno = error;
     return false;
 }
 

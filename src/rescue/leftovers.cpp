@@ -176,7 +176,7 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
     const Rescued end = take_over(finisher.by, dead_run, events, narrator);
     narrator.output_ends(output, end.failed, stack);
     if (end.stop == 0) { // else the run is not over
-        narrator.write_report(end.ending, plan::Actor::recovery);
+        narrator.write_report(end.ending, finisher.by);
     }
     make_room(stack);
     if (!stack.file().is_there()) {

@@ -1,5 +1,6 @@
 #include "run/first_record.hpp"
 
+#include "journal/frame.hpp"
 #include "lock/lock_id.hpp"
 #include "os/boot.hpp"
 #include "os/ci.hpp"
@@ -8,6 +9,8 @@
 #include "run/kept_environment.hpp"
 
 #include <chrono>
+#include <cstdint>
+#include <string>
 #include <string_view>
 #include <sys/stat.h>
 #include <system_error>
@@ -18,16 +21,29 @@ namespace finally_run::run {
 
 namespace {
 
-// Enough to recognise the run by.
+std::string checksum_of(std::span<char* const> command) {
+    std::uint32_t sum = 0;
+    for (const char* const word : command) {
+        sum = journal::crc32c({word, std::string_view(word).size() + 1}, sum); // with its end
+    }
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string text;
+    for (int shift = 28; shift >= 0; shift -= 4) {
+        text += digits[(sum >> static_cast<unsigned>(shift)) & 0xFU];
+    }
+    return text;
+}
+
+// Enough for a person to recognise the run by. A long one ends with a checksum of all of it: runs of different commands
+// never have the same.
 std::string summary_of(std::span<char* const> command) {
     constexpr std::size_t longest = 500;
     std::string text;
     for (const char* const word : command) {
-        text.append(text.empty() ? "" : " ").append(std::string_view(word).substr(0, longest));
+        text.append(text.empty() ? "" : " ").append(std::string_view(word).substr(0, longest + 1));
         if (text.size() > longest) {
             text.resize(longest);
-            text.append("...");
-            break;
+            return text + "... #" + checksum_of(command);
         }
     }
     return text;

@@ -27,6 +27,16 @@ void leave_to_guardian(std::vector<std::string> words) {
     kill_supervisor(process);
 }
 
+TEST_CASE("how a run ended that cannot be written down is said in one line") {
+    auto process = Run({"-c", "true", "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    write_file(ended_dir(), "in the way");
+    const auto outcome = kill_supervisor(process);
+    CHECK(has_line(outcome.err,
+                   "finally-run: journal: how it ended is not kept for finally-run --status: Not a directory"));
+    CHECK(run_files().empty());
+}
+
 TEST_CASE("what the guardian has cleaned up is in the status afterwards, with its output from the first line on") {
     leave_to_guardian({"-c", "echo one", "-c", "true", "-c", "echo three"});
     const auto run = only_ended();

@@ -203,6 +203,42 @@ TEST_CASE("a cleanup that is tried again can defer another one, and a failed run
     CHECK(run_files().empty());
 }
 
+// A small record fits into the page that the journal has already, so its size is varied until the disk is too full.
+TEST_CASE("on a disk that is full when a failure is recorded it is said and the others run and nothing is lost") {
+    constexpr const char* script = R"sh(set -e
+state=$XDG_STATE_HOME/finally-run
+mkdir -m 700 "$state"
+mount -t tmpfs -o size=64k,mode=0700 none "$state"
+size=0
+while test $size -lt 4200; do
+    pad=$(printf "%${size}s" x)
+    rm -f log
+    finally-run -c 'echo other >>log' -c "cat /dev/zero >'$state/full' 2>/dev/null; exit 7 #$pad" -- true 2>err
+    rm "$state/full"
+    if grep -q 'cannot be recorded: No space' err; then
+        finally-run --status --json >status
+        status=0
+        finally-run --recover 2>/dev/null || status=$?
+        finally-run --status --json >after
+        echo "recovered $status"
+        exit
+    fi
+    for journal in "$state"/.runs/*.journal; do
+        finally-run -q --forget "$(basename "$journal" .journal)"
+    done
+    size=$((size + 40))
+done)sh";
+    const auto outcome = Run::of(unshare({"-m"}, {"sh", "-c", script})).run();
+    CHECK(outcome.status == 0);
+    CHECK_MESSAGE(has_line(outcome.out, "recovered 120"), outcome.err);
+    CHECK(log_text().starts_with("other\n"));
+    const auto run = nlohmann::json::parse(read_file(work("status"))).at("runs").at(0);
+    const auto after = nlohmann::json::parse(read_file(work("after"))).at("runs").at(0);
+    CHECK(after.at("id") == run.at("id"));
+    CHECK(after.at("state") == "failed");
+    CHECK(after.at("failed").at(0).at("exit_code") == 7);
+}
+
 TEST_CASE("a user that is not root tries again what has failed") {
     write_file(work("log"), "", 0666);
     fs::permissions(work(), fs::perms::all);

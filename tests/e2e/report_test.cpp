@@ -173,6 +173,12 @@ TEST_CASE("the report is written by the guardian of a run whose supervisor was k
     CHECK(report.at("cleanups").at(0).at("exit_code") == 3);
 }
 
+TEST_CASE("the report says that the next holder has finished the run if it has") {
+    static_cast<void>(leave_unfinished(Run({"--report", "r", "-l", "l", "-c", "true", "--", "helper", "pause"})));
+    CHECK(Run({"-l", "l", "--", "true"}).run().status == 0);
+    CHECK(Json::parse(read_file(work("r"))).at("by") == "next-holder");
+}
+
 TEST_CASE("the report is written by whoever recovers the run, in the directory of the start") {
     static_cast<void>(leave_unfinished(
         Run({"--report", "r", "-l", "l", "-c", "echo cleaned >>log", "--", "helper", "pause", "a b"})));
