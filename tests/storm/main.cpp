@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -24,7 +25,7 @@ namespace finally_run::storm {
 namespace {
 
 constexpr unsigned contending = 200;
-constexpr unsigned deferrals = 100;
+constexpr unsigned deferrals = 40; // more turns in the same time
 constexpr unsigned patience = 300; // seconds, on a busy machine
 
 using Clock = std::chrono::steady_clock;
@@ -65,6 +66,13 @@ void rage(Contenders& contenders, Killer& killer, unsigned seconds) {
         }
         pause(2);
     }
+}
+
+bool somebody_was_rescued(const Place& place) {
+    const auto lines = lines_of(place.ended());
+    return std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
+        return line.find(" guardian ") != line.npos || line.find(" recovery ") != line.npos;
+    });
 }
 
 std::size_t left_over(const Place& place) {
@@ -131,6 +139,9 @@ int storm(unsigned seconds) {
     bool over = false;
     try {
         rage(contenders, killer, seconds);
+        if (!somebody_was_rescued(place)) { // a machine that is busy with other things
+            rage(contenders, killer, seconds);
+        }
         contenders.tell_to_end();
         over = contenders.reap_all(patience);
         left = left_over(place);
