@@ -1,6 +1,8 @@
 // Recoveries that meet each other, and recoveries that are killed.
 #include "guard.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <csignal>
 
 namespace finally_run::e2e {
@@ -26,6 +28,32 @@ TEST_CASE("recoveries and next holders that start at once run each cleanup once"
             CHECK(run_files().empty());
             fs::remove(work("log"));
         }
+    }
+}
+
+TEST_CASE("recoveries and a next holder at once try what failed one after the other and lose none of it") {
+    constexpr const char* alone =
+        "mkdir busy || echo two at once >>log; echo tried >>log; sleep .02; rmdir busy; exit 7";
+    Run({"-l", "l", "-c", "echo lower >>log; exit 8", "-c", alone, "--", "true"}).run();
+    const fs::path journal = only_run_file();
+    for (int round = 0; round < 4; ++round) {
+        fs::remove(work("log"));
+        std::vector<Process> all;
+        all.push_back(Run({"--recover"}).start());
+        all.push_back(Run({"-l", "l", "--", "true"}).start());
+        all.push_back(Run({"--recover", journal.stem()}).start());
+        std::vector<int> statuses;
+        for (auto& process : all)
+            statuses.push_back(process.finish().status);
+        CHECK(statuses == std::vector{120, 0, 120});
+        CHECK(log_text().find("two at once") == std::string::npos);
+        CHECK(count(log_text(), "tried\n") >= 1);
+        CHECK(count(log_text(), "tried\n") <= 3);
+        CHECK(count(log_text(), "lower\n") == count(log_text(), "tried\n"));
+        CHECK(fs::exists(journal));
+        const auto run = nlohmann::json::parse(Run({"--status", "--json"}).run().out).at("runs").at(0);
+        CHECK(run.at("state") == "failed");
+        CHECK(run.at("failed").size() == 2);
     }
 }
 
