@@ -46,6 +46,18 @@ TEST_CASE("a run of another host is recovered here if a person names it") {
     CHECK(run_files().empty());
 }
 
+TEST_CASE("a failed run is there after a reboot and is tried again until it succeeds") {
+    run_on({}, {"-l", "l", "-c", "echo other >>log", "-c", "echo fails >>log; test -e mended", "--", "true"}).run();
+    CHECK(run_on(rebooted, {"--status"}).run().out.find("  failed  ") != std::string::npos);
+    CHECK(run_on(rebooted, {"--recover"}).run().status == 120);
+    CHECK(run_on(rebooted, {"-l", "l", "--strict", "--", "touch", "ran"}).run().status == 120);
+    CHECK_FALSE(fs::exists(work("ran")));
+    write_file(work("mended"), "");
+    CHECK(run_on(rebooted, {"--recover"}).run().status == 0);
+    CHECK(log_text() == "fails\nother\nfails\nfails\nfails\n");
+    CHECK(run_files().empty());
+}
+
 TEST_CASE("a machine is the same one after a reboot, whatever its name is by then") {
     for (const char* name : {"here", "renamed"}) {
         const auto run = leave_unfinished(run_on(here, words));
