@@ -20,11 +20,23 @@ namespace finally_run::action {
 
 namespace {
 
+// Whether it is gone; it is said if it is not.
+bool remove(const journal::Item& item, report::Messages& messages) {
+    if (::unlink(item.path.c_str()) < 0 && errno != ENOENT) {
+        messages.error("run " + item.id + " cannot be forgotten", {}, os::error_text(errno));
+        return false;
+    }
+    return true;
+}
+
 // It is over: only what is known of it goes.
-void forget_ended(const journal::Item& item, report::Messages& messages) {
-    ::unlink(item.path.c_str());
+bool forget_ended(const journal::Item& item, report::Messages& messages) {
+    if (!remove(item, messages)) {
+        return false;
+    }
     ::unlink(journal::log_beside(item.path).c_str());
     messages.note("forgotten", "run " + item.id, "how it ended");
+    return true;
 }
 
 // Those that are meant by a word that means no other run.
@@ -58,7 +70,7 @@ plan::ExitStatus forget(const plan::Forget& request) {
     plan::ExitStatus worst{asked_for.complete ? 0 : plan::own_failure_status, 0};
     for (const journal::Item& item : asked_for.runs) {
         if (item.path != runs.journal_of(item.id)) {
-            forget_ended(item, messages);
+            worst = forget_ended(item, messages) ? worst : plan::ExitStatus{plan::own_failure_status, 0};
             continue;
         }
         const journal::Found found = journal::claim(item.path, journal::Patience::some, journal::Whose::any_host);
@@ -74,6 +86,12 @@ plan::ExitStatus forget(const plan::Forget& request) {
             worst = {plan::own_failure_status, 0};
             continue;
         }
+        if (!remove(item, messages)) {
+            worst = {plan::own_failure_status, 0};
+            continue;
+        }
+        ::unlink(runs.log_of(item.id).c_str());
+        runs.forget_mark(item.id);
         if (const auto* const leftover = std::get_if<journal::Leftover>(&found)) {
             const auto& stack = leftover->state.stack;
             const auto& failures = leftover->state.failures;
@@ -89,12 +107,6 @@ plan::ExitStatus forget(const plan::Forget& request) {
         } else if (const auto* const unreadable = std::get_if<journal::Unreadable>(&found)) {
             messages.note("forgotten", "run " + item.id, unreadable->reason);
         }
-        if (::unlink(item.path.c_str()) < 0 && errno != ENOENT) {
-            messages.error("run " + item.id + " cannot be forgotten", {}, os::error_text(errno));
-            worst = {plan::own_failure_status, 0};
-        }
-        ::unlink(runs.log_of(item.id).c_str());
-        runs.forget_mark(item.id);
     }
     return worst;
 }

@@ -203,6 +203,28 @@ TEST_CASE("a cleanup that is tried again can defer another one, and a failed run
     CHECK(run_files().empty());
 }
 
+TEST_CASE("what cannot be forgotten is not called forgotten") {
+    constexpr const char* script = R"sh(set -e
+export FINALLY_RUN_STATE_DIR=$XDG_STATE_HOME/finally-run # by default one that is read-only is passed over
+state=$FINALLY_RUN_STATE_DIR
+mkdir -m 700 "$state"
+mount -t tmpfs -o mode=0700 none "$state"
+finally-run -q -c false -- true 2>/dev/null
+finally-run -q -c true -- sh -c 'kill -9 $PPID; exec sleep 1000' || true
+until test -e "$state"/.ended/*.journal; do sleep .01; done
+mount -o remount,ro "$state"
+for journal in "$state"/.runs/*.journal "$state"/.ended/*.journal; do
+    status=0
+    finally-run --forget "$(basename "$journal" .journal)" || status=$?
+    echo "status $status"
+done)sh";
+    const auto outcome = Run::of(unshare({"-m"}, {"sh", "-c", script})).run();
+    CAPTURE(outcome.err);
+    CHECK(outcome.out == "status 125\nstatus 125\n");
+    CHECK(count(outcome.err, "cannot be forgotten: Read-only file system\n") == 2);
+    CHECK(count(outcome.err, "forgotten: ") == 2); // those
+}
+
 // A small record fits into the page that the journal has already, so its size is varied until the disk is too full.
 TEST_CASE("on a disk that is full when a failure is recorded it is said and the others run and nothing is lost") {
     constexpr const char* script = R"sh(set -e
