@@ -8,20 +8,20 @@ namespace finally_run::os {
 
 namespace {
 
-constexpr std::size_t size = std::size_t(1) << 20;
+constexpr std::size_t reserve_size = std::size_t(1) << 20;
 
 // A new-handler is given nothing: [new.handler].
 void* reserve = MAP_FAILED;
 
 void release() {
     std::set_new_handler(nullptr);
-    ::munmap(reserve, size);
+    ::munmap(reserve, reserve_size);
 }
 
 } // namespace
 
 void keep_memory_back() {
-    reserve = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    reserve = ::mmap(nullptr, reserve_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (reserve != MAP_FAILED) {
         std::set_new_handler(release);
     }

@@ -161,7 +161,8 @@ void Judge::order_of_cleanups() {
 // What has failed is there until it has succeeded, and such a run is not told of as one that has ended.
 void Judge::failures() {
     set(Fault::lost, has_failed() && !m_seen.failure_kept);
-    set(Fault::file, !has_failed() && m_seen.failure_kept);
+    // Where a call fails any cleanup may fail with it, and says so.
+    set(Fault::file, !has_failed() && m_seen.failure_kept && !(m_seen.failed && complained()));
     set(Fault::file, has_failed() && m_seen.end_told && !m_seen.had_next_holder);
 }
 
