@@ -6,8 +6,10 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -60,6 +62,12 @@ bool can_be_written(const char* path) {
     return (::geteuid() == ::getuid() ? ::access(path, wanted) : ::faccessat(AT_FDCWD, path, wanted, AT_EACCESS)) == 0;
 }
 
+// There access(2) lets root write, but nobody can make a directory.
+bool is_of_kernel(const char* path) {
+    struct statfs info = {};
+    return ::statfs(path, &info) == 0 && (info.f_type == PROC_SUPER_MAGIC || info.f_type == SYSFS_MAGIC);
+}
+
 // Whether the directory is there, or can be made. False only for a reason that will be the same for every run: a lock
 // of one name must never be in two places. What is wrong otherwise is said when it is opened.
 bool can_be_had(const std::filesystem::path& path) {
@@ -77,7 +85,7 @@ bool can_be_had(const std::filesystem::path& path) {
         }
         parent = parent.parent_path();
     }
-    return S_ISDIR(info.st_mode) && (can_be_written(parent.c_str()) || !lasts(errno));
+    return S_ISDIR(info.st_mode) && !is_of_kernel(parent.c_str()) && (can_be_written(parent.c_str()) || !lasts(errno));
 }
 
 // Nothing of ours in what is another's: root with a user's HOME (sudo -E) would leave there what the user cannot use.

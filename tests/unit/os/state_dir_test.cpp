@@ -38,6 +38,11 @@ TEST_CASE("a home that is not there, another's or closed to us is passed over, a
     CHECK(os::state_dir_path("") == fallback + std::to_string(::geteuid()));
     ::setenv("XDG_STATE_HOME", "/dev/null/x", 1);
     CHECK(os::state_dir_path("") == fallback + std::to_string(::geteuid()));
+    for (const char* const of_kernel : {"/proc/x", "/proc", "/sys/x"}) { // where root may write, and make nothing
+        CAPTURE(std::string(of_kernel));
+        ::setenv("XDG_STATE_HOME", of_kernel, 1);
+        CHECK(os::state_dir_path("") == fallback + std::to_string(::geteuid()));
+    }
     ::setenv("XDG_STATE_HOME", dir.path().c_str(), 1);
     test::write_file(dir / "finally-run", "");
     CHECK(os::state_dir_path("") == dir / "finally-run");
