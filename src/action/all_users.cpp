@@ -62,12 +62,12 @@ void look_at(const os::Account& account, std::vector<report::Place>& all, const 
     for (const fs::path& path : paths) {
         report::Place place;
         try {
-            place = look(path);
+            place = look(path, account.name);
         } catch (const std::exception& error) {
+            place.looked.state_dir = path;
+            place.looked.user = account.name;
             place.error = error.what();
         }
-        place.looked.state_dir = path;
-        place.looked.user = account.name;
         if (!place.runs.empty() || !place.ended.empty() || !place.locks.empty() || !place.error.empty()) {
             all.push_back(std::move(place));
         }

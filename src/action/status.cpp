@@ -183,9 +183,9 @@ std::vector<report::EndedRun> runs_that_ended(const std::filesystem::path& state
 
 } // namespace
 
-report::Place look(const std::filesystem::path& state_dir) {
+report::Place look(const std::filesystem::path& state_dir, std::string user) {
     report::Place place;
-    place.looked = {state_dir.native(), os::user_name(), os::host_name(), {}};
+    place.looked = {state_dir.native(), std::move(user), os::host_name(), {}};
     std::vector<LiveRun> live;
     if (journal::Runs::exist(state_dir)) {
         const journal::Runs runs(state_dir);
@@ -229,7 +229,7 @@ std::string status(const plan::Status& request) {
     if (request.all_users) {
         return status_of_all_users(request);
     }
-    report::Place place = look(os::state_dir_path(request.state_dir));
+    report::Place place = look(os::state_dir_path(request.state_dir), os::user_name());
     place.looked.strange_variables = request.strange_variables;
     return request.json ? report::to_json(place.runs, place.looked, place.ended, place.locks)
                         : text_of(place, request, report::call_for(request.state_dir));

@@ -13,15 +13,27 @@
 
 namespace finally_run::os {
 
+namespace {
+
+using Passwd = std::unique_ptr<FILE, int (*)(FILE*)>;
+
+Passwd open_passwd() { return {std::fopen("/etc/passwd", "re"), std::fclose}; }
+
+} // namespace
+
 std::string user_name() {
-    const auto all = accounts();
-    const auto ours = std::ranges::find(all, ::geteuid(), &Account::uid);
-    return ours != all.end() ? ours->name : std::to_string(::geteuid());
+    const Passwd users = open_passwd();
+    while (const passwd* const user = users ? ::fgetpwent(users.get()) : nullptr) {
+        if (user->pw_uid == ::geteuid()) {
+            return user->pw_name;
+        }
+    }
+    return std::to_string(::geteuid());
 }
 
 std::vector<Account> accounts() {
     std::vector<Account> all;
-    const std::unique_ptr<FILE, int (*)(FILE*)> users(std::fopen("/etc/passwd", "re"), std::fclose);
+    const Passwd users = open_passwd();
     while (const passwd* const user = users ? ::fgetpwent(users.get()) : nullptr) {
         if (std::ranges::find(all, user->pw_uid, &Account::uid) == all.end()) {
             all.push_back({user->pw_name, user->pw_uid, user->pw_gid, user->pw_dir});

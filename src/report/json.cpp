@@ -65,7 +65,11 @@ Json to_value(const LockUser& user) {
             {"started", since_known ? Json(iso_8601(user.since)) : Json(nullptr)}};
 }
 
-template <class Value> Json to_array(const std::vector<Value>& values) {
+Json to_value(const RunStatus& run);
+Json to_value(const EndedRun& run);
+Json to_value(const LockStatus& lock);
+
+template <class Values> Json to_array(const Values& values) {
     Json result = Json::array();
     for (const auto& value : values) {
         result.push_back(to_value(value));
@@ -120,19 +124,12 @@ Json to_value(const LockStatus& lock) {
 
 Json to_value(std::span<const RunStatus> runs, const Looked& looked, std::span<const EndedRun> ended,
               std::span<const LockStatus> locks) {
-    const auto list_of = [](const auto& all) {
-        Json list = Json::array();
-        for (const auto& run : all) {
-            list.push_back(to_value(run));
-        }
-        return list;
-    };
     return {{"state_dir", text_or_null(looked.state_dir)},
             {"user", text_or_null(looked.user)},
             {"host", text_or_null(looked.host)},
-            {"runs", list_of(runs)},
-            {"ended", list_of(ended)},
-            {"locks", list_of(locks)}};
+            {"runs", to_array(runs)},
+            {"ended", to_array(ended)},
+            {"locks", to_array(locks)}};
 }
 
 std::string dumped(const Json& value) {

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <fmt/core.h>
 #include <string>
 #include <string_view>
 #include <sys/stat.h>
@@ -26,12 +27,7 @@ std::string checksum_of(std::span<char* const> command) {
     for (const char* const word : command) {
         sum = journal::crc32c({word, std::string_view(word).size() + 1}, sum); // with its end
     }
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    for (int shift = 28; shift >= 0; shift -= 4) {
-        text += digits[(sum >> static_cast<unsigned>(shift)) & 0xFU];
-    }
-    return text;
+    return fmt::format("{:08x}", sum);
 }
 
 // Enough for a person to recognise the run by. A long one ends with a checksum of all of it: runs of different commands
