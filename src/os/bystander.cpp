@@ -1,15 +1,20 @@
 #include "os/bystander.hpp"
 
+#include "os/error.hpp"
+#include "os/memory_reserve.hpp"
 #include "os/process.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 #include <limits>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utility>
 
 namespace finally_run::os {
 
@@ -67,6 +72,94 @@ void reap_quiet(pid_t pid) {
     siginfo_t info = {}; // waitid(2), without which no run begins; wait4(2) may be refused
     while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | static_cast<int>(__WCLONE)) < 0 && errno == EINTR) {
     }
+}
+
+namespace {
+
+[[noreturn]] void live_as(const Role& role, const MainArgs& main_args, const Bystander::Body& body, int line) {
+    try {
+        keep_memory_back();   // whatever it has to read, it comes to its work
+        if (::setsid() < 0) { // refused by a filter
+            ::setpgid(0, 0);
+        }
+        std::vector<int> kept = body.settle();
+        kept.push_back(line);
+        kept.push_back(STDERR_FILENO);
+        close_all_but(std::move(kept));
+        set_process_title(role.name, role.title, main_args);
+        body.live(line);
+    } catch (...) { // said where it happened; the journal remains
+    }
+    ::_exit(0);
+}
+
+} // namespace
+
+void Bystander::start(Kin kin, Fd ours, Fd line, const Role& role, const MainArgs& main_args, const Body& body) {
+    pid_t pid = kin == Kin::nobodys ? fork_apart(line.get()) : -1;
+    if (pid < 0) {
+        kin = Kin::child;
+        pid = fork_quietly();
+    }
+    if (pid < 0) {
+        throw_errno("cannot start the " + std::string(role.what));
+    }
+    if (pid == 0) {
+        ours.reset();
+        m_line.reset();
+        live_as(role, main_args, body, line.get());
+    }
+    m_pid = pid;
+    m_kin = kin;
+    m_line = std::move(ours);
+    m_pidfd.reset();
+    if (kin == Kin::nobodys) {
+        m_pidfd = open_pidfd(pid);
+        m_pidfd = m_pidfd ? moved_high(std::move(m_pidfd)) : Fd();
+    }
+}
+
+// Whether it holds its end of the line. Then its pid is still its own.
+bool Bystander::lives() const noexcept {
+    pollfd look{m_line.get(), 0, 0};
+    return ::poll(&look, 1, 0) == 0;
+}
+
+void Bystander::kill() const noexcept {
+    if (m_pid <= 0) {
+        return;
+    }
+    if (m_pidfd && ::syscall(SYS_pidfd_send_signal, m_pidfd.get(), SIGKILL, nullptr, 0) == 0) {
+        return;
+    }
+    if (m_kin == Kin::child || lives()) { // not reaped yet
+        ::kill(m_pid, SIGKILL);
+    }
+}
+
+void Bystander::await_end() {
+    if (m_pid > 0 && m_kin == Kin::child) {
+        reap_quiet(m_pid);
+    } else if (m_pid > 0) {
+        // Without a pidfd the end of the line is near enough: it is closed by the end of the process.
+        pollfd gone{m_pidfd ? m_pidfd.get() : m_line.get(), static_cast<short>(m_pidfd ? POLLIN : 0), 0};
+        while (::poll(&gone, 1, -1) < 0 && errno == EINTR) {
+        }
+    }
+    m_pid = 0;
+    m_pidfd.reset();
+    m_line.reset();
+}
+
+void OwnEnvironment::take(const Environment& environment) {
+    for (const char* const* entry = environment.block(); *entry != nullptr; ++entry) {
+        m_entries.emplace_back(*entry);
+    }
+    for (std::string& entry : m_entries) {
+        m_block.push_back(entry.data());
+    }
+    m_block.push_back(nullptr);
+    environ = m_block.data();
 }
 
 } // namespace finally_run::os

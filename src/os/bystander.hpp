@@ -1,6 +1,13 @@
 // A process of our own that stands beside what we run: forked, and never a program.
 #pragma once
 
+#include "os/environment.hpp"
+#include "os/fd.hpp"
+#include "os/title.hpp"
+
+#include <functional>
+#include <string>
+#include <string_view>
 #include <sys/types.h>
 #include <vector>
 
@@ -21,5 +28,59 @@ void close_all_but(std::vector<int> kept);
 
 // Waits for the end of such a child.
 void reap_quiet(pid_t pid);
+
+// Whose child it is. One that is nobody's is not killed by those who kill a tree of processes from parent to child;
+// whoever is given our orphans has to reap it.
+enum class Kin { child, nobodys };
+
+// What it is called, by us and by others.
+struct Role {
+    std::string_view what; // "guardian"
+    const char* name;      // of the process, 15 bytes at most
+    std::string title;     // its command line
+};
+
+// A long-lived bystander and its line to us, a pipe or a socket. It has a session of its own, no descriptor but those
+// that it says it needs, and nothing in memory that is not ours too.
+class Bystander {
+public:
+    struct Body {
+        // In the new process at once: whatever it needs it copies from argv and envp of main, and it returns the
+        // descriptors that it needs (-1 counts for nothing; stderr and the line it has anyway).
+        std::function<std::vector<int>()> settle;
+        // What it then does, and ends. Nobody hears what it throws.
+        std::function<void(int line)> live;
+    };
+
+    // Forks it, quietly. `line` is its end, which we close, and `ours` ours. Throws std::system_error.
+    void start(Kin kin, Fd ours, Fd line, const Role& role, const MainArgs& main_args, const Body& body);
+
+    [[nodiscard]] bool is_there() const { return m_pid > 0; }
+    [[nodiscard]] int line() const { return m_line.get(); } // its other end reports an error once the bystander is gone
+
+    // Its end goes on beside whatever follows.
+    void kill() const noexcept;
+    // Until it is gone. It knows that it is to go, or has died.
+    void await_end();
+
+private:
+    [[nodiscard]] bool lives() const noexcept;
+
+    pid_t m_pid = 0;
+    Kin m_kin = Kin::child;
+    Fd m_pidfd; // of one that is nobody's child
+    Fd m_line;
+};
+
+// The environment of such a process, in its own memory: the place of the old one is shown by /proc and may be blanked.
+class OwnEnvironment {
+public:
+    // A copy of it becomes environ, for getenv(3).
+    void take(const Environment& environment);
+
+private:
+    std::vector<std::string> m_entries;
+    std::vector<char*> m_block;
+};
 
 } // namespace finally_run::os

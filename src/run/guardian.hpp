@@ -1,30 +1,25 @@
 // The guardian: a process beside the supervisor that finishes the run if the supervisor dies.
 #pragma once
 
+#include "os/bystander.hpp"
 #include "os/events.hpp"
-#include "os/fd.hpp"
 #include "os/title.hpp"
 
 #include <functional>
 #include <string>
 #include <string_view>
-#include <sys/types.h>
 #include <vector>
 
 namespace finally_run::run {
 
 class Guardian {
 public:
-    // Both run in the guardian, with what was in memory at the fork. The first at once: whatever it needs it copies
-    // from argv and envp of main, and it returns the descriptors that it needs (-1 counts for nothing; stderr it has
-    // anyway).
+    // Both run in the guardian, with what was in memory at the fork. The first at once, as any bystander's.
     using Settle = std::function<std::vector<int>()>;
     // The second when the supervisor is gone.
     using TakeOver = std::function<void()>;
 
-    // Whose child it is. One that is nobody's is not killed by those who kill a tree of processes from parent to child;
-    // whoever is given our orphans has to reap it.
-    enum class Kin { child, nobodys };
+    using Kin = os::Kin;
 
     // `events` is borrowed.
     Guardian(std::string run_id, const os::MainArgs& main_args, os::Events& events, Settle settle, TakeOver take_over);
@@ -39,20 +34,18 @@ public:
     void start(Kin kin, std::function<void(std::string_view reason)> failed);
 
     // Whether there is one.
-    [[nodiscard]] bool is_there() const { return m_pid > 0; }
+    [[nodiscard]] bool is_there() const { return m_process.is_there(); }
 
     // The run is over: kills it. Its end goes on beside whatever follows, until dismiss.
-    void kill() const noexcept;
+    void kill() const noexcept { m_process.kill(); }
 
     // Kills it and waits until it is gone.
     void dismiss();
 
 private:
     void fork(Kin kin);
-    void wait_until_gone() const;
-    [[nodiscard]] bool lives() const noexcept;
     void replace();
-    [[noreturn]] void live(int lifeline) const;
+    void live(int lifeline) const;
 
     std::string m_run_id;
     os::MainArgs m_main_args;
@@ -60,10 +53,7 @@ private:
     Settle m_settle;
     TakeOver m_take_over;
     std::function<void(std::string_view)> m_failed;
-    pid_t m_pid = 0;
-    Kin m_kin = Kin::child;
-    os::Fd m_pidfd;    // of one that is nobody's child
-    os::Fd m_lifeline; // the end of a pipe; the guardian waits for it to be closed, by our end
+    os::Bystander m_process; // its line is a pipe; the guardian waits for our end of it to be closed, by our end
     unsigned m_replaced = 0;
 };
 

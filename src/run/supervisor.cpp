@@ -55,14 +55,7 @@ std::vector<int> Supervisor::settle_guardian() {
     for (const char* const marker : os::leftover_markers) {
         m_run.environment.remove(marker);
     }
-    for (const char* const* entry = m_run.environment.block(); *entry != nullptr; ++entry) {
-        m_guardian_variables.emplace_back(*entry);
-    }
-    for (std::string& entry : m_guardian_variables) {
-        m_guardian_environ.push_back(entry.data());
-    }
-    m_guardian_environ.push_back(nullptr);
-    environ = m_guardian_environ.data(); // for getenv(3): the old one is about to be blanked
+    m_guardian_environment.take(m_run.environment);
 
     ::dup2(m_run.output.null(), STDIN_FILENO);
     ::dup2(m_run.output.null(), STDOUT_FILENO);

@@ -34,8 +34,7 @@ private:
     std::string m_run_id;
     bool m_shares_group; // as a command does on a terminal
     Guardian m_guardian;
-    std::vector<std::string> m_guardian_variables; // its own environ, in its memory alone
-    std::vector<char*> m_guardian_environ;
+    os::OwnEnvironment m_guardian_environment;
 };
 
 } // namespace finally_run::run
