@@ -18,8 +18,10 @@
 #include <csignal>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <sys/file.h>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 #include <variant>
 
@@ -30,18 +32,38 @@ namespace {
 // Whoever works on the run starts its next process without telling us.
 constexpr auto next_look = std::chrono::milliseconds(50);
 
-// Whether its processes can be told from here, and it lives.
-bool can_be_stopped(const journal::File& file, const journal::State& state, const plan::Stop& request,
-                    report::Messages& messages) {
-    const std::string run = "run " + state.opened.run_id;
-    const std::string program = report::call_for(request.state_dir);
-    const journal::Origin origin = journal::origin_of(state.opened);
-    if (!file.is_locked_by_other()) {
-        messages.error(run + " is not alive", {}, program + " --recover finishes it");
-        return false;
+// What becomes of one that nobody works on (any more): nothing of it changes by itself.
+plan::ExitStatus say_how_it_is(const journal::Item& item, const plan::Stop& request, report::Messages& messages) {
+    std::string error;
+    const auto state = journal::read_state(item.path, &error);
+    if (::access(item.path.c_str(), F_OK) < 0) {
+        return {};
     }
+    const std::string run = "run " + item.id;
+    const std::string program = report::call_for(request.state_dir);
+    if (!state) {
+        messages.error(run + " cannot be stopped", {}, error);
+        return {plan::own_failure_status, 0};
+    }
+    if (!state->over) {
+        messages.error(run + " is not alive", {}, program + " --recover finishes it");
+        return {plan::own_failure_status, 0};
+    }
+    if (!state->failures.empty()) {
+        const journal::Failure& last = state->failures.back();
+        messages.note(run + " is over and has failed to clean up", last.cleanup.text,
+                      last.how.error + ": " + program + " --recover " + item.id + " tries again, --forget " + item.id +
+                          " drops it");
+    }
+    return {};
+}
+
+// Whether its processes can be told from here.
+bool can_be_stopped(const journal::State& state, report::Messages& messages) {
+    const journal::Origin origin = journal::origin_of(state.opened);
     if (!origin.same_host || !origin.same_boot || origin.pids != journal::Pids::same) {
-        messages.error(run + " cannot be stopped", {}, "its processes cannot be told from here");
+        messages.error("run " + state.opened.run_id + " cannot be stopped", {},
+                       "its processes cannot be told from here");
         return false;
     }
     return true;
@@ -58,14 +80,19 @@ plan::ExitStatus stop_one(const journal::Item& item, const plan::Stop& request, 
         }
         throw;
     }
+    if (!file->is_locked_by_other()) {
+        return say_how_it_is(item, request, messages);
+    }
     auto state = journal::read_state(item.path);
-    if (state && !can_be_stopped(*file, *state, request, messages)) {
+    if (state && !can_be_stopped(*state, messages)) {
         return {plan::own_failure_status, 0};
     }
     const os::Deadline deadline = os::deadline_after(request.wait);
     os::Events events(signals, {});
     lock::Waiter over(file->fd(), LOCK_EX);
-    rescue::Stopper stopper;
+    rescue::Stopper stopper(*file, [&](std::string_view reason) {
+        messages.note("journal", "cannot be written, so that each further try of the cleanup begins first", reason);
+    });
     for (;; state = journal::read_state(item.path)) {
         if (state) {
             stopper.look(*state);
@@ -75,7 +102,7 @@ plan::ExitStatus stop_one(const journal::Item& item, const plan::Stop& request, 
             events.wait(os::earliest({deadline, stopper.next_kill(), os::deadline_after(next_look)}), over.ready_fd());
         if (std::holds_alternative<os::Readable>(event)) {
             static_cast<void>(over.result());
-            return {};
+            return say_how_it_is(item, request, messages);
         }
         const auto* const signal = std::get_if<os::Signal>(&event);
         if (const int ending = signal != nullptr ? os::ends_a_wait(*signal) : 0; ending != 0) {

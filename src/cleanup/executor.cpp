@@ -26,6 +26,8 @@ constexpr text::Duration longest_pause = std::chrono::seconds(30);
 // It has ended whoever ran it, so often: the others shall run all the same.
 constexpr unsigned most_begun = 3;
 
+constexpr const char* stopped = "ended by --stop";
+
 class Executor {
 public:
     Executor(const Means& means, const Settings& settings) : m_means(means), m_settings(settings) {}
@@ -37,7 +39,9 @@ private:
     Outcome attempt(int directory, const Cleanup& cleanup);
     Outcome attempt_command(int directory, const Cleanup& cleanup);
     Outcome attempt_removal(int directory, const Cleanup& cleanup);
+    // What was asked for ends it; whoever asks wakes us with a SIGCHLD.
     void pause(const Cleanup& cleanup, text::Duration duration);
+    bool is_stop_asked(const Cleanup& cleanup);
 
     const Means& m_means;
     const Settings& m_settings;
@@ -61,7 +65,7 @@ Outcome Executor::attempt_command(int directory, const Cleanup& cleanup) {
         Outcome outcome = run_command(cleanup.text, surroundings, m_settings.limits, m_means.events, listening);
         // It may have failed only because nobody reads what it prints: then it gets a second chance, on the log.
         const bool lost_stderr = out == STDERR_FILENO && m_means.output.stderr_dead();
-        if (outcome.error.empty() || !lost_stderr) {
+        if (outcome.error.empty() || !lost_stderr || is_stop_asked(cleanup)) {
             return outcome;
         }
     }
@@ -106,9 +110,14 @@ Outcome Executor::attempt(int directory, const Cleanup& cleanup) {
     return outcome;
 }
 
+bool Executor::is_stop_asked(const Cleanup& cleanup) {
+    static_cast<void>(m_means.stack.read_state());
+    return m_means.stack.is_stop_asked(cleanup);
+}
+
 void Executor::pause(const Cleanup& cleanup, text::Duration duration) {
     const os::Deadline end = os::deadline_after(duration);
-    while (!os::has_passed(end)) {
+    while (!os::has_passed(end) && !is_stop_asked(cleanup)) {
         const os::Event event = m_means.events.wait(end);
         const auto* const signal = std::get_if<os::Signal>(&event);
         if (signal != nullptr && signal->number == SIGCHLD) {
@@ -126,22 +135,32 @@ Outcome Executor::run_in(int directory, const Cleanup& cleanup) {
     for (unsigned attempts = 1;;) {
         Outcome outcome = attempt(directory, cleanup);
         outcome.attempts = attempts;
-        if (outcome.error.empty()) {
-            return outcome;
-        }
-        if (!outcome.lacked_resources || os::has_passed(resources_awaited)) {
-            if (attempts > m_settings.retries) {
+        if (!is_stop_asked(cleanup)) {
+            const bool counts = !outcome.lacked_resources || os::has_passed(resources_awaited);
+            if (outcome.error.empty() || (counts && attempts > m_settings.retries)) {
                 return outcome;
             }
-            ++attempts;
-            m_means.observer.retrying(cleanup, outcome, next_pause);
+            if (counts) {
+                ++attempts;
+                m_means.observer.retrying(cleanup, outcome, next_pause);
+            }
+            pause(cleanup, next_pause);
         }
-        pause(cleanup, next_pause);
+        if (m_means.stack.is_stop_asked(cleanup)) {
+            outcome.error = stopped;
+            return outcome;
+        }
         next_pause = std::min(next_pause * 2, longest_pause);
     }
 }
 
 Outcome Executor::run(const Cleanup& cleanup) {
+    if (m_means.stack.is_stop_asked(cleanup)) { // of whoever was at it before us
+        Outcome outcome;
+        outcome.attempts = std::max(1U, m_means.stack.times_begun(cleanup));
+        outcome.error = stopped;
+        return outcome;
+    }
     if (const unsigned times = m_means.stack.times_begun(cleanup); times >= most_begun) {
         Outcome outcome;
         outcome.attempts = times;

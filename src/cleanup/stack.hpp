@@ -54,6 +54,7 @@ public:
     [[nodiscard]] bool is_complete() const { return !m_unreadable && m_file.damage().empty(); }
     // See journal::State, as of the last look.
     [[nodiscard]] unsigned times_begun(const Cleanup& cleanup) const { return m_state.times_begun(cleanup.id); }
+    [[nodiscard]] bool is_stop_asked(const Cleanup& cleanup) const { return m_state.stop_asked == cleanup.id; }
     // Whether it is over and how it ended was written down.
     [[nodiscard]] bool is_remembered() const { return m_remembered; }
     [[nodiscard]] journal::File& file() { return m_file; }

@@ -33,6 +33,7 @@ template <> constexpr std::string_view type_name<SetupEnded> = "setup-ended";
 template <> constexpr std::string_view type_name<Ended> = "ended";
 template <> constexpr std::string_view type_name<CleanupEnded> = "finished";
 template <> constexpr std::string_view type_name<CleanupFailed> = "failed";
+template <> constexpr std::string_view type_name<StopAsked> = "stop-asked";
 template <> constexpr std::string_view type_name<HandedOver> = "handed-over";
 template <> constexpr std::string_view type_name<ReportWanted> = "report";
 template <> constexpr std::string_view type_name<TakenOver> = "taken-over";
@@ -136,6 +137,8 @@ void go_through(auto& fields, Is<CleanupFailed> auto& failed) {
     fields.number(failed.time);
     fields.text(failed.error);
 }
+
+void go_through(auto& fields, Is<StopAsked> auto& asked) { fields.number(asked.cleanup); }
 
 void go_through(auto&, Is<HandedOver> auto&) {}
 

@@ -145,6 +145,14 @@ struct CleanupFailed {
     bool operator==(const CleanupFailed&) const = default;
 };
 
+// A person has asked for the end of a cleanup that had begun (--stop). However it ends, it has failed; until that is
+// written nobody begins it again.
+struct StopAsked {
+    std::uint64_t cleanup = 0;
+
+    bool operator==(const StopAsked&) const = default;
+};
+
 // The supervisor returns while a cleanup still runs: whoever takes over lets that end and does not run it again.
 struct HandedOver {
     bool operator==(const HandedOver&) const = default;
@@ -174,8 +182,8 @@ struct Over {
     bool operator==(const Over&) const = default;
 };
 
-using Record = std::variant<Opened, Registered, Started, SetupEnded, Ended, CleanupEnded, CleanupFailed, HandedOver,
-                            ReportWanted, TakenOver, Over>;
+using Record = std::variant<Opened, Registered, Started, SetupEnded, Ended, CleanupEnded, CleanupFailed, StopAsked,
+                            HandedOver, ReportWanted, TakenOver, Over>;
 
 // Throws std::bad_alloc only.
 [[nodiscard]] std::string encode(const Record& record);

@@ -55,6 +55,9 @@ void State::end_cleaning(std::uint64_t cleanup) {
         cleaning.reset();
         handed_over = false;
     }
+    if (stop_asked == cleanup) {
+        stop_asked.reset();
+    }
     std::erase_if(m_begun, [&](const Begun& it) { return it.cleanup == cleanup; });
 }
 
@@ -118,6 +121,10 @@ void State::apply(Entry entry) {
         },
         [&](const CleanupEnded& record) { apply(record); },
         [&](CleanupFailed& record) { apply(std::move(record)); },
+        [&](const StopAsked& record) {
+            // It may have ended while this was written: then nobody is asked, and whoever tries it later is not meant.
+            stop_asked = times_begun(record.cleanup) > 0 ? std::optional(record.cleanup) : stop_asked;
+        },
         [&](const HandedOver&) { handed_over = true; },
         [&](ReportWanted& record) { report = std::move(record); },
         [&](const TakenOver& record) { apply(record); },

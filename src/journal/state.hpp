@@ -32,9 +32,10 @@ struct State {
     bool begun = false;               // a step has: from here on the cleanups must run
     std::optional<Started> step;      // the setup or command that has started and, as far as is written, not ended
     std::optional<plan::Ending> ending;
-    std::optional<Started> cleaning;    // the cleanup that has started and not finished
-    bool handed_over = false;           // ... and is not to be run again
-    std::optional<ReportWanted> report; // nullopt: none
+    std::optional<Started> cleaning;         // the cleanup that has started and not finished
+    bool handed_over = false;                // ... and is not to be run again
+    std::optional<std::uint64_t> stop_asked; // the cleanup whose end a person waits for
+    std::optional<ReportWanted> report;      // nullopt: none
     std::optional<TakenOver> taken_over;
     bool over = false; // nothing is registered any more; if there are failures, until somebody tries them again
 
@@ -46,7 +47,8 @@ struct State {
     [[nodiscard]] unsigned times_begun(std::uint64_t cleanup) const;
 
     // Who sees to the run while it lives: the supervisor, or whoever has taken it over.
-    [[nodiscard]] pid_t at_work() const { return taken_over ? taken_over->process.pid : opened.supervisor.pid; }
+    [[nodiscard]] const ProcessId& worker() const { return taken_over ? taken_over->process : opened.supervisor; }
+    [[nodiscard]] pid_t at_work() const { return worker().pid; }
     // All is done but what has failed.
     [[nodiscard]] bool has_failed() const { return !failures.empty() && stack.empty(); }
     // Nothing is left to be done.

@@ -1,10 +1,12 @@
 #include "rescue/stopper.hpp"
 
+#include "os/error.hpp"
 #include "os/process.hpp"
 #include "rescue/inner_guardians.hpp"
 
 #include <csignal>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 namespace finally_run::rescue {
@@ -37,7 +39,24 @@ void Stopper::stop_command(const journal::State& state) {
     }
 }
 
+void Stopper::write_down(std::uint64_t cleanup) {
+    try {
+        m_file.append(journal::StopAsked{cleanup});
+    } catch (const std::system_error& error) {
+        if (!m_file.is_sealed_or_removed()) { // else it has just ended
+            m_trouble(os::error_text(error.code().value()));
+        }
+    }
+}
+
 void Stopper::stop_cleanup(const journal::State& state, const journal::Started& cleaning) {
+    if (!std::exchange(m_written_down, true)) {
+        write_down(cleaning.cleanup);
+        // It may be between two tries, in a pause that ends with the next child of its own: so it looks.
+        if (const auto worker = running(state.worker())) {
+            os::send_signal(*worker, SIGCHLD);
+        }
+    }
     const journal::ProcessId& process = cleaning.process;
     const auto seen = running(process);
     if (!seen ||
@@ -60,9 +79,10 @@ void Stopper::look(const journal::State& state) {
             stop_command(state);
             return;
         }
-        m_cleanup = state.cleaning        ? std::optional(state.cleaning->cleanup)
-                    : state.stack.empty() ? std::nullopt
-                                          : std::optional(state.stack.back().id);
+        // One that has not begun while the command is being ended is not meant.
+        m_cleanup = state.cleaning                         ? std::optional(state.cleaning->cleanup)
+                    : state.stack.empty() || !state.ending ? std::nullopt
+                                                           : std::optional(state.stack.back().id);
     }
     if (state.cleaning && m_cleanup == state.cleaning->cleanup) {
         stop_cleanup(state, *state.cleaning);

@@ -178,6 +178,9 @@ End Successor::let_end(const journal::Started& cleaning, const os::Fd& pidfd) {
 void Successor::finish(const journal::Started& cleaning, const End& end, bool handed_over) {
     cleanup::Stack& stack = m_dead_run.stack;
     const auto& registered = stack.read_state().stack;
+    if (stack.read_state().stop_asked == cleaning.cleanup) { // it has failed, which is written when its turn comes
+        return;
+    }
     const auto at = std::ranges::find(registered, cleaning.cleanup, &plan::Cleanup::id);
     const auto age = std::chrono::nanoseconds(os::boot_nanoseconds() - cleaning.process.boot_nanoseconds);
     // One that took too long may have been told to end, and has failed however it did.

@@ -106,6 +106,8 @@ void edit_journal(const fs::path& path, const std::function<void(journal::Record
             finished->cleanup = moved.at(finished->cleanup);
         if (auto* const failed = std::get_if<journal::CleanupFailed>(&entry.record); failed != nullptr)
             failed->cleanup = moved.at(failed->cleanup);
+        if (auto* const asked = std::get_if<journal::StopAsked>(&entry.record); asked != nullptr)
+            asked->cleanup = moved.at(asked->cleanup);
         moved[entry.offset] = text.size();
         text += journal::encode(entry.record);
     }

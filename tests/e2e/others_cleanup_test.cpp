@@ -1,6 +1,9 @@
 // Waiting for a cleanup that somebody else is at: it can be seen, left and limited.
 #include "guard.hpp"
 
+#include "journal/file.hpp"
+#include "journal/state.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <sys/file.h>
@@ -88,7 +91,7 @@ TEST_CASE("stop ends the cleanup that hangs under the guardian, and the others r
     CHECK(log_text() == "begun\nother\n");
     const auto left = Hanging::status();
     CHECK(left.at("state") == "failed");
-    CHECK(left.at("failed").at(0).at("error") == "killed by TERM");
+    CHECK(left.at("failed").at(0).at("error") == "ended by --stop");
 }
 
 TEST_CASE("a cleanup that ignores TERM is killed after the grace period when its run is stopped, with its children") {
@@ -102,24 +105,112 @@ TEST_CASE("a cleanup that ignores TERM is killed after the grace period when its
     CHECK(process.finish().status == 0);
     wait_for_end(child);
     CHECK(log_text() == "begun\nother\n");
-    CHECK(Hanging::status().at("failed").at(0).at("error") == "killed by KILL");
+    CHECK(Hanging::status().at("failed").at(0).at("error") == "ended by --stop");
+    CHECK(Hanging::status().at("failed").at(0).at("signal") == "KILL");
 }
 
-TEST_CASE("a cleanup that is begun again after it was stopped is stopped again, and the others are let run") {
-    make_fifo(work("fifo"));
-    auto process = Run({"--cleanup-retries", "2", "-c", "echo other >>log; read x <fifo", "-c",
-                        "echo begun >>log; exec sleep 1000", "--", "true"})
+void wait_for_stop_asked() {
+    wait_until("the stop is written down",
+               [] { return read_file(only_run_file()).find(" stop-asked ") != std::string::npos; });
+}
+
+TEST_CASE("a cleanup that is stopped is not tried again, whatever retries are left, and the others are let run") {
+    auto process = Run({"--cleanup-retries", "4", "-c", "echo other >>log", "-c", "echo begun >>log; exec sleep 1000",
+                        "--", "true"})
                        .start();
     wait_for_log("begun");
-    const std::string id = only_run_file().stem();
-    CHECK(Run({"--stop", "--wait", "1ms", id}).run().status == 75);
-    auto stop = Run({"--stop", id}).start();
-    wait_for_log("other");
-    release(work("fifo"));
-    CHECK(stop.finish().status == 0);
+    CHECK(Run({"--stop", "--wait", "1ms", only_run_file().stem()}).run().status == 75); // it is told once
+    CHECK(process.finish().err.find(": ended by --stop: finally-run --recover ") != std::string::npos);
+    CHECK(log_text() == "begun\nother\n");
+    CHECK(Hanging::status().at("failed").at(0).at("attempts") == 1);
+}
+
+TEST_CASE("a cleanup that waits for its next try is not tried again when its run is stopped") {
+    auto process =
+        Run({"--cleanup-retries", "1000", "-c", "echo other >>log", "-c", "echo begun >>log; false", "--", "true"})
+            .start();
+    process.wait_for_err("try 6 of 1001 in ");
+    CHECK(Run({"--stop", only_run_file().stem()}).run().status == 0);
     process.finish();
-    CHECK(log_text().ends_with("begun\nother\n"));
-    CHECK(Hanging::status().at("failed").size() == 1);
+    CHECK(log_text().ends_with("other\n"));
+    CHECK(Hanging::status().at("failed").at(0).at("error") == "ended by --stop");
+}
+
+TEST_CASE("that a cleanup is stopped outlives who asked for it, and whoever was at it") {
+    for (const std::string by : {"supervisor", "guardian", "recovery"}) {
+        CAPTURE(by);
+        make_fifo(work(by));
+        auto process = Run({"--cleanup-retries", "4", "-c", "echo other >>log", "-c",
+                            "echo begun >>log; read x <" + by + "; echo ended >>log", "--", "true"})
+                           .start();
+        wait_for_log("begun");
+        const auto path = only_run_file();
+        auto file = journal::File::open(path);
+        journal::State state;
+        state.apply(file.read());
+        file.append(
+            journal::StopAsked{state.cleaning.value().cleanup}); // and the asker is gone before it has signalled
+        Outcome said;
+        if (by == "supervisor") {
+            release(work(by));
+            said = process.finish();
+        } else if (by == "guardian") {
+            const pid_t guardian = guardian_of(process.pid());
+            process.signal(SIGKILL);
+            wait_for_end(process.pid());
+            release(work(by));
+            wait_for_end(guardian);
+            said = process.finish();
+        } else {
+            kill_both(process.pid());
+            release(work(by));
+            wait_for_log("ended");
+            said = Run({"--recover"}).run();
+            CHECK(said.status == 120);
+        }
+        CHECK_MESSAGE(said.err.find(": ended by --stop: finally-run --recover ") != std::string::npos, said.err);
+        CHECK(log_text() == "begun\nended\nother\n");
+        const auto left = Hanging::status();
+        CHECK(left.at("state") == "failed");
+        CHECK(left.at("failed").at(0).at("by") == by);
+        auto anew = Run({"--recover"}).start(); // asked for anew it is tried
+        release(work(by));
+        CHECK(anew.finish().status == 0);
+        CHECK(count(log_text(), "begun") == 2);
+        fs::remove(work("log"));
+    }
+}
+
+TEST_CASE("two that stop one run at once, and one that comes too late, are all told that it is over") {
+    Hanging run;
+    const std::string id = Hanging::status().at("id");
+    auto one = Run({"--stop", id}).start();
+    auto other = Run({"--stop", id}).start();
+    for (auto* const stop : {&one, &other}) {
+        const auto outcome = stop->finish();
+        CHECK_MESSAGE(outcome.status == 0, outcome.err);
+    }
+    run.finish();
+    const auto late = Run({"--stop", id}).run();
+    CHECK(late.status == 0);
+    CHECK(late.err == "finally-run: run " + id +
+                          " is over and has failed to clean up: echo begun >>log; exec sleep 1000: ended by --stop: "
+                          "finally-run --recover " +
+                          id + " tries again, --forget " + id + " drops it\n");
+    CHECK(Run({"--stop", "-q", id}).run().err.empty());
+}
+
+TEST_CASE("stop says if whoever worked on the run has died under it") {
+    auto process =
+        Run({"-k", "0", "-c", "trap '' TERM; echo begun >>log; while :; do sleep 1000; done", "--", "true"}).start();
+    wait_for_log("begun");
+    const std::string id = only_run_file().stem();
+    auto stop = Run({"--stop", id}).start();
+    wait_for_stop_asked();
+    kill_both(process);
+    const auto outcome = stop.finish();
+    CHECK(outcome.status == 125);
+    CHECK(outcome.err == "finally-run: run " + id + " is not alive: finally-run --recover finishes it\n");
 }
 
 TEST_CASE("stop tells the command of a live run to stop as TERM does, and waits for its cleanups") {

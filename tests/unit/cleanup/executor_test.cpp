@@ -50,8 +50,10 @@ public:
     void end(const Cleanup&, const cleanup::Outcome& outcome, text::Duration) override {
         m_outcomes.push_back(outcome);
     }
-    void retrying(const Cleanup&, const cleanup::Outcome& outcome, text::Duration) override {
+    void retrying(const Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration) override {
         m_retried.push_back(outcome.attempts);
+        if (m_stopped_in_pause)
+            record(journal::StopAsked{cleanup.id});
     }
     void noticed(const supervise::Notice&) override {}
     void moved(const Cleanup&, std::string_view reason) override { m_moved = reason; }
@@ -65,6 +67,7 @@ public:
     std::string m_order;
     std::vector<cleanup::Outcome> m_outcomes;
     std::vector<unsigned> m_retried;
+    bool m_stopped_in_pause = false; // between its first try and the second
     std::vector<int> m_signals;
     std::string m_moved;
     int m_reader = -1; // closed at the first signal
@@ -259,5 +262,32 @@ TEST_CASE("a cleanup that three have begun and nobody has finished is failed, an
     CHECK(bench.run() == 1);
     CHECK(bench.m_order == "true killer\ntrue below\n");
     CHECK(bench.m_outcomes[0].error == "begun 3 times and never finished: it is not begun again");
+    CHECK(bench.m_outcomes[1].error.empty());
+}
+
+TEST_CASE("a cleanup that is asked to end between two tries is not tried again, and the next one begins") {
+    Bench bench;
+    bench.m_settings.retries = 5;
+    bench.m_stopped_in_pause = true;
+    bench.push(Kind::command, "true below");
+    bench.push(Kind::command, "echo begun >>" + bench.file("log") + "; exit 7");
+    CHECK(bench.run() == 1);
+    CHECK(test::read_file(bench.file("log")) == "begun\n");
+    CHECK(bench.m_outcomes[0].error == "ended by --stop");
+    CHECK(bench.m_outcomes[0].exit_code == 7);
+    CHECK(bench.m_outcomes[0].attempts == 1);
+    CHECK(bench.m_outcomes[1].error.empty());
+}
+
+TEST_CASE("a cleanup that was asked to end while somebody else was at it has failed and is not begun again") {
+    Bench bench;
+    bench.push(Kind::command, "true below");
+    bench.push(Kind::command, "touch " + bench.file("again"));
+    const auto top = bench.top();
+    bench.record(journal::Started{journal::Started::What::cleanup, {1, 2}, top.id});
+    bench.record(journal::StopAsked{top.id});
+    CHECK(bench.run() == 1);
+    CHECK_FALSE(std::filesystem::exists(bench.file("again")));
+    CHECK(bench.m_outcomes[0].error == "ended by --stop");
     CHECK(bench.m_outcomes[1].error.empty());
 }

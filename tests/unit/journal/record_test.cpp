@@ -137,6 +137,7 @@ TEST_SUITE("journal/record") {
         CHECK(body_of(CleanupEnded{5, "it \\ \x7F"}) == "finished 5 it\\x20\\x5c\\x20\\x7f");
         CHECK(body_of(CleanupFailed{5, 7, 0, 2, 1'700'000'000, "exit status 7"}) ==
               "failed 5 1 7 0 2 1700000000 exit\\x20status\\x207");
+        CHECK(body_of(StopAsked{5}) == "stop-asked 5");
         CHECK(body_of(HandedOver{}) == "handed-over");
         CHECK(body_of(TakenOver{plan::Actor::recovery, {6, 7}}) == "taken-over recovery 6 7");
         CHECK(body_of(Over{true}) == "over dropped");

@@ -92,6 +92,8 @@ inline std::vector<Record> later_records(const std::string& text) {
     records.emplace_back(CleanupEnded{last_id, ""});
     records.emplace_back(CleanupFailed{0, std::nullopt, 0, 0, 0, text});
     records.emplace_back(CleanupFailed{last_id, 255, 64, std::numeric_limits<unsigned>::max(), -1, text});
+    records.emplace_back(StopAsked{0});
+    records.emplace_back(StopAsked{last_id});
     return records;
 }
 
@@ -107,6 +109,7 @@ inline std::vector<Record> sample_records() {
             Started{Started::What::command, {12, 345}, 0},
             Ended{{plan::Result::signal, 130, 2}},
             Started{Started::What::cleanup, {13, 678}, 200},
+            StopAsked{200},
             CleanupFailed{200, 7, 0, 1, 1'700'000'000, "it failed: J*^>"},
             TakenOver{plan::Actor::next_holder, {14, 901}},
             CleanupEnded{200, "it failed: J*^>"},

@@ -249,6 +249,29 @@ TEST_SUITE("journal/state") {
         CHECK(life.state.is_done());
     }
 
+    TEST_CASE("a cleanup that has begun is known as asked to end until it has failed and not when it is tried later") {
+        Life life;
+        life.state.begun = true;
+        const auto below = life.add_cleanup("below");
+        const auto id = life.add_cleanup("hangs");
+        life.add(StopAsked{id}); // it has not begun
+        CHECK_FALSE(life.state.stop_asked.has_value());
+        life.add(Started{What::cleanup, {5, 6}, id});
+        life.add(StopAsked{id});
+        life.add(StopAsked{below});
+        life.add(StopAsked{12345});
+        CHECK(life.state.stop_asked == id);
+        life.add(TakenOver{plan::Actor::guardian, {7, 8}});
+        life.add(Started{What::cleanup, {9, 10}, id});
+        CHECK(life.state.stop_asked == id);
+        life.add(CleanupFailed{id, 143, 15, 1, 1000, "ended by --stop"});
+        life.add(StopAsked{id}); // too late
+        CHECK_FALSE(life.state.stop_asked.has_value());
+        life.add(TakenOver{plan::Actor::recovery, {11, 12}});
+        CHECK(life.texts() == Texts{"below", "hangs"});
+        CHECK_FALSE(life.state.stop_asked.has_value());
+    }
+
     TEST_CASE("the guardian goes on with the rest, whoever comes later tries again what failed, in the old order") {
         Life life;
         life.state.begun = true;

@@ -296,11 +296,12 @@ struct Outliving {
               os::Placement::own_session) {
         run.add(Started{What::command, ended, 0});
         run.add_cleanup(run.saying("the rest"));
-        const auto id = run.add_cleanup(run.saying("once more"));
+        id = run.add_cleanup(run.saying("once more"));
         run.add(Started{What::cleanup, old.id(), id});
     }
 
     Step old;
+    std::uint64_t id = 0; // of the cleanup
 };
 
 } // namespace
@@ -340,6 +341,22 @@ TEST_CASE("a cleanup that was handed over while it ran and fails stays registere
     CHECK(run.take_over().failed == (test::kernel_tells_exits() ? 1 : 0));
     CHECK(run.order() == "handed over\nthe rest\n");
     CHECK(run.has_journal() == test::kernel_tells_exits());
+}
+
+TEST_CASE("a cleanup that was asked to end while it ran has failed however it ends, and nobody runs it again") {
+    for (const auto by : {plan::Actor::guardian, plan::Actor::recovery}) {
+        for (const bool handed_over : {false, true}) {
+            Abandoned run;
+            const Outliving it(run, "ends well", 0);
+            run.add(journal::StopAsked{it.id});
+            if (handed_over) {
+                run.add(journal::HandedOver{});
+            }
+            CHECK(run.take_over(by).failed == 1);
+            CHECK(run.order() == "ends well\nthe rest\n");
+            CHECK(run.has_journal());
+        }
+    }
 }
 
 TEST_CASE("a cleanup that was cut off is run again, before those below it") {
