@@ -36,6 +36,9 @@ everything_in_root() {
 before=$(everything_in_root)
 in_root --install "$deb"
 same 'what the package installs' 'usr/bin/finally-run
+usr/libexec/finally-run/finally-run-lock-etcd
+usr/libexec/finally-run/lease.sh
+usr/libexec/finally-run/lock.sh
 usr/share/bash-completion/completions/finally-run
 usr/share/doc/finally-run/README.md
 usr/share/doc/finally-run/changelog.Debian.gz

@@ -1,0 +1,157 @@
+"""finally-run-lock-etcd with a real etcd."""
+
+import signal
+import subprocess
+import time
+
+import processes
+from lock_helper import Behaviour, LockHelper
+from network import enter_private_network
+from scenario import need
+
+CLIENT = "127.0.0.1:2379"
+PEER = "127.0.0.1:2380"
+
+
+def setUpModule():
+    enter_private_network()
+
+
+class Etcd(Behaviour, LockHelper):
+    engine = "etcd"
+    client = ("etcdctl", "etcd-client")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.etcd = need("etcd", "etcd-server")
+        need("etcdctl", "etcd-client")
+
+    def setUp(self):
+        self.start_server()
+
+    def start_server(self):
+        words = (self.etcd, "--data-dir", str(self.dir / "etcd"), "--unsafe-no-fsync")
+        for option, address in (("client", CLIENT), ("peer", PEER)):
+            words += (f"--listen-{option}-urls", f"http://{address}")
+        words += ("--advertise-client-urls", f"http://{CLIENT}")
+        words += ("--heartbeat-interval", "20", "--election-timeout", "200")
+        log = self.work.parent / "etcd.log"
+        log.write_text("")
+        self.server = self.start("sh", "-c", 'exec "$@" 2>"$0"', str(log), *words, service=True)
+        self.wait_until("etcd is there", lambda: "ready to serve client requests" in log.read_text())
+
+    def etcdctl(self, *words):
+        return subprocess.run(["etcdctl", *words], env=self.env, check=True, capture_output=True, text=True).stdout
+
+    def keys(self, prefix="/finally-run/"):
+        return self.etcdctl("get", "--prefix", "--keys-only", prefix).split()
+
+    def wait_until_unclean(self):
+        self.wait_until("the mark is there", lambda: self.keys("/finally-run/unclean/"))
+
+    def test_nothing_is_left_in_etcd(self):
+        helper = self.hold()
+        waiter = self.contend()
+        waiter.wait_for("waiting ")
+        self.assertEqual(waiter.leave(), 0)
+        helper.write("begin x")
+        helper.write("clean")
+        self.assertEqual(helper.leave(), 0)
+        self.assertEqual(self.keys(), [])
+        self.assertEqual(self.etcdctl("lease", "list").split(), ["found", "0", "leases"])
+
+    def test_it_has_no_shared_locks(self):
+        helper = self.contend(mode="shared")
+        self.assertNotIn(helper.program.finish(), (0, 75))
+        self.assertEqual(helper.program.err, "etcd has no shared locks\n")
+
+    def test_it_is_lost_with_its_lease_or_its_key(self):
+        for what, words in (
+            ("key deleted", lambda: ("del", "/finally-run/lock/deploy")),
+            ("lease revoked", lambda: ("lease", "revoke", self.etcdctl("lease", "list").split()[-1])),
+        ):
+            first = self.hold(ttl=8)
+            self.etcdctl(*words())
+            self.gives_up(first, None, what, time.monotonic())
+            # This is the engine's doing: it is free at once, and what has begun meanwhile is said by nobody else.
+            self.is_free()
+
+    def test_begin_and_clean_of_a_lock_that_was_lost_change_nothing(self):
+        for line in ("begin x", "clean"):
+            first = self.hold(ttl=60)
+            self.etcdctl("del", "/finally-run/lock/deploy")
+            second = self.hold(ttl=60)
+            second.write("begin second")
+            self.wait_until_unclean()
+            first.write(line)
+            self.assertNotIn(first.program.finish(), (0, 75))
+            self.assertIn("the lock was lost", first.last_error())
+            self.assertEqual(self.etcdctl("get", "--print-value-only", "/finally-run/unclean/deploy"), "second\n")
+            second.write("clean")
+            self.assertEqual(second.leave(), 0)
+
+    def test_a_client_that_is_stopped_or_killed_is_replaced(self):
+        order, calls = self.dir / "order", self.dir / "calls"
+        self.program(
+            "etcdctl",
+            f'echo "$*" >>"{calls}"\n'
+            f'if mv "{order}" "{order}.taken" 2>/dev/null; then kill -"$(cat "{order}.taken")" $$; fi\n'
+            f'exec {need("etcdctl", "etcd-client")} "$@"',
+        )
+        helper = self.hold(ttl=8)
+        for number in ("STOP", "KILL"):
+            self.write("order", number).rename(order)
+            self.wait_until(f"a client has got {number}", lambda: not order.exists())
+            before = calls.read_text().count("keep-alive")
+            self.wait_until("it is over", lambda: calls.read_text().count("keep-alive") >= before + 2)
+        self.assertEqual(helper.leave(), 0)
+
+    def test_a_waiter_lives_through_a_killed_client(self):
+        first = self.hold()
+        second = self.contend(ttl=self.short_ttl)
+        processes.kill(self.client_of(second, "watch").pid)
+        self.assertEqual(first.leave(), 0)
+        second.held()
+        self.assertEqual(second.leave(), 0)
+
+    def test_a_server_that_is_stopped_for_a_while_or_started_anew(self):
+        first = self.hold(ttl=10)
+        second = self.contend(ttl=10)
+        second.wait_for("waiting ")
+        self.server.signal(signal.SIGSTOP)
+        time.sleep(3)
+        self.server.signal(signal.SIGCONT)
+        self.server.signal(signal.SIGTERM)
+        self.server.wait()
+        self.start_server()
+        first.write("begin x")
+        self.wait_until_unclean()
+        self.assertEqual(first.leave(), 0, first.program.transcript())
+        second.held()
+        self.assertEqual(second.said()[-2], "unclean x")
+        self.assertEqual(second.leave(), 0)
+
+    def test_a_server_that_is_gone(self):
+        first = self.hold(ttl=self.short_ttl)
+        waiter = self.contend(ttl=self.short_ttl)
+        waiter.wait_for("waiting ")
+        since = time.monotonic()
+        self.server.signal(signal.SIGKILL)
+        self.server.wait()
+        late = [self.contend(wait=wait, ttl=self.short_ttl) for wait in ("", "0")]
+        self.gives_up(first, None, "server gone", since)
+        for helper in (waiter, *late):
+            self.assertNotIn(helper.finish(), (0, 75))
+            self.assertIn("etcd: ", helper.last_error())
+            self.assertFalse(helper.has_said("held"))
+        # Whoever comes when it is back must not wait for what is over.
+        self.start_server()
+        self.is_free()
+
+    def test_the_server_hangs(self):
+        first = self.hold(ttl=self.short_ttl)
+        since = time.monotonic()
+        self.server.signal(signal.SIGSTOP)
+        self.gives_up(first, None, "server stopped", since)
+        self.server.signal(signal.SIGCONT)
+        self.is_free()

@@ -1,0 +1,298 @@
+"""A lock helper as a program of its own, and what must be so of each of them, with a real server behind it."""
+
+import os
+import pathlib
+import signal
+import threading
+import time
+
+import processes
+from scenario import Scenario
+
+LIBEXEC = pathlib.Path(__file__).resolve().parents[2] / "src" / "libexec"
+
+
+class Helper:
+    """Started by `contend`. Its lines are read as they come, by a thread that notes when."""
+
+    def __init__(self, program, ttl):
+        self.program = program
+        self.pid = program.pid
+        self.ttl = ttl
+        self.lines = []  # (when, line)
+        self.ended = None  # when its stdout was closed
+        self._changed = threading.Condition()
+        # The thread reads a duplicate, so that the program may be released at any time.
+        self._out = os.fdopen(os.dup(program._files["out"].fileno()))
+        program.close("out")
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        with self._out:
+            for line in self._out:
+                self._note(line.rstrip("\n"))
+        self._note(None)
+
+    def _note(self, line):
+        with self._changed:
+            if line is None:
+                self.ended = time.monotonic()
+            else:
+                self.lines.append((time.monotonic(), line))
+            self._changed.notify_all()
+
+    def wait_for(self, start):
+        """The rest of the first line that starts so, and when it came."""
+
+        def found():
+            return next(((line[len(start) :], when) for when, line in self.lines if line.startswith(start)), None)
+
+        return self._wait(found, f"a line {start!r}")
+
+    def wait_for_end(self):
+        """When its stdout was closed."""
+        return self._wait(lambda: self.ended, "its end")
+
+    def _wait(self, found, what):
+        with self._changed:
+            self._changed.wait_for(lambda: found() or self.ended, max(0, self.program.deadline - time.monotonic()))
+            result = found()
+        if not result:
+            why = "it has ended" if self.ended else "not in time"
+            self.program.finishes_within(0.1)  # for what it has written to stderr
+            raise AssertionError(f"waited for {what}: {why}\n{self.said()}\n{self.program.transcript()}")
+        return result
+
+    def said(self):
+        return [line for _, line in self.lines]
+
+    def has_said(self, start):
+        return any(line.startswith(start) for line in self.said())
+
+    def held(self):
+        """The token, and when."""
+        token, when = self.wait_for("held ")
+        return int(token), when
+
+    def write(self, line):
+        self.program.type(f"{line}\n")
+
+    def leave(self):
+        """stdin ends: the status."""
+        self.program.close_stdin()
+        return self.finish()
+
+    def finish(self):
+        """The status, once its last line has been read."""
+        status = self.program.finish()
+        self.wait_for_end()
+        return status
+
+    def last_error(self):
+        return (self.program.err.splitlines() or [""])[-1]
+
+
+class LockHelper(Scenario):
+    """Below it stands a class for each engine, which starts its server in setUp."""
+
+    engine = None  # the helper's last name
+    ttl = 12  # for who does not want to see its end
+    short_ttl = 4
+
+    def contend(self, name="deploy", *, holder="somebody", wait="", mode="exclusive", ttl=None, env=None):
+        variables = {
+            "FINALLY_RUN_LOCK_HOLDER": holder,
+            "FINALLY_RUN_LOCK_WAIT": str(wait),
+            "FINALLY_RUN_LOCK_TTL": str(ttl or self.ttl),
+            "FINALLY_RUN_LOCK_MODE": mode,
+            **(env or {}),
+        }
+        program = self.start(str(LIBEXEC / f"finally-run-lock-{self.engine}"), name, stdin="", env=variables)
+        return Helper(program, ttl or self.ttl)
+
+    def hold(self, *words, **options):
+        helper = self.contend(*words, **options)
+        helper.held()
+        return helper
+
+    def measured(self, what, seconds):
+        """For who reads the log."""
+        print(f"    {self.engine}: {what}: {seconds:.2f} s", flush=True)
+
+    def is_free(self, name="deploy"):
+        """Somebody new has it, does nothing and leaves: what it was told."""
+        helper = self.hold(name)
+        self.assertEqual(helper.leave(), 0)
+        return helper.said()
+
+    def ends_before(self, first, second, what):
+        """No work of the first beside the second: it has ended, or was told to, before."""
+        _, held = second.held()
+        ended = first.wait_for_end()
+        self.assertLess(ended, held, what)
+        self.measured(f"{what}: from the end of the first to the second", held - ended)
+
+
+class Behaviour:
+    """What each engine's helper must do. A mix-in, so that it is not played by itself."""
+
+    def test_a_free_lock_is_had_and_released(self):
+        began = time.monotonic()
+        helper = self.contend()
+        _, held = helper.held()
+        self.measured("a free lock", held - began)
+        self.assertEqual(helper.leave(), 0)
+        self.assertRegex("\n".join(helper.said()), r"\Aheld \d+\ndone\Z")
+        self.assertEqual(helper.program.err, "")
+
+    def test_term_releases(self):
+        helper = self.hold()
+        helper.program.signal(signal.SIGTERM)
+        self.assertEqual(helper.finish(), 0)
+        self.assertEqual(helper.said()[-1], "done")
+        self.is_free()
+
+    def test_a_waiter_says_who_holds_it_and_is_next_with_a_higher_token(self):
+        first = self.contend(holder='host "a\\b" $(touch x) `id` it\'s %s ü')
+        token, _ = first.held()
+        second = self.contend(holder="second")
+        self.assertEqual(second.wait_for("waiting ")[0], 'host "a\\b" $(touch x) `id` it\'s %s ü')
+        left = time.monotonic()
+        self.assertEqual(first.leave(), 0)
+        next_token, held = second.held()
+        self.measured("handed over", held - left)
+        self.assertGreater(next_token, token)
+        third = self.contend()
+        self.assertEqual(third.wait_for("waiting ")[0], "second")
+        # A waiter that leaves is none.
+        self.assertEqual(third.leave(), 0)
+        self.assertFalse(third.has_said("held"))
+        self.assertEqual(second.leave(), 0)
+
+    def test_a_lock_that_is_not_free_in_time_is_75(self):
+        first = self.hold(holder="the first")
+        for wait in ("0", "0.3"):
+            second = self.contend(wait=wait)
+            self.assertEqual(second.program.finish(), 75, second.program.transcript())
+            self.assertIn("the first", second.last_error())
+            self.assertFalse(second.has_said("held"))
+        self.assertEqual(first.leave(), 0)
+        third = self.hold(wait=0)
+        self.assertEqual(third.leave(), 0)
+
+    def test_contenders_are_never_in_at_once(self):
+        contenders = [self.contend(holder=f"number {number}") for number in range(4)]
+        turns = []
+        for _ in contenders:
+            in_it = self.wait_until(
+                "one is in", lambda: [c for c in contenders if c.has_said("held") and c not in [t[0] for t in turns]]
+            )
+            self.assertEqual(len(in_it), 1)
+            token, held = in_it[0].held()
+            for _, left, earlier in turns:
+                self.assertLess(left, held)
+                self.assertLess(earlier, token)
+            turns.append((in_it[0], time.monotonic(), token))
+            self.assertEqual(in_it[0].leave(), 0)
+
+    def test_what_was_left_unclean_is_told_to_the_next_holders_until_it_is_clean(self):
+        first = self.hold()
+        text = 'run 7 "on" $(host) `a\\b` it\'s -- %s'
+        first.write(f"begin {text}")
+        self.assertEqual(first.leave(), 0)
+        # Who has not begun has cleaned up nothing.
+        self.assertEqual(self.is_free()[0], f"unclean {text}")
+        second = self.hold()
+        self.assertEqual(second.said()[0], f"unclean {text}")
+        second.write("begin another")
+        second.write("clean")
+        self.assertEqual(second.leave(), 0)
+        self.assertRegex(self.is_free()[0], r"\Aheld ")
+
+    def test_names_are_foreign_text(self):
+        names = ["a b", "$(touch x)", "'\"`touch x`;%s\\", "a/b", "a", "..", "-n", "ü", "=61"]
+        # All at once: none is another.
+        helpers = [self.contend(self.named(name)) for name in names]
+        for helper in helpers:
+            helper.held()
+        waiter = self.contend(self.named("$(touch x)"))
+        waiter.wait_for("waiting ")
+        self.assertEqual(waiter.leave(), 0)
+        for helper in helpers:
+            self.assertEqual(helper.leave(), 0)
+        self.assertEqual(list(self.work.iterdir()), [])
+        for name in ("", "a\nb"):
+            refused = self.contend(self.named(name))
+            self.assertNotIn(refused.program.finish(), (0, 75))
+            self.assertRegex(refused.program.err, r"\A.*NAME.*\n\Z")
+
+    def named(self, name):
+        return name
+
+    def test_wrong_settings_and_a_missing_client_are_one_line(self):
+        client, package = self.client
+        programs = ("sh", "tr", "od", "readlink", "dirname", "mktemp", "mkfifo", "rm", "sleep", "timeout", "sed")
+        empty = self.dir / "empty"
+        empty.mkdir()
+        for program in programs:
+            (empty / program).symlink_to(f"/usr/bin/{program}")
+        for env, words in (
+            ({"PATH": str(empty)}, (client, f"apt-get install {package}")),
+            ({"FINALLY_RUN_LOCK_TTL": "x"}, ("FINALLY_RUN_LOCK_TTL", "'x'")),
+            ({"FINALLY_RUN_LOCK_TTL": "0"}, ("FINALLY_RUN_LOCK_TTL", "'0'")),
+            ({"FINALLY_RUN_LOCK_WAIT": "1m"}, ("FINALLY_RUN_LOCK_WAIT", "'1m'")),
+            ({"FINALLY_RUN_LOCK_MODE": "both"}, ("FINALLY_RUN_LOCK_MODE", "'both'")),
+        ):
+            helper = self.contend(self.named("deploy"), env=env)
+            self.assertNotIn(helper.program.finish(), (0, 75))
+            self.assertRegex(helper.program.err, r"\A[^\n]+\n\Z")
+            for word in words:
+                self.assertIn(word, helper.program.err)
+
+    def test_a_killed_helper_leaves_no_process_and_the_lock_for_its_ttl(self):
+        first = self.hold(ttl=self.short_ttl)
+        first.write("begin a run")
+        second = self.contend()
+        second.wait_for("waiting ")
+        self.wait_until_unclean()
+        killed = time.monotonic()
+        processes.kill(first.pid)
+        self.ends_before(first, second, "helper killed")
+        self.assertEqual(second.said()[-2], "unclean a run")
+        # While its stdin is still open.
+        self.wait_until("its children are gone", lambda: not self.children_of(first))
+        self.measured("helper killed: from the kill to the next holder", second.held()[1] - killed)
+        self.assertEqual(second.leave(), 0)
+
+    def client_of(self, helper, part):
+        """The engine's own client, once it runs with `part` in its command line."""
+        name = self.client[0]
+        return self.wait_until(
+            f"{name} {part} runs",
+            lambda: [p for p in self.children_of(helper) if p.name == name and f"{name} {part}" in p.words],
+        )[0]
+
+    def children_of(self, helper):
+        return [process for process in processes.descendants() if process.session == helper.pid and not process.dead]
+
+    def test_a_helper_that_was_stopped_for_too_long_has_lost(self):
+        first = self.hold(ttl=self.short_ttl)
+        first.program.signal(signal.SIGSTOP)
+        second = self.contend()
+        second.held()
+        first.program.signal(signal.SIGCONT)
+        self.assertNotIn(first.program.finish(), (0, 75))
+        self.assertRegex(first.program.err, r"\A[^\n]*lost[^\n]*\n\Z")
+        # What it leaves behind is not the second's.
+        self.assertEqual(second.leave(), 0)
+        self.assertEqual(second.said()[-1], "done")
+
+    def gives_up(self, first, second, what, since):
+        """The first ends by itself, well before the second is in."""
+        first.wait_for_end()
+        self.measured(f"{what}: until it gives up", first.ended - since)
+        self.assertNotIn(first.program.finish(), (0, 75))
+        self.assertRegex(first.last_error(), "the lock was (lost|given up)")
+        if second:
+            self.ends_before(first, second, what)
+            self.assertEqual(second.leave(), 0)
