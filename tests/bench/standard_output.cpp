@@ -15,15 +15,15 @@ namespace finally_run::bench {
 namespace {
 
 constexpr long long amount = 1LL << 30;
-constexpr unsigned rounds = 15;
+constexpr unsigned pours = 15;
 constexpr double equal = 1.05; // as far as two rounds without a wrapper are equal
 
-struct Cost {
+struct Poured {
     std::vector<double> milliseconds;
     std::vector<double> cpu; // of the writing side, milliseconds
 };
 
-void pour(const Place& place, Words words, Cost& cost) {
+void pour(const Place& place, Words words, Poured& cost) {
     words.insert(words.end(), {BENCH_HELPER, "pour", std::to_string(amount)});
     static std::array<char, 65536> block;
     Pipe pipe = make_pipe();
@@ -48,10 +48,10 @@ void standard_output(const Place& place, const Extent& /*extent*/, Report& repor
     const std::array<const char*, 3> names{"no wrapper", "finally-run", "... --lock --cleanup"};
     const std::array<Words, 3> wrappers{
         Words{}, {FINALLY_RUN_BINARY}, {FINALLY_RUN_BINARY, "--lock", "bench", "--cleanup", "/usr/bin/true"}};
-    std::array<Cost, 3> costs;
+    std::array<Poured, 3> costs;
     std::array<std::size_t, 3> order{0, 1, 2};
     std::mt19937 random(1);
-    for (unsigned round = 0; round < rounds; ++round) {
+    for (unsigned round = 0; round < pours; ++round) {
         std::ranges::shuffle(order, random);
         for (const std::size_t turn : order) {
             pour(place, wrappers[turn], costs[turn]);

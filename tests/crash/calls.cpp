@@ -148,6 +148,21 @@ bool may_fail_with(long number, int error) {
 
 long result_of_failure(long number, int error) { return number == SYS_brk ? 0 : -error; }
 
+bool makes_process(long number) {
+    switch (number) {
+    case SYS_clone:
+    case SYS_clone3:
+    case SYS_execve:
+#if defined(SYS_fork)
+    case SYS_fork:
+    case SYS_vfork:
+#endif
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool has_effect_when_failing(long number) { return number == SYS_close; }
 
 } // namespace finally_run::crash

@@ -16,6 +16,8 @@ namespace finally_run::crash {
 // What the kernel answers then: -errno, but of brk(2) an end of the heap below the one that was asked for.
 [[nodiscard]] long result_of_failure(long number, int error);
 
+[[nodiscard]] bool makes_process(long number);
+
 // close(2) frees the descriptor even if it fails.
 [[nodiscard]] bool has_effect_when_failing(long number);
 

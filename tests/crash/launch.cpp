@@ -20,8 +20,6 @@ namespace finally_run::crash {
 
 namespace {
 
-[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
-
 void replace_all(std::string& text, const std::string& what, const std::string& by) {
     for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) {
         text.replace(at, what.size(), by);
@@ -89,25 +87,25 @@ std::pair<pid_t, int> start_seized(const Launch& launch, long options) {
     static std::array<std::byte, 65'536> stack;
     std::array<int, 2> go{};
     if (::pipe2(go.data(), O_CLOEXEC) < 0) {
-        fail("pipe2");
+        throw_errno("pipe2");
     }
     Start start{launch, pointers(launch.argv), pointers(launch.environment), go[0]};
     const pid_t pid = ::clone(become, stack.data() + stack.size(), CLONE_VM | SIGCHLD, &start);
     if (pid < 0) {
-        fail("clone");
+        throw_errno("clone");
     }
     if (::ptrace(PTRACE_SEIZE, pid, 0, options) < 0) {
         const int error = errno;
         ::kill(pid, SIGKILL);
         errno = error;
-        fail("ptrace: nobody may be traced here");
+        throw_errno("ptrace: nobody may be traced here");
     }
     int status = 0;
     const bool told = ::write(go[1], "", 1) == 1;
     ::close(go[0]);
     ::close(go[1]);
     if (!told || ::waitpid(pid, &status, __WALL) != pid) {
-        fail("a program that is started");
+        throw_errno("a program that is started");
     }
     return {pid, status};
 }

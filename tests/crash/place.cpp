@@ -22,12 +22,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
-
 void write_file(const char* path, const std::string& text) {
     const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0 || ::write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-        fail(path);
+        throw_errno(path);
     }
     ::close(fd);
 }
@@ -46,7 +44,7 @@ void keep_ids(Ids ids) {
 
 void mount_or_fail(const char* type, const char* at, unsigned long flags) {
     if (::mount(type, at, type, flags, nullptr) < 0) {
-        fail(at);
+        throw_errno(at);
     }
 }
 
@@ -81,7 +79,7 @@ pid_t fork_to(const std::function<void()>& work) {
     std::fflush(nullptr);
     const pid_t pid = ::fork();
     if (pid < 0) {
-        fail("fork");
+        throw_errno("fork");
     }
     if (pid == 0) {
         do_and_end(work);

@@ -21,6 +21,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 #include <vector>
 
 namespace finally_run::crash {
@@ -88,6 +89,8 @@ std::vector<Child> children_of_ours() {
 
 } // namespace
 
+void throw_errno(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
 void block_signals() {
     for (int signal = 1; signal < NSIG; ++signal) {
         std::signal(signal, SIG_DFL); // what is started inherits what is ignored
@@ -149,6 +152,11 @@ bool was_made_to_run_a_program(pid_t pid) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/syscall"); // "NUMBER ARGUMENT..."
     file >> call >> std::hex >> flags;
     return !file || (call != SYS_clone) || (flags & CLONE_VFORK) != 0;
+}
+
+bool blocks(pid_t pid, int signal) {
+    std::uint64_t mask = 0; // the kernel's own, of 64 signals
+    return ::ptrace(PTRACE_GETSIGMASK, pid, sizeof mask, &mask) == 0 && (mask >> (signal - 1) & 1U) != 0;
 }
 
 bool has_children() {

@@ -12,6 +12,8 @@ namespace finally_run::crash {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
+[[noreturn]] void throw_errno(const char* what);
+
 // SIGCHLD and told_signal are waited for and never handled; no signal is ignored.
 void block_signals();
 
@@ -37,6 +39,8 @@ struct Family {
 [[nodiscard]] Family family_of(pid_t pid);
 // Of one that has done nothing since its maker's clone(2): by CLONE_VFORK.
 [[nodiscard]] bool was_made_to_run_a_program(pid_t pid);
+
+[[nodiscard]] bool blocks(pid_t pid, int signal); // of a traced process that stands still
 
 // Also zombies; a subreaper that has waited for all that it knows of has none.
 [[nodiscard]] bool has_children();

@@ -13,7 +13,7 @@ namespace {
 std::string step(std::string_view name) { return std::string("{helper} ").append(name).append(" {dir} {harness}"); }
 
 // Whose cleanups run last in, first out; a tree that the setup makes and a temporary directory go in between.
-const Promise promise{
+const Promise whole_promise{
     .cleanups = {{.name = "shell", .due_after = {"command"}}, {.name = "plain", .due_after = {"setup", "command"}}},
     .removed = {"victim"}};
 
@@ -43,7 +43,7 @@ const Scenario finally_run{
     .next_holder = {"{finally-run}", "--state-dir", "{dir}/state", "--lock", "L", //
                     "--", "{helper}", "next", "{dir}", "{harness}"},
     .copies = {{Role::supervisor, Role::guardian}, {Role::finisher, Role::guardian}},
-    .promise = promise,
+    .promise = whole_promise,
 };
 
 // The same in a CI job, where a sentinel stands beside the command.
@@ -70,7 +70,7 @@ Scenario cleaning_up(const std::vector<std::string>& names, std::vector<Cleanup>
 }
 
 // The second of its cleanups fails, whoever tries it.
-const Scenario failing =
+const Scenario failing_cleanup =
     cleaning_up({"plain", "failing", "shell"}, {{.name = "shell", .due_after = {"command"}},
                                                 {.name = "failing", .due_after = {"command"}, .fails = true},
                                                 {.name = "plain", .due_after = {"command"}}});
@@ -85,7 +85,7 @@ const Scenario flock_and_trap{
             "trap '" + step("shell") + "; rm -rf {dir}/tmp/*; rm -rf {dir}/victim; " + step("plain") +
                 " absent victim' EXIT; " + step("setup") + " && mkdir {dir}/tmp/scratch && " + step("command")},
     .copies = {{Role::supervisor, Role::guardian, true}},
-    .promise = promise,
+    .promise = whole_promise,
 };
 
 const Blow kill_supervisor{.killed = {Role::supervisor}};
@@ -236,8 +236,8 @@ std::vector<Campaign> campaigns() {
     return {
         {.name = "kills", .scenario = finally_run, .rows = kills()},
         {.name = "sentinels", .scenario = in_ci, .rows = sentinels()},
-        {.name = "failed", .scenario = failing, .rows = failed_cleanups()},
-        {.name = "failed-before", .scenario = failing, .rows = failed_before()},
+        {.name = "failed", .scenario = failing_cleanup, .rows = failed_cleanups()},
+        {.name = "failed-before", .scenario = failing_cleanup, .rows = failed_before()},
         {.name = "outlived", .scenario = outliving, .rows = outlived_cleanups()},
         {.name = "failures", .scenario = finally_run, .rows = failures()},
         {.name = "baseline", .scenario = flock_and_trap, .rows = baseline(), .finds_fault = true},

@@ -46,6 +46,7 @@ private:
     void pump(pid_t until);
     void release();
     void at(const Point& point);
+    [[nodiscard]] bool is_before_next(const Point& point) const;
     void note(const Point& point);
     void at_end_of(const Gone& gone, pid_t awaited);
     bool strike(const Blow& blow, const Point* point);
@@ -211,9 +212,23 @@ void Trial::at_end_of(const Gone& gone, pid_t awaited) {
     }
 }
 
+// What a process does between two calls nobody sees: after the one and before the next is one point. It is two after
+// what makes a process, which has begun to run before the next call, and for a signal that is not blocked, which comes
+// in between.
+bool Trial::is_before_next(const Point& point) const {
+    if (point.entry || makes_process(point.call)) {
+        return false;
+    }
+    return m_row.blow.signal == 0 || m_row.blow.signalled != point.role || blocks(point.pid, m_row.blow.signal);
+}
+
 void Trial::note(const Point& point) {
     const unsigned ordinal = m_ordinals.of(point);
-    if (m_repeats.is_repeat(point)) {
+    const bool repeats = m_repeats.is_repeat(point);
+    if (is_before_next(point)) {
+        return;
+    }
+    if (repeats) {
         ++m_outcome.repeats;
     } else {
         const auto number = static_cast<unsigned>(m_outcome.points.size());

@@ -16,7 +16,7 @@ struct Line {
     std::string session; // empty if nobody asks
 };
 
-std::vector<Line> parse(const std::vector<std::string>& log) {
+std::vector<Line> lines_of(const std::vector<std::string>& log) {
     std::vector<Line> lines;
     for (const std::string& text : log) {
         const auto first = text.find(' ');
@@ -32,7 +32,7 @@ std::vector<Line> parse(const std::vector<std::string>& log) {
 class Judge {
 public:
     Judge(const Seen& seen, const Promise& promise, bool exits_are_told)
-        : m_seen(seen), m_promise(promise), m_exits_are_told(exits_are_told), m_lines(parse(seen.log)) {}
+        : m_seen(seen), m_promise(promise), m_exits_are_told(exits_are_told), m_lines(lines_of(seen.log)) {}
 
     Verdict judge() {
         registered_cleanups();

@@ -8,12 +8,12 @@ namespace finally_run::e2e {
 namespace {
 
 // For a cleanup: is the process whose pid is in this file still there?
-constexpr const char* look = "kill -0 $(cat pid) 2>/dev/null && echo alive || echo dead";
+constexpr const char* alive_or_dead = "kill -0 $(cat pid) 2>/dev/null && echo alive || echo dead";
 
 pid_t pid_in(const char* file) { return static_cast<pid_t>(number_after(read_file(work(file)), "")); }
 
 TEST_CASE("a stopped command takes its session-mates along before the first cleanup, those that ignore TERM too") {
-    auto process = Run({"--grace", ".1", "-c", look, "--", "helper", "grandchild", "pid", "TERM"}).start();
+    auto process = Run({"--grace", ".1", "-c", alive_or_dead, "--", "helper", "grandchild", "pid", "TERM"}).start();
     process.wait_for_line("READY");
     process.signal(SIGTERM);
     const auto outcome = process.finish();
@@ -24,7 +24,8 @@ TEST_CASE("a stopped command takes its session-mates along before the first clea
 }
 
 TEST_CASE("a session-mate that has a process group of its own is taken along too") {
-    auto process = Run({"--grace", ".1", "-c", look, "--", "bash", "-mc", "helper grandchild pid TERM & wait"}).start();
+    auto process =
+        Run({"--grace", ".1", "-c", alive_or_dead, "--", "bash", "-mc", "helper grandchild pid TERM & wait"}).start();
     process.wait_for_line("READY");
     process.signal(SIGTERM);
     CHECK(has_line(process.finish().err, "dead"));
@@ -32,7 +33,8 @@ TEST_CASE("a session-mate that has a process group of its own is taken along too
 
 TEST_CASE("a session-mate whose parent has long gone is taken along too") {
     auto process =
-        Run({"--grace", ".1", "-c", look, "--", "sh", "-c", "helper orphan pid TERM; exec helper pause"}).start();
+        Run({"--grace", ".1", "-c", alive_or_dead, "--", "sh", "-c", "helper orphan pid TERM; exec helper pause"})
+            .start();
     process.wait_for_line("READY");
     process.signal(SIGTERM);
     CHECK(has_line(process.finish().err, "dead"));
@@ -49,7 +51,8 @@ TEST_CASE("a session-mate may use the grace period to end in its own way") {
 }
 
 TEST_CASE("a daemon in a session of its own is left for the cleanups to stop") {
-    auto process = Run({"--grace", ".1", "-c", look, "--", "sh", "-c", "helper daemon pid; exec helper pause"}).start();
+    auto process =
+        Run({"--grace", ".1", "-c", alive_or_dead, "--", "sh", "-c", "helper daemon pid; exec helper pause"}).start();
     process.wait_for_line("READY");
     process.signal(SIGTERM);
     CHECK(has_line(process.finish().err, "alive"));
@@ -68,7 +71,7 @@ TEST_CASE("a step can stop a daemon and wait until it is gone") {
 }
 
 TEST_CASE("orphans of a command that ended by itself are left alone") {
-    const auto outcome = Run({"-c", look, "--", "helper", "orphan", "pid"}).run();
+    const auto outcome = Run({"-c", alive_or_dead, "--", "helper", "orphan", "pid"}).run();
     CHECK(outcome.status == 0);
     CHECK(outcome.err == "alive\n");
     CHECK(alive(pid_in("pid")));
@@ -84,7 +87,7 @@ TEST_CASE("orphans are killed before the cleanups when asked, those in sessions 
     for (const char* how : {"orphan", "daemon"}) {
         CAPTURE(std::string(how));
         const auto outcome =
-            Run({"--orphans", "kill", "--grace", ".1", "-c", look, "--", "helper", how, "pid", "TERM"}).run();
+            Run({"--orphans", "kill", "--grace", ".1", "-c", alive_or_dead, "--", "helper", how, "pid", "TERM"}).run();
         CHECK(outcome.status == 0);
         CHECK(has_line(outcome.err, "dead"));
         CHECK_FALSE(alive(pid_in("pid")));
@@ -122,7 +125,8 @@ TEST_CASE("waiting for orphans includes those in sessions of their own and those
 
 TEST_CASE("waiting for orphans ends with a stop signal, and they end with it") {
     auto process =
-        Run({"--orphans", "wait", "--grace", ".1", "-c", look, "--", "helper", "orphan", "pid", "TERM"}).start();
+        Run({"--orphans", "wait", "--grace", ".1", "-c", alive_or_dead, "--", "helper", "orphan", "pid", "TERM"})
+            .start();
     wait_for_file(work("pid"));
     wait_until("only the orphan is left",
                [&] { return test::children_running("helper", process.pid()) == std::vector{pid_in("pid")}; });
@@ -132,7 +136,7 @@ TEST_CASE("waiting for orphans ends with a stop signal, and they end with it") {
 
 TEST_CASE("a stop signal that comes just when the command ends does not leave finally-run waiting for ever") {
     for (int i = 0; i < 30; ++i) {
-        auto process = Run({"--grace", ".05", "-c", look, "--", "helper", "orphan", "pid", "TERM"}).start();
+        auto process = Run({"--grace", ".05", "-c", alive_or_dead, "--", "helper", "orphan", "pid", "TERM"}).start();
         wait_until("the command ends", [&] { return fs::exists(work("pid")) || !alive(process.pid()); });
         process.signal(SIGTERM);
         const auto outcome = process.finish();
@@ -147,7 +151,8 @@ TEST_CASE("finally-run leaves no process behind") {
 }
 
 TEST_CASE("a suspended process in the background is continued when the command is stopped, so that it can end") {
-    auto process = Run({"--grace", "0", "-c", look, "--", "sh", "-c", "helper stop-self & echo $! >pid; wait"}).start();
+    auto process =
+        Run({"--grace", "0", "-c", alive_or_dead, "--", "sh", "-c", "helper stop-self & echo $! >pid; wait"}).start();
     process.wait_for_line("READY");
     wait_until("the shell has written the pid", [] { return pid_in("pid") != 0; });
     wait_for_state(pid_in("pid"), 'T');
@@ -174,7 +179,8 @@ TEST_CASE("an orphan whose main thread has ended is waited for") {
 TEST_CASE("an orphan whose main thread has ended is killed when asked") {
     make_fifo(work("fifo"));
     const auto outcome =
-        Run({"--orphans", "kill", "--grace", ".1", "-c", look, "--", "helper", "headless", "pid", "fifo"}).run();
+        Run({"--orphans", "kill", "--grace", ".1", "-c", alive_or_dead, "--", "helper", "headless", "pid", "fifo"})
+            .run();
     CHECK(has_line(outcome.err, "dead"));
 }
 
@@ -183,15 +189,15 @@ TEST_CASE("what a server of a setup starts while the command runs is none of the
     constexpr const char* server = "{ read x <fifo; helper orphan pid; exec helper pause; } >/dev/null 2>&1 &";
     constexpr const char* ask = "echo go >fifo; until test -e pid; do sleep .01; done; ";
     make_fifo(work("fifo"));
-    const auto killing = Run({"--orphans", "kill", "--grace", ".1", "-s", server, "-c", look, "--", "sh", "-c",
+    const auto killing = Run({"--orphans", "kill", "--grace", ".1", "-s", server, "-c", alive_or_dead, "--", "sh", "-c",
                               ask + std::string("exit 3")})
                              .run();
     CHECK(killing.status == 3);
     CHECK(has_line(killing.err, "alive"));
     fs::remove(work("pid"));
-    auto stopped =
-        Run({"--grace", ".1", "-s", server, "-c", look, "--", "sh", "-c", ask + std::string("exec helper pause")})
-            .start();
+    auto stopped = Run({"--grace", ".1", "-s", server, "-c", alive_or_dead, "--", "sh", "-c",
+                        ask + std::string("exec helper pause")})
+                       .start();
     stopped.wait_for_line("READY");
     stopped.signal(SIGTERM);
     const auto outcome = stopped.finish();

@@ -7,14 +7,15 @@
 namespace finally_run::e2e {
 namespace {
 
-const std::vector<std::string> words{"-l", "l", "--grace", ".1", "-c", "echo cleaned >>log", "--", "helper", "pause"};
+const std::vector<std::string> paused_run{"-l", "l",      "--grace", ".1", "-c", "echo cleaned >>log",
+                                          "--", "helper", "pause"};
 
 // A run whose command's pid has become that of a process that has nothing to do with it, and what is done to that one.
 struct Recycled {
     Process bystander = Run::of({"helper", "pause"}).start();
 
     std::string after(const std::function<void(journal::Opened&, journal::ProcessId&)>& edit) {
-        const auto run = leave_unfinished(Run(words));
+        const auto run = leave_unfinished(Run(paused_run));
         journal::Opened opened;
         edit_journal(run.journal, [&](journal::Record& record) {
             if (auto* const first = std::get_if<journal::Opened>(&record)) {
@@ -59,7 +60,7 @@ TEST_CASE("a process with the pid and the start time of the command is stopped")
 }
 
 TEST_CASE("after a reboot a run is recovered by the next holder of its lock, though the lock file is a new one") {
-    static_cast<void>(leave_unfinished(run_on({}, words)));
+    static_cast<void>(leave_unfinished(run_on({}, paused_run)));
     fs::rename(state_dir() / "l", state_dir() / "old");
     CHECK(run_on({.boot = other_boot}, {"-l", "l", "--", "true"}).run().status == 0);
     CHECK(log_text() == "cleaned\n");

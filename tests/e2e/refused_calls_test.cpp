@@ -105,14 +105,14 @@ void check_same(const Outcome& outcome) {
     CHECK_FALSE(fs::exists(work("tree")));
 }
 
-void check_refused(const Outcome& outcome) {
+void check_call_refused(const Outcome& outcome) {
     CHECK(outcome.status == 125);
     CHECK_MESSAGE(said_by_us(outcome.err).size() == 1, outcome.err);
     CHECK(log_text().empty());
     CHECK(fs::exists(work("tree") / "file"));
 }
 
-void check_nothing_left() {
+void check_all_gone() {
     CHECK_FALSE(temp_dirs_left());
     CHECK((!fs::exists(runs_dir()) || run_files().empty()));
     CHECK(leftovers().empty());
@@ -127,8 +127,8 @@ TEST_CASE("a system call that is refused for a whole run changes nothing, or the
             CAPTURE(std::string(row.name));
             CAPTURE(error);
             const auto outcome = whole_run().before_exec([&] { test::refuse_system_call(row.number, error); }).run();
-            row.then == Then::same ? check_same(outcome) : check_refused(outcome);
-            check_nothing_left();
+            row.then == Then::same ? check_same(outcome) : check_call_refused(outcome);
+            check_all_gone();
         }
     }
 }
@@ -149,7 +149,7 @@ void for_each_other_call(const std::function<void(const std::function<void()>& r
                 CAPTURE(std::string(row.name));
                 CAPTURE(error);
                 check([&] { test::refuse_system_call(row.number, error); });
-                check_nothing_left();
+                check_all_gone();
             }
         }
     }
@@ -224,8 +224,8 @@ TEST_CASE("a disk that fails before a run has begun changes nothing, or the run 
             whole_run({"--durable"})
                 .before_exec([&] { test::refuse_system_call(row.number, EIO, row.argument, row.bits); })
                 .run();
-        row.then == Then::same ? check_same(outcome) : check_refused(outcome);
-        check_nothing_left();
+        row.then == Then::same ? check_same(outcome) : check_call_refused(outcome);
+        check_all_gone();
     }
 }
 
@@ -233,8 +233,8 @@ TEST_CASE("a disk that fails before a run has begun changes nothing, or the run 
 TEST_CASE("a disk on which no directory can be made keeps a run from beginning, or from going on to what needs one" *
           doctest::skip(sanitized)) {
     const auto run = [] { return whole_run().before_exec([] { test::refuse_system_call(SYS_mkdir, EIO); }).run(); };
-    check_refused(run()); // its state directory
-    check_nothing_left();
+    check_call_refused(run()); // its state directory
+    check_all_gone();
 
     CHECK(Run({"--", "true"}).run().status == 0);
     const auto outcome = run(); // that is there now, and the temporary directory is not to be had
@@ -242,7 +242,7 @@ TEST_CASE("a disk on which no directory can be made keeps a run from beginning, 
     CHECK_MESSAGE(said_by_us(outcome.err).size() == 1, outcome.err);
     CHECK(log_text() == "failure\ncleaned\n");
     CHECK_FALSE(fs::exists(work("tree")));
-    check_nothing_left();
+    check_all_gone();
 }
 #endif
 
@@ -259,7 +259,7 @@ TEST_CASE(
     CHECK(Run({"--recover"}).run().status == 0);
     CHECK(log_text() == "setup\ndeferred\nsuccess\ncleaned\n");
     CHECK_FALSE(fs::exists(work("tree")));
-    check_nothing_left();
+    check_all_gone();
 }
 
 TEST_CASE("all that an old kernel does not have, refused at once, changes nothing" * doctest::skip(sanitized)) {
@@ -275,7 +275,7 @@ TEST_CASE("all that an old kernel does not have, refused at once, changes nothin
                 })
                 .run();
         check_same(outcome);
-        check_nothing_left();
+        check_all_gone();
     }
 }
 
@@ -309,8 +309,8 @@ TEST_CASE("too few descriptors for the end of a run are too few to begin it" * d
                                      ::setrlimit(RLIMIT_NOFILE, &limit);
                                  })
                                  .run();
-        outcome.status == 0 ? check_same(outcome) : check_refused(outcome);
-        check_nothing_left();
+        outcome.status == 0 ? check_same(outcome) : check_call_refused(outcome);
+        check_all_gone();
     }
 }
 

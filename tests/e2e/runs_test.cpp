@@ -10,14 +10,14 @@
 namespace finally_run::e2e {
 namespace {
 
-std::string table() {
+std::string status_table() {
     const auto outcome = Run({"--status"}).run();
     CHECK(outcome.status == 0);
     CHECK(outcome.err.empty());
     return outcome.out;
 }
 
-nlohmann::json runs() {
+nlohmann::json listed_runs() {
     const auto outcome = Run({"--status", "--json"}).run();
     CHECK(outcome.status == 0);
     CHECK(outcome.err.empty());
@@ -26,19 +26,19 @@ nlohmann::json runs() {
 
 constexpr std::string_view no_runs = "\nno runs here; other users, hosts and containers have places of their own\n";
 
-nlohmann::json only_run() {
-    const auto found = runs();
+nlohmann::json only_listed_run() {
+    const auto found = listed_runs();
     REQUIRE(found.size() == 1);
     return found.at(0);
 }
 
 TEST_CASE("where there is no run the status says so, before the first one and after the last") {
-    CHECK(table().ends_with(no_runs));
-    CHECK(runs().empty());
+    CHECK(status_table().ends_with(no_runs));
+    CHECK(listed_runs().empty());
     CHECK_FALSE(fs::exists(state_dir()));
     Run({"-l", "l", "--", "true"}).run();
-    CHECK(table().ends_with(no_runs));
-    CHECK(runs().empty());
+    CHECK(status_table().ends_with(no_runs));
+    CHECK(listed_runs().empty());
 }
 
 TEST_CASE("the status shows a run whose command runs, with its locks and its cleanups in the order in which they run") {
@@ -46,7 +46,7 @@ TEST_CASE("the status shows a run whose command runs, with its locks and its cle
                         "--", "helper", "pause", "two words"})
                        .start();
     process.wait_for_line("READY");
-    const auto run = only_run();
+    const auto run = only_listed_run();
     CHECK(run.at("id") == only_run_file().stem().string());
     CHECK(run.at("state") == "running");
     CHECK(run.at("pid") == process.pid());
@@ -61,7 +61,7 @@ TEST_CASE("the status shows a run whose command runs, with its locks and its cle
         CHECK((by_path || lock.at("name") == "named"));
         CHECK(lock.at("shared") == by_path);
     }
-    const std::string text = table();
+    const std::string text = status_table();
     for (const std::string& part : {run.at("id").get<std::string>(), std::string("running"),
                                     std::to_string(process.pid()), std::string("helper pause two words"),
                                     std::string("named"), std::string("echo first"), std::string("echo last")}) {
@@ -73,17 +73,17 @@ TEST_CASE("the status shows a run in its setup and in its cleanups") {
     make_fifo(work("fifo"));
     auto process = Run({"-c", "echo last", "-c", waiting, "-s", waiting, "--", "true"}).start();
     wait_for_log("begun");
-    CHECK(only_run().at("state") == "setup");
-    CHECK(only_run().at("current").at("kind") == "setup");
-    CHECK(table().find("setup") != std::string::npos);
+    CHECK(only_listed_run().at("state") == "setup");
+    CHECK(only_listed_run().at("current").at("kind") == "setup");
+    CHECK(status_table().find("setup") != std::string::npos);
     release(work("fifo"));
     wait_for_log("ended\nbegun");
-    const auto run = only_run();
+    const auto run = only_listed_run();
     CHECK(run.at("state") == "cleaning-up");
     CHECK(run.at("pid") == process.pid());
     CHECK(run.at("current").at("text") == waiting);
     CHECK(run.at("cleanups").size() == 2);
-    CHECK(table().find("cleaning up") != std::string::npos);
+    CHECK(status_table().find("cleaning up") != std::string::npos);
     release(work("fifo"));
     process.finish();
 }
@@ -95,41 +95,41 @@ TEST_CASE("the status shows a run that is being finished by its guardian, and by
     const pid_t guardian = guardian_of(process.pid());
     process.signal(SIGKILL);
     wait_for_log("begun");
-    CHECK(only_run().at("state") == "finishing");
-    CHECK(only_run().at("pid") == guardian);
-    CHECK(only_run().at("current").at("text") == waiting);
-    CHECK(table().find("finishing") != std::string::npos);
+    CHECK(only_listed_run().at("state") == "finishing");
+    CHECK(only_listed_run().at("pid") == guardian);
+    CHECK(only_listed_run().at("current").at("text") == waiting);
+    CHECK(status_table().find("finishing") != std::string::npos);
     ::kill(guardian, SIGKILL);
     wait_for_end(guardian);
     release(work("fifo"));
     wait_for_log("ended");
-    CHECK(only_run().at("state") == "unfinished");
+    CHECK(only_listed_run().at("state") == "unfinished");
     auto recovery = Run({"--recover"}).start();
     wait_for_log("ended\nbegun");
-    CHECK(only_run().at("state") == "finishing");
-    CHECK(only_run().at("pid") == recovery.pid());
+    CHECK(only_listed_run().at("state") == "finishing");
+    CHECK(only_listed_run().at("pid") == recovery.pid());
     release(work("fifo"));
     recovery.finish();
-    CHECK(runs().empty());
+    CHECK(listed_runs().empty());
 }
 
 TEST_CASE("the status shows an unfinished run and what to do about it, and looking changes nothing") {
     const auto left = leave_unfinished(Run({"-l", "l", "-c", "echo cleaned >>log", "--", "helper", "pause"}));
     for (int i = 0; i < 2; ++i) {
-        const auto run = only_run();
+        const auto run = only_listed_run();
         CHECK(run.at("id") == left.id);
         CHECK(run.at("state") == "unfinished");
         CHECK(run.at("pid").is_null());
         CHECK(run.at("locks").at(0).at("name") == "l");
         CHECK(run.at("cleanups").at(0).at("text") == "echo cleaned >>log");
-        const std::string text = table();
+        const std::string text = status_table();
         CHECK(text.find("unfinished") != std::string::npos);
         CHECK(text.find("finally-run --recover\n") != std::string::npos);
         CHECK(text.find("finally-run --forget " + left.id + "\n") != std::string::npos);
     }
     CHECK(log_text().empty());
     CHECK(Run({"--", "true"}).run().err.find(left.id) != std::string::npos); // has still to be said
-    CHECK(only_run().at("state") == "unfinished");
+    CHECK(only_listed_run().at("state") == "unfinished");
 }
 
 TEST_CASE("the status shows a damaged run and why nobody finishes it") {
@@ -137,25 +137,25 @@ TEST_CASE("the status shows a damaged run and why nobody finishes it") {
     std::string text = read_file(left.journal);
     text.at(40) ^= 1;
     write_file(left.journal, text, 0600);
-    const auto run = only_run();
+    const auto run = only_listed_run();
     CHECK(run.at("id") == left.id);
     CHECK(run.at("state") == "damaged");
     CHECK(run.at("error").get<std::string>().find("damaged at byte") != std::string::npos);
-    CHECK(table().find("damaged at byte") != std::string::npos);
-    CHECK(table().find("finally-run --forget " + left.id + "\n") != std::string::npos);
+    CHECK(status_table().find("damaged at byte") != std::string::npos);
+    CHECK(status_table().find("finally-run --forget " + left.id + "\n") != std::string::npos);
 }
 
 TEST_CASE("the status makes escape sequences visible, and its JSON holds them as they are") {
     auto process = Run({"-c", "echo \x1b[31m\xff", "--", "helper", "pause", "\x1b]0;title\x07"}).start();
     process.wait_for_line("READY");
-    CHECK(table().find('\x1b') == std::string::npos);
-    CHECK(only_run().at("command") == "helper pause \x1b]0;title\x07");
+    CHECK(status_table().find('\x1b') == std::string::npos);
+    CHECK(only_listed_run().at("command") == "helper pause \x1b]0;title\x07");
 }
 
 TEST_CASE("the status of another state directory is shown when asked for") {
     auto process = Run({"--state-dir", work("state"), "--", "helper", "pause"}).start();
     process.wait_for_line("READY");
-    CHECK(runs().empty());
+    CHECK(listed_runs().empty());
     CHECK(Run({"--status", "--state-dir", work("state")}).run().out.find("helper pause") != std::string::npos);
 }
 
@@ -200,7 +200,7 @@ TEST_CASE("a run's id may be shortened where a run is asked for, as long as it i
     CHECK(log_text() == "first\n");
     CHECK(Run({"--forget", second.id.substr(0, common)}).run().status == 0);
     CHECK(log_text() == "first\n");
-    CHECK(table().find(no_runs) != std::string::npos);
+    CHECK(status_table().find(no_runs) != std::string::npos);
 }
 
 TEST_CASE("the status of many runs that start and end meanwhile is never an error") {
@@ -208,11 +208,11 @@ TEST_CASE("the status of many runs that start and end meanwhile is never an erro
         Run::script("for i in $(seq 40); do finally-run -q -l l$((i % 3)) -c true -- true & done; wait; touch over")
             .start();
     while (!fs::exists(work("over"))) {
-        for (const auto& run : runs())
+        for (const auto& run : listed_runs())
             CHECK_MESSAGE(run.at("state") != "damaged", run.at("error"));
     }
     CHECK(process.finish().err == "");
-    CHECK(runs().empty());
+    CHECK(listed_runs().empty());
 }
 
 TEST_CASE("the status says where it has looked, also if nothing is there") {
@@ -233,19 +233,19 @@ TEST_CASE("the status names the step at work by its text, with its pid and how l
     wait_for_file(work("setting-up"));
     const auto pid = [](const char* file) { return lines(read_file(work(file))).at(0); };
     wait_until("the pid is written", [] { return !read_file(work("setting-up")).empty(); });
-    std::string said = table();
+    std::string said = status_table();
     CHECK_MESSAGE(said.find("now      setup: echo $$ >setting-up; read x <fifo; true (pid " + pid("setting-up") +
                             ", ") != std::string::npos,
                   said);
     release(work("fifo"));
     const auto command = std::to_string(number_after(process.wait_for_line("READY"), "READY "));
-    said = table();
+    said = status_table();
     CHECK_MESSAGE(said.find("now      command (pid " + command + ", ") != std::string::npos, said);
-    CHECK(only_run().at("step_pid") == std::stol(command));
+    CHECK(only_listed_run().at("step_pid") == std::stol(command));
     process.signal(SIGTERM);
     wait_for_file(work("cleaning"));
     wait_until("the pid is written", [] { return !read_file(work("cleaning")).empty(); });
-    said = table();
+    said = status_table();
     CHECK_MESSAGE(said.find("now      cleanup: echo $$ >cleaning; read x <fifo (pid " + pid("cleaning") + ", ") !=
                       std::string::npos,
                   said);
@@ -258,10 +258,10 @@ TEST_CASE("the status calls a run whose command is suspended that") {
     const auto command = static_cast<pid_t>(number_after(process.wait_for_line("READY"), "READY "));
     ::kill(command, SIGSTOP);
     wait_for_state(command, 'T');
-    CHECK(only_run().at("state") == "suspended");
-    CHECK(table().find("suspended") != std::string::npos);
+    CHECK(only_listed_run().at("state") == "suspended");
+    CHECK(status_table().find("suspended") != std::string::npos);
     ::kill(command, SIGCONT);
-    wait_until("it runs again", [] { return only_run().at("state") == "running"; });
+    wait_until("it runs again", [] { return only_listed_run().at("state") == "running"; });
 }
 
 TEST_CASE("in a pipe and with verbose the status cuts nothing, and on a terminal its lines fit") {
@@ -275,7 +275,7 @@ TEST_CASE("in a pipe and with verbose the status cuts nothing, and on a terminal
     const auto whole = [&](const std::string& text) {
         return text.find("helper pause " + long_word) != std::string::npos && count(text, long_word) == 13;
     };
-    CHECK(whole(table()));
+    CHECK(whole(status_table()));
     Terminal verbose{Run({"--status", "-v"})};
     CHECK(whole(verbose.finish().out));
     Terminal terminal{Run({"--status"})};

@@ -11,11 +11,13 @@
 namespace finally_run::e2e {
 namespace {
 
-pid_t ready(Process& process) { return static_cast<pid_t>(number_after(process.wait_for_line("READY"), "READY ")); }
+pid_t pid_when_ready(Process& process) {
+    return static_cast<pid_t>(number_after(process.wait_for_line("READY"), "READY "));
+}
 
 TEST_CASE("every signal that can be caught reaches the command exactly once") {
     auto process = Run({"--grace", "0", "--", "helper", "print-signals", "RTMIN+30"}).start();
-    ready(process);
+    pid_when_ready(process);
     std::string expected;
     for (int number = 1; number <= SIGRTMAX; ++number) {
         if (number == SIGKILL || number == SIGSTOP || number == SIGCHLD || number == SIGCONT)
@@ -40,7 +42,7 @@ TEST_CASE("every signal that can be caught reaches the command exactly once") {
 
 TEST_CASE("a real-time signal that was sent three times arrives three times") {
     auto process = Run({"--", "helper", "print-signals", "USR2"}).start();
-    ready(process);
+    pid_when_ready(process);
     for (int i = 0; i < 3; ++i)
         process.signal(SIGRTMIN + 1);
     for (int i = 0; i < 3; ++i)
@@ -75,7 +77,7 @@ TEST_CASE("a signal that comes right at the start stops the run and never gets l
 TEST_CASE("a hang-up that was ignored at the start stays ignored") {
     auto process =
         Run({"--", "helper", "print-signals", "USR1"}).before_exec([] { ::signal(SIGHUP, SIG_IGN); }).start();
-    ready(process);
+    pid_when_ready(process);
     process.signal(SIGHUP);
     process.signal(SIGUSR1);
     const auto outcome = process.finish();
@@ -86,7 +88,7 @@ TEST_CASE("a hang-up that was ignored at the start stays ignored") {
 TEST_CASE("nohup works") {
     auto process =
         Run::of({"nohup", "finally-run", "-c", "echo cleaned", "--", "helper", "outlive", "USR1", "1"}).start();
-    ready(process);
+    pid_when_ready(process);
     process.signal(SIGHUP);
     process.signal(SIGUSR1);
     const auto outcome = process.finish();
@@ -98,7 +100,7 @@ TEST_CASE("TERM and HUP start the grace period, at whose end the command is kill
     for (const int number : {SIGTERM, SIGHUP}) {
         CAPTURE(number);
         auto process = Run({"--grace", ".1", "-c", "echo cleaned", "--", "helper", "ignore", "TERM", "HUP"}).start();
-        const pid_t command = ready(process);
+        const pid_t command = pid_when_ready(process);
         process.signal(number);
         const auto outcome = process.finish();
         CHECK(outcome.status >= 128);
@@ -112,7 +114,7 @@ TEST_CASE("INT and QUIT do not start the grace period") {
         const std::string which = name;
         CAPTURE(which);
         auto process = Run({"--grace", ".05", "--", "helper", "outlive", name, "400"}).start();
-        ready(process);
+        pid_when_ready(process);
         process.signal(number);
         const auto outcome = process.finish();
         CHECK(outcome.status == 7);
@@ -122,14 +124,14 @@ TEST_CASE("INT and QUIT do not start the grace period") {
 
 TEST_CASE("a grace of 0 never kills") {
     auto process = Run({"--grace", "0", "--", "helper", "outlive", "TERM", "300"}).start();
-    ready(process);
+    pid_when_ready(process);
     process.signal(SIGTERM);
     CHECK(process.finish().status == 7);
 }
 
 TEST_CASE("a command that handles the signal within its grace gives its own status") {
     auto process = Run({"--grace", "30", "--", "helper", "exit-on", "TERM", "9"}).start();
-    ready(process);
+    pid_when_ready(process);
     process.signal(SIGTERM);
     CHECK(process.finish().status == 9);
 }
@@ -138,7 +140,7 @@ TEST_CASE("a stopped command is continued when it is to stop for good") {
     for (const int number : {SIGTERM, SIGHUP, SIGINT}) {
         CAPTURE(number);
         auto process = Run({"--grace", "0", "-c", "echo cleaned", "--", "helper", "stop-self"}).start();
-        wait_for_state(ready(process), 'T');
+        wait_for_state(pid_when_ready(process), 'T');
         process.signal(number);
         const auto outcome = process.finish();
         CHECK(outcome.signal == number);
@@ -148,7 +150,7 @@ TEST_CASE("a stopped command is continued when it is to stop for good") {
 
 TEST_CASE("a stopped command does not stop finally-run, and goes on after SIGCONT") {
     auto process = Run({"--", "helper", "stop-self"}).start();
-    const pid_t command = ready(process);
+    const pid_t command = pid_when_ready(process);
     wait_for_state(command, 'T');
     process.signal(SIGCONT);
     process.wait_for_line("RESUMED");
@@ -179,7 +181,7 @@ TEST_CASE("stop signals of job control stop the command and finally-run, and CON
 
 TEST_CASE("a command that takes TSTP and CONT in its own way gets both") {
     auto process = Run({"--", "helper", "print-signals", "USR1"}).start();
-    ready(process);
+    pid_when_ready(process);
     process.signal(SIGTSTP);
     process.wait_for_line("got TSTP");
     process.signal(SIGCONT);
@@ -190,7 +192,7 @@ TEST_CASE("a command that takes TSTP and CONT in its own way gets both") {
 
 TEST_CASE("a second and a third stop signal reach the command too") {
     auto process = Run({"--grace", "0", "--", "helper", "print-signals", "USR1"}).start();
-    ready(process);
+    pid_when_ready(process);
     for (int i = 0; i < 3; ++i) {
         process.signal(SIGINT);
         process.wait_for_line("got INT");
@@ -212,7 +214,7 @@ TEST_CASE("a message of finally-run's own that is too long for the limit on file
                        .before_exec(limit_files)
                        .start();
     ::close(log);
-    ready(process);
+    pid_when_ready(process);
     // It has the highest number of all: what was to come has come when it does.
     process.signal(SIGRTMIN + 1);
     const auto outcome = process.finish();
@@ -224,7 +226,7 @@ TEST_CASE("the end of the command is noticed although SIGCHLD was ignored at the
     for (int i = 0; i < 30; ++i) {
         auto process =
             Run({"--", "helper", "exit-on", "USR1", "3"}).before_exec([] { ::signal(SIGCHLD, SIG_IGN); }).start();
-        const pid_t command = ready(process);
+        const pid_t command = pid_when_ready(process);
         for (int sent = 0; sent < 100; ++sent) {
             process.signal(SIGCHLD);
             if (sent == 50)

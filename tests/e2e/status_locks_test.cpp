@@ -11,7 +11,7 @@ namespace {
 
 nlohmann::json locks() { return nlohmann::json::parse(Run({"--status", "--json"}).run().out).at("locks"); }
 
-std::string table() { return Run({"--status"}).run().out; }
+std::string lock_table() { return Run({"--status"}).run().out; }
 
 TEST_CASE("the status shows who holds a lock and who waits for it whether it is finally-run or not") {
     auto holder = Run({"-l", "l", "--", "helper", "pause"}).start();
@@ -29,7 +29,7 @@ TEST_CASE("the status shows who holds a lock and who waits for it whether it is 
     REQUIRE(lock.at("waiters").size() == 2);
     CHECK(lock.at("waiters").at(0).at("pid") == waiter.pid());
     CHECK(lock.at("waiters").at(1).at("pid") == other.pid());
-    const std::string text = table();
+    const std::string text = lock_table();
     CHECK_MESSAGE(text.find("\nlock l\n  held by helper pause (pid " + std::to_string(holder.pid()) + ", ") !=
                       std::string::npos,
                   text);
@@ -49,7 +49,7 @@ TEST_CASE("the status shows a lock that only other programs hold also after the 
     REQUIRE(lock.at("holders").size() == 1);
     CHECK(lock.at("holders").at(0).at("pid") == held.pid());
     CHECK(lock.at("holders").at(0).at("run").is_null());
-    CHECK(table().find("no runs here") != std::string::npos);
+    CHECK(lock_table().find("no runs here") != std::string::npos);
 }
 
 TEST_CASE("the status shows all who share a lock by its path and the guardian that has it still") {
@@ -80,16 +80,16 @@ TEST_CASE("the status calls a run suspended whose finally-run is stopped") {
     process.wait_for_line("READY");
     process.signal(SIGSTOP);
     wait_for_state(process.pid(), 'T');
-    CHECK(table().find(" suspended ") != std::string::npos);
+    CHECK(lock_table().find(" suspended ") != std::string::npos);
     process.signal(SIGCONT);
     wait_for_state(process.pid(), 'S');
-    CHECK(table().find(" running ") != std::string::npos);
+    CHECK(lock_table().find(" running ") != std::string::npos);
 }
 
 TEST_CASE("where nobody holds a lock the status speaks of none") {
     Run({"-l", "l", "--", "true"}).run();
     CHECK(locks().empty());
-    CHECK(table().find("lock l") == std::string::npos);
+    CHECK(lock_table().find("lock l") == std::string::npos);
 }
 
 } // namespace

@@ -120,8 +120,8 @@ bool defer(const Place& place, const std::string& word) {
 }
 
 // NUMBER:DEFERRALS[:straggler]
-struct Words {
-    explicit Words(const std::string& argument)
+struct Argument {
+    explicit Argument(const std::string& argument)
         : number(argument.substr(0, argument.find(':'))), deferrals(std::stoul(argument.substr(number.size() + 1))),
           straggler(argument.ends_with(":straggler")) {}
 
@@ -146,7 +146,7 @@ int command(const Place& place, const std::string& argument) {
     check_token(place, "command", token(place));
     append(fs::path(variable("SCRATCH")) / "file", run_id());
     count(place);
-    const Words words(argument);
+    const Argument words(argument);
     std::vector<pid_t> pids;
     for (unsigned i = 0; i < workers; ++i) {
         const std::string name = words.number + "." + std::to_string(i);
@@ -171,7 +171,7 @@ int rush(const Place& place, const std::string& name) {
 }
 
 int worker(const Place& place, const std::string& argument) {
-    const Words words(argument);
+    const Argument words(argument);
     for (unsigned long i = 0; i < words.deferrals && defer(place, words.number + "." + std::to_string(i)); ++i) {
     }
     return 0;

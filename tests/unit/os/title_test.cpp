@@ -17,13 +17,13 @@ namespace {
 using namespace std::string_literals;
 
 // Words as the kernel lays them out, with something behind them that is not theirs.
-struct Words {
+struct KernelWords {
     std::string memory;
     char* argv[3]{};
     char* envp[3]{};
 
     // Three-letter words: two of the command line, two of the environment.
-    Words() : memory("one\0two\0A=1\0B=2\0behind"s) {
+    KernelWords() : memory("one\0two\0A=1\0B=2\0behind"s) {
         argv[0] = memory.data();
         argv[1] = memory.data() + 4;
         envp[0] = memory.data() + 8;
@@ -83,17 +83,17 @@ TEST_CASE("a name is cut to what the kernel shows of it") {
 }
 
 TEST_CASE("a title takes the place of the words, and of no byte behind them") {
-    Words words;
+    KernelWords words;
     words.retitle("new");
     CHECK(words.memory == "new"s + std::string(13, '\0') + "behind");
-    Words cut;
+    KernelWords cut;
     cut.retitle("a title that is far too long");
     CHECK(cut.memory == "a title that is"s + '\0' + "behind");
 }
 
 TEST_CASE("words that were put elsewhere are left alone, and those behind them too") {
     std::string elsewhere = "A=2";
-    Words words;
+    KernelWords words;
     words.envp[0] = elsewhere.data();
     words.retitle("a title that is far too long");
     CHECK(elsewhere == "A=2");

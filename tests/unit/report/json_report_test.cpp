@@ -25,7 +25,7 @@ report::Report small_report() {
     return report;
 }
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 } // namespace
 
@@ -67,8 +67,8 @@ TEST_CASE("each step of a report says how it ended, after how many attempts and 
     report.cleanups = {{"cleanup", "down", 137, SIGKILL, 3, 1234567ns, "killed by signal KILL"},
                        {"cleanup", "nope", std::nullopt, 0, 1, 0s, "no such file"}};
     const auto text = report::to_json(report);
-    CHECK(has(text, R"("command_seconds": 2.0)"));
-    CHECK(has(text, R"(
+    CHECK(contains(text, R"("command_seconds": 2.0)"));
+    CHECK(contains(text, R"(
     {
       "kind": "setup",
       "text": "up",
@@ -78,13 +78,13 @@ TEST_CASE("each step of a report says how it ended, after how many attempts and 
       "seconds": 0.25,
       "error": null
     })"));
-    CHECK(has(text, R"(
+    CHECK(contains(text, R"(
       "exit_code": 137,
       "signal": "KILL",
       "attempts": 3,
       "seconds": 0.001235,
       "error": "killed by signal KILL")"));
-    CHECK(has(text, R"(
+    CHECK(contains(text, R"(
       "exit_code": null,)"));
 }
 
@@ -94,16 +94,16 @@ TEST_CASE("bytes that are not UTF-8 come out as the replacement character, and l
                       "b",
                       "\u00e4\u4e2d\n\x01"};
     const auto text = report::to_json(report);
-    CHECK(has(text, "\"a\\ufffdb\""));
-    CHECK(has(text, "\"\u00e4\u4e2d\\n\\u0001\""));
+    CHECK(contains(text, "\"a\\ufffdb\""));
+    CHECK(contains(text, "\"\u00e4\u4e2d\\n\\u0001\""));
 }
 
 TEST_CASE("what a log or a terminal would obey is escaped in JSON") {
     auto report = small_report();
     report.command = {"\u009b2J \u202e \x7f \u200b \U0001f600", "##[error]x ###[group] a#b ##vso[task]"};
     const auto text = report::to_json(report);
-    CHECK(has(text, R"("\u009b2J \u202e \u007f \u200b \ud83d\ude00")"));
-    CHECK(has(text, R"("\u0023#[error]x \u0023\u0023#[group] a#b \u0023#vso[task]")"));
+    CHECK(contains(text, R"("\u009b2J \u202e \u007f \u200b \ud83d\ude00")"));
+    CHECK(contains(text, R"("\u0023#[error]x \u0023\u0023#[group] a#b \u0023#vso[task]")"));
     const auto value = nlohmann::json::parse(text);
     CHECK(value.at("command") == nlohmann::json(report.command));
 }

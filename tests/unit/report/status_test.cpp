@@ -14,14 +14,14 @@ using report::RunStatus;
 using State = RunStatus::State;
 using Json = nlohmann::json;
 
-constexpr std::chrono::system_clock::time_point now(1700000000123ms);
+constexpr std::chrono::system_clock::time_point asked_at(1700000000123ms);
 constexpr std::size_t wide = 120;
 
 RunStatus running() {
     RunStatus run;
     run.id = "20231114T221020-0000000a";
     run.pid = 4711;
-    run.started = now - 125s;
+    run.started = asked_at - 125s;
     run.locks = {{"deploy"}};
     run.cleanups = {{"cleanup", "docker compose down"}, {"remove", "/tmp/x"}};
     run.command = "make test";
@@ -34,7 +34,7 @@ RunStatus unfinished() {
     run.id = "20231111T200000-0000000b";
     run.state = State::unfinished;
     run.pid = 0;
-    run.started = now - 76h;
+    run.started = asked_at - 76h;
     return run;
 }
 
@@ -47,7 +47,7 @@ RunStatus damaged() {
 }
 
 std::string table(const std::vector<RunStatus>& runs, std::size_t columns = wide) {
-    return report::to_table(runs, now, columns);
+    return report::to_table(runs, asked_at, columns);
 }
 
 Json json(const std::vector<RunStatus>& runs) { return Json::parse(report::to_json(runs)); }
@@ -115,7 +115,7 @@ Damaged: clean up by hand, then finally-run --forget 20231110T200000-0000000c
 
 TEST_CASE("of several unfinished runs the reader picks one, and the advice is for this state directory") {
     const std::vector<RunStatus> runs{unfinished(), running(), unfinished(), damaged(), damaged()};
-    const auto text = report::to_table(runs, now, wide, "finally-run --state-dir '/x\n'");
+    const auto text = report::to_table(runs, asked_at, wide, "finally-run --state-dir '/x\n'");
     CHECK(text.ends_with(R"(
 To run what is left:  finally-run --state-dir '/x\n' --recover
 To drop it:           finally-run --state-dir '/x\n' --forget RUN
@@ -127,11 +127,11 @@ TEST_CASE("a run of another host says whose it is, and that it is finished here 
     auto elsewhere = unfinished();
     elsewhere.host = "build\n7";
     elsewhere.elsewhere = true;
-    const auto text = report::to_table(std::vector<RunStatus>{elsewhere}, now, wide);
+    const auto text = report::to_table(std::vector<RunStatus>{elsewhere}, asked_at, wide);
     CHECK(text.find("  host     build\\n7\n") != std::string::npos);
     CHECK(text.find("Of another host, here: finally-run --recover RUN\nTo drop it: ") != std::string::npos);
     CHECK(text.find("To run what is left") == std::string::npos);
-    CHECK(report::to_table(std::vector<RunStatus>{unfinished()}, now, wide).find("host") == std::string::npos);
+    CHECK(report::to_table(std::vector<RunStatus>{unfinished()}, asked_at, wide).find("host") == std::string::npos);
 }
 
 TEST_CASE("nobody is told to do anything about runs that somebody works on") {
@@ -232,7 +232,7 @@ TEST_CASE("foreign text in the table moves no cursor, breaks no line and is no c
 TEST_CASE("an age is as short as it can be read, and never negative") {
     const auto age = [](std::chrono::system_clock::duration value) {
         auto run = running();
-        run.started = now - value;
+        run.started = asked_at - value;
         const auto text = table({run});
         const auto begin = text.find("4711  ") + 6;
         return text.substr(begin, text.find(' ', begin) - begin);
@@ -244,7 +244,7 @@ TEST_CASE("an age is as short as it can be read, and never negative") {
     CHECK(age(1h) == "1h00m");
     CHECK(age(24h - 1s) == "23h59m");
     CHECK(age(24h) == "1d00h");
-    CHECK(age(now.time_since_epoch()) == "-");
+    CHECK(age(asked_at.time_since_epoch()) == "-");
 }
 
 TEST_CASE("the JSON of a run is this text") {

@@ -56,7 +56,7 @@ private:
     test::Forked m_forked;
 };
 
-pid_t ended() {
+pid_t ended_child() {
     test::Forked process([] {});
     const pid_t pid = process.pid();
     CHECK(process.succeeded());
@@ -72,7 +72,7 @@ bool is_at_work_inside(const char* journal, pid_t guardian) {
 
 TEST_CASE("a guardian is known by the journal that it holds and not by one that it looks at") {
     const test::TempDir dir;
-    const pid_t dead = ended();
+    const pid_t dead = ended_child();
     const auto others = journal_inside(stranger, dir / "others", "other", dead);
     const Guardian guardian(dir / "state", others.path(), dead);
     const auto process = os::read_process(guardian.pid());
