@@ -61,7 +61,7 @@ take() {
             esac
         elif [ -n "$deadline" ] && [ "$now" -ge "$deadline" ]; then
             [ -n "$reached" ] || lose "$text"
-            not_free "$text"
+            not_free "held by $text"
         else
             event
             case $event in
@@ -77,7 +77,7 @@ take() {
 
 busy() {
     contact=$began reached=1 noted=''
-    [ -z "$deadline" ] || [ "$now" -lt "$deadline" ] || not_free "$text"
+    [ -z "$deadline" ] || [ "$now" -lt "$deadline" ] || not_free "held by $text"
     [ "$text" = "$shown" ] || say "waiting $text"
     shown=$text
     watch

@@ -25,7 +25,7 @@ one_line() {
 # A name that no engine, file system or shell takes for anything else: as it is, or "=" and its bytes in hexadecimal.
 plain() {
     case $1 in
-    *[!A-Za-z0-9._-]* | .*) printf '=%s' "$(printf %s "$1" | od -An -v -tx1 | tr -d ' \n')" ;;
+    *[!A-Za-z0-9._-]* | [.-]*) printf '=%s' "$(printf %s "$1" | od -An -v -tx1 | tr -d ' \n')" ;;
     *) printf %s "$1" ;;
     esac
 }
@@ -152,7 +152,7 @@ event() {
 
 not_free() {
     end_children
-    printf 'held by %s\n' "$1" >&2
+    printf '%s\n' "$1" >&2
     exit 75
 }
 

@@ -34,8 +34,10 @@ bye' "$("$1" --ci none --state-dir "$dir/state" --cleanup 'echo bye' -- echo hel
 
 installed_files='bin/finally-run
 libexec/finally-run/finally-run-lock-etcd
+libexec/finally-run/finally-run-lock-ssh
 libexec/finally-run/lease.sh
 libexec/finally-run/lock.sh
+libexec/finally-run/ssh-there.sh
 share/bash-completion/completions/finally-run
 share/doc/finally-run/CHANGELOG.md
 share/doc/finally-run/LICENSE

@@ -37,8 +37,10 @@ before=$(everything_in_root)
 in_root --install "$deb"
 same 'what the package installs' 'usr/bin/finally-run
 usr/libexec/finally-run/finally-run-lock-etcd
+usr/libexec/finally-run/finally-run-lock-ssh
 usr/libexec/finally-run/lease.sh
 usr/libexec/finally-run/lock.sh
+usr/libexec/finally-run/ssh-there.sh
 usr/share/bash-completion/completions/finally-run
 usr/share/doc/finally-run/README.md
 usr/share/doc/finally-run/changelog.Debian.gz

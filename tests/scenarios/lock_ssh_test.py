@@ -1,0 +1,148 @@
+"""finally-run-lock-ssh with a real sshd."""
+
+import signal
+import time
+
+import processes
+from lock_helper import Behaviour, LockHelper
+from network import IFF_UP, enter_private_network, set_loopback
+from ssh_server import SshServer
+
+
+def setUpModule():
+    enter_private_network()
+
+
+class Ssh(Behaviour, LockHelper):
+    engine = "ssh"
+    client = ("ssh", "openssh-client")
+
+    def setUp(self):
+        self.sshd = SshServer(self)
+
+    def contend(self, name="host/deploy", **options):
+        return super().contend(name, **options)
+
+    def is_free(self, name="host/deploy"):
+        return super().is_free(name)
+
+    def named(self, name):
+        return f"host/{name}" if name else ""
+
+    def files(self):
+        """Of the lock, there."""
+        return [path.name for path in (self.home / ".local/state/finally-run/engine").glob("deploy.*")]
+
+    def wait_until_unclean(self):
+        self.wait_until("the mark is there", lambda: any(".unclean." in name for name in self.files()))
+
+    def shells_there(self):
+        """Each holds the lock or waits for it, or is the dog of one."""
+        return [process for process in self.find("# Started by finally-run-lock-ssh") if process.name == "sh"]
+
+    def nobody_there(self):
+        self.wait_until("the other end has ended", lambda: not self.shells_there())
+
+    def test_nothing_but_counters_is_left_there(self):
+        helper = self.hold()
+        waiter = self.contend()
+        waiter.wait_for("waiting ")
+        self.assertEqual(waiter.leave(), 0)
+        helper.write("begin x")
+        helper.write("clean")
+        self.assertEqual(helper.leave(), 0)
+        self.nobody_there()
+        self.assertEqual(sorted(self.files()), ["deploy.count", "deploy.lock", "deploy.token"])
+
+    def test_shared_holders_are_in_at_once(self):
+        first = self.contend(mode="shared", holder="first")
+        second = self.contend(mode="shared", holder="second")
+        tokens = {first.held()[0], second.held()[0]}
+        self.assertEqual(len(tokens), 2)
+        first.write("begin first")
+        self.wait_until_unclean()
+        # Who is at work is not unclean for somebody beside it.
+        third = self.hold(mode="shared")
+        self.assertFalse(third.has_said("unclean"))
+        alone = self.contend()
+        alone.wait_for("waiting ")
+        for helper in (first, second, third):
+            self.assertEqual(helper.leave(), 0)
+        alone.held()
+        self.assertEqual(alone.said()[-2], "unclean first")
+        self.assertEqual(alone.leave(), 0)
+
+    def test_a_name_is_host_and_name(self):
+        for name in ("deploy", "/deploy", "host/", "-oProxyCommand=touch x/deploy"):
+            helper = self.contend(name)
+            self.assertNotIn(helper.finish(), (0, 75))
+            self.assertIn("HOST/NAME", helper.last_error())
+
+    def test_a_host_that_is_not_there(self):
+        self.sshd.program.signal(signal.SIGKILL)
+        self.sshd.program.wait()
+        for wait in ("", "0"):
+            helper = self.contend(wait=wait)
+            self.assertNotIn(helper.finish(), (0, 75))
+            self.assertIn("Connection refused", helper.last_error())
+
+    def loses(self, what, break_it):
+        first = self.hold(ttl=self.short_ttl)
+        first.write("begin x")
+        self.wait_until_unclean()
+        second = self.contend()
+        second.wait_for("waiting ")
+        since = time.monotonic()
+        break_it(first)
+        self.gives_up(first, second, what, since)
+        self.assertTrue(second.has_said("unclean x"))
+        self.nobody_there()
+
+    def test_a_killed_client_loses_the_lock_but_does_not_free_it(self):
+        self.loses("client killed", lambda first: processes.kill(self.client_of(first, "-F").pid))
+
+    def test_a_stopped_client_is_given_up(self):
+        self.loses("client stopped", lambda first: processes.kill(self.client_of(first, "-F").pid, signal.SIGSTOP))
+
+    def test_a_killed_shell_there_loses_the_lock_but_does_not_free_it(self):
+        holders = []
+
+        def kill_it(_):
+            processes.kill(holders[0].pid)
+
+        find = self.shells_there
+        self.loses("shell there killed", lambda _: (holders.extend(find()), kill_it(_)))
+
+    def test_a_server_that_is_stopped_for_a_while_or_started_anew(self):
+        first = self.hold(ttl=10)
+        second = self.contend(ttl=10)
+        second.wait_for("waiting ")
+        servers = [process for process in self.find("sshd") if process.name == "sshd"]
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for server in servers:
+                processes.kill(server.pid, number)
+            time.sleep(3 if number == signal.SIGSTOP else 0)
+        # Its sessions live on.
+        self.sshd.program.signal(signal.SIGTERM)
+        self.sshd.program.wait()
+        first.write("begin x")
+        self.wait_until_unclean()
+        self.assertEqual(first.leave(), 0, first.program.transcript())
+        second.held()
+        self.assertEqual(second.leave(), 0)
+
+    def test_a_network_that_is_cut(self):
+        first = self.hold(ttl=self.short_ttl)
+        second = self.contend(ttl=self.short_ttl)
+        second.wait_for("waiting ")
+        since = time.monotonic()
+        set_loopback(0)
+        try:
+            self.gives_up(first, None, "network cut", since)
+            self.assertNotIn(second.finish(), (0, 75))
+            # Each end by itself.
+            self.nobody_there()
+            self.measured("network cut: until the other end frees the lock", time.monotonic() - since)
+        finally:
+            set_loopback(IFF_UP)
+        self.is_free()
