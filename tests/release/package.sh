@@ -36,6 +36,7 @@ everything_in_root() {
 before=$(everything_in_root)
 in_root --install "$deb"
 same 'what the package installs' 'usr/bin/finally-run
+usr/lib/systemd/user/finally-run-recover.service
 usr/libexec/finally-run/finally-run-lock-etcd
 usr/libexec/finally-run/finally-run-lock-ssh
 usr/libexec/finally-run/lease.sh
