@@ -18,8 +18,11 @@ call() {
     timeout -s KILL "$seconds" "$@" 2>&1 3<&- 4>&-
 }
 
-last_line() {
-    [ -n "$1" ] && printf '%s' "${1##*"$line_end"}" || printf 'no answer'
+# unanswered_by ENGINE STATUS LINE: why, in $text, for a `call` that failed; 137 is that of one that was killed.
+unanswered_by() {
+    text="$1: $3"
+    [ "$2" != 137 ] && [ -n "$3" ] || text="$1: no answer"
+    return 2
 }
 
 ask() {

@@ -96,7 +96,11 @@ while IFS= read -r event; do
         say "tock ${event#tick }"
         [ -n "$held" ] || [ -z "$waiter" ] || waits "$1"
         ;;
-    begin*) replace "$1.unclean.$token" "${event#begin }" ;;
+    begin*)
+        # Who begins has been told of what was left before.
+        [ "$3" = -s ] || rm -f "$1".unclean.*
+        replace "$1.unclean.$token" "${event#begin }"
+        ;;
     clean) if [ "$3" = -x ]; then rm -f "$1".unclean.*; else rm -f "$1.unclean.$token"; fi ;;
     release)
         [ "$3" = -s ] || rm -f "$1.holder"

@@ -35,6 +35,7 @@ bye' "$("$1" --ci none --state-dir "$dir/state" --cleanup 'echo bye' -- echo hel
 installed_files='bin/finally-run
 lib/systemd/user/finally-run-recover.service
 libexec/finally-run/finally-run-lock-etcd
+libexec/finally-run/finally-run-lock-postgres
 libexec/finally-run/finally-run-lock-ssh
 libexec/finally-run/lease.sh
 libexec/finally-run/lock.sh

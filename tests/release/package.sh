@@ -38,6 +38,7 @@ in_root --install "$deb"
 same 'what the package installs' 'usr/bin/finally-run
 usr/lib/systemd/user/finally-run-recover.service
 usr/libexec/finally-run/finally-run-lock-etcd
+usr/libexec/finally-run/finally-run-lock-postgres
 usr/libexec/finally-run/finally-run-lock-ssh
 usr/libexec/finally-run/lease.sh
 usr/libexec/finally-run/lock.sh

@@ -46,8 +46,8 @@ class Etcd(Behaviour, LockHelper):
     def keys(self, prefix="/finally-run/"):
         return self.etcdctl("get", "--prefix", "--keys-only", prefix).split()
 
-    def wait_until_unclean(self):
-        self.wait_until("the mark is there", lambda: self.keys("/finally-run/unclean/"))
+    def unclean(self):
+        return self.keys("/finally-run/unclean/")
 
     def test_nothing_is_left_in_etcd(self):
         helper = self.hold()
@@ -115,8 +115,8 @@ class Etcd(Behaviour, LockHelper):
         self.assertEqual(second.leave(), 0)
 
     def test_a_server_that_is_stopped_for_a_while_or_started_anew(self):
-        first = self.hold(ttl=10)
-        second = self.contend(ttl=10)
+        first = self.hold(ttl=16)
+        second = self.contend(ttl=16)
         second.wait_for("waiting ")
         self.server.signal(signal.SIGSTOP)
         time.sleep(3)

@@ -33,8 +33,8 @@ class Ssh(Behaviour, LockHelper):
         """Of the lock, there."""
         return [path.name for path in (self.home / ".local/state/finally-run/engine").glob("deploy.*")]
 
-    def wait_until_unclean(self):
-        self.wait_until("the mark is there", lambda: any(".unclean." in name for name in self.files()))
+    def unclean(self):
+        return [name for name in self.files() if ".unclean." in name]
 
     def shells_there(self):
         """Each holds the lock or waits for it, or is the dog of one."""

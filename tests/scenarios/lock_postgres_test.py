@@ -1,0 +1,188 @@
+"""finally-run-lock-postgres with a real PostgreSQL."""
+
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import processes
+from lock_helper import Behaviour, LockHelper
+from network import enter_private_network
+from scenario import need
+
+PROGRAMS = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))
+
+
+def setUpModule():
+    enter_private_network()
+
+
+def as_server(*words):
+    """PostgreSQL refuses to run as root."""
+    become = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups") if os.geteuid() == 0 else ()
+    return (*become, *words)
+
+
+class Postgres(Behaviour, LockHelper):
+    engine = "postgres"
+    client = ("psql", "postgresql-client")
+    foreign = "?"
+
+    @classmethod
+    def setUpClass(cls):
+        need("psql", "postgresql-client")
+        if not PROGRAMS:
+            need("postgres", "postgresql")
+        cls.data = pathlib.Path(tempfile.mkdtemp(prefix="scenario.", dir="/tmp"))
+        cls.addClassCleanup(shutil.rmtree, cls.data)
+        if os.geteuid() == 0:
+            os.chown(cls.data, pwd.getpwnam("postgres").pw_uid, -1)
+        words = ("--auth=trust", "--username=tester", "--no-sync", "--locale=C", "--encoding=UTF8", "-D", str(cls.data))
+        subprocess.run(as_server(PROGRAMS[-1] / "initdb", *words), check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    def setUp(self):
+        self.env.update(PGHOST="127.0.0.1", PGUSER="tester", PGDATABASE="postgres")
+        self.start_server()
+        self.psql("drop table if exists finally_run_locks")
+
+    def tearDown(self):
+        self.server.signal(signal.SIGINT)
+        self.server.wait()
+        super().tearDown()
+
+    def start_server(self):
+        words = [str(PROGRAMS[-1] / "postgres"), "-D", str(self.data)]
+        for setting in ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"):
+            words += ["-c", setting]
+        log = self.dir / "postgres.log"
+        log.write_text("")
+        with_log = ("sh", "-c", 'log=$1; shift; exec "$@" 2>"$log"', "sh", str(log))
+        self.server = self.start(*with_log, *as_server(*words), cwd="/", service=True)
+        self.wait_until("it is there", lambda: "ready to accept connections" in log.read_text())
+
+    def psql(self, statement):
+        words = ("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement)
+        done = subprocess.run(words, env=self.env, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def unclean(self):
+        return self.psql("select unclean from finally_run_locks")
+
+    def rows(self):
+        return int(self.psql("select count(*) from finally_run_locks"))
+
+    def test_nothing_is_left_in_the_table(self):
+        helper = self.hold()
+        waiter = self.contend()
+        waiter.wait_for("waiting ")
+        self.assertEqual(waiter.leave(), 0)
+        helper.write("begin x")
+        helper.write("clean")
+        self.assertEqual(helper.leave(), 0)
+        self.assertEqual(self.rows(), 0)
+
+    def test_shared_holders_are_in_at_once(self):
+        # And the first of all of them make the table.
+        first = self.contend(mode="shared", holder="first")
+        second = self.contend(mode="shared", holder="second")
+        tokens = {first.held()[0], second.held()[0]}
+        self.assertEqual(len(tokens), 2)
+        first.write("begin first")
+        self.wait_until_unclean()
+        # Who is at work is not unclean for somebody beside it.
+        third = self.hold(mode="shared")
+        self.assertFalse(third.has_said("unclean"))
+        alone = self.contend()
+        alone.wait_for("waiting ")
+        for helper in (first, second, third):
+            self.assertEqual(helper.leave(), 0)
+        alone.held()
+        self.assertEqual(alone.said()[-2], "unclean first")
+        self.assertEqual(alone.leave(), 0)
+
+    def test_it_is_lost_with_its_row(self):
+        first = self.hold(ttl=8)
+        self.psql("delete from finally_run_locks")
+        self.gives_up(first, None, "row deleted", time.monotonic())
+        # This is somebody else's doing: it is free at once.
+        self.is_free()
+
+    def test_begin_and_clean_of_a_lock_that_was_lost_change_nothing(self):
+        for line in ("begin x", "clean"):
+            first = self.hold(ttl=60)
+            self.psql("delete from finally_run_locks")
+            second = self.hold(ttl=60)
+            second.write("begin second")
+            self.wait_until_unclean()
+            first.write(line)
+            self.assertNotIn(first.finish(), (0, 75))
+            self.assertIn("the lock was lost", first.last_error())
+            self.assertEqual(self.psql("select unclean from finally_run_locks"), "second")
+            second.write("clean")
+            self.assertEqual(second.leave(), 0)
+
+    def test_backends_that_are_terminated_lose_nothing(self):
+        first = self.hold()
+        second = self.contend()
+        second.wait_for("waiting ")
+        loops = "from pg_stat_activity where application_name = 'finally-run-lock' and query like 'do %'"
+        self.wait_until("it waits there", lambda: self.psql(f"select pid {loops}"))
+        self.psql(f"select pg_terminate_backend(pid) {loops}")
+        self.assertEqual(first.leave(), 0)
+        second.held()
+        self.assertEqual(second.leave(), 0)
+
+    def test_a_client_that_is_stopped_or_killed_is_replaced(self):
+        order, renewed = self.dir / "order", "select expires from finally_run_locks"
+        self.program(
+            "psql",
+            f'if mv "{order}" "{order}.taken" 2>/dev/null; then kill -"$(cat "{order}.taken")" $$; fi\n'
+            f'exec {need("psql", "postgresql-client")} "$@"',
+        )
+        helper = self.hold(ttl=8)
+        for number in ("STOP", "KILL"):
+            self.write("order", number).rename(order)
+            self.wait_until(f"a client has got {number}", lambda: not order.exists())
+            before = self.psql(renewed)
+            self.wait_until("another one has renewed it", lambda was=before: self.psql(renewed) != was)
+        self.assertEqual(helper.leave(), 0)
+
+    def test_a_server_that_is_stopped_for_a_while_or_started_anew(self):
+        first = self.hold(ttl=16)
+        second = self.contend(ttl=16)
+        second.wait_for("waiting ")
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for process in self.find("postgres"):
+                if process.name == "postgres":
+                    processes.kill(process.pid, number)
+            time.sleep(3 if number == signal.SIGSTOP else 0)
+        self.server.signal(signal.SIGINT)
+        self.server.wait()
+        self.start_server()
+        first.write("begin x")
+        self.wait_until_unclean()
+        self.assertEqual(first.leave(), 0, first.program.transcript())
+        second.held()
+        self.assertEqual(second.said()[-2], "unclean x")
+        self.assertEqual(second.leave(), 0)
+
+    def test_a_server_that_is_gone(self):
+        first = self.hold(ttl=self.short_ttl)
+        waiter = self.contend(ttl=self.short_ttl)
+        waiter.wait_for("waiting ")
+        since = time.monotonic()
+        self.server.signal(signal.SIGINT)
+        self.server.wait()
+        late = [self.contend(wait=wait, ttl=self.short_ttl) for wait in ("", "0")]
+        self.gives_up(first, None, "server gone", since)
+        for helper in (waiter, *late):
+            self.assertNotIn(helper.finish(), (0, 75))
+            self.assertRegex(helper.last_error(), "postgres: .*(refused|no answer)")
+            self.assertFalse(helper.has_said("held"))
+        # Whoever comes when it is back must not wait for what is over.
+        self.start_server()
+        self.is_free()
