@@ -105,8 +105,10 @@ events() {
     exec 5<&-
 }
 
-# For a child that writes events. By exec: a shell keeps a copy of what it puts elsewhere for one of its own commands.
+# For a child that writes events, and ends by USR2: a signal that goes to all of us is this shell's to act on. By exec: a
+# shell keeps a copy of what it puts elsewhere for one of its own commands.
 apart() {
+    trap '' TERM INT HUP
     exec >&4 2>/dev/null 3<&- 4>&- 6>&-
 }
 
@@ -127,7 +129,7 @@ tick() {
 }
 
 ticker() {
-    trap 'kill "$!"; exit' TERM
+    trap 'kill -KILL "$!"; exit' USR2
     trap '' PIPE
     while :; do
         now
@@ -141,7 +143,7 @@ ticker() {
         echo tick || break
     done
     # shellcheck disable=SC2086
-    kill $children
+    kill -USR2 $children
 }
 
 # event: the next one, in $event.
@@ -163,5 +165,6 @@ lose() {
 
 end_children() {
     # shellcheck disable=SC2086
-    kill $children $watcher 2>/dev/null || true # some have ended by themselves
+    kill -USR2 $children 2>/dev/null || true # some have ended by themselves
+    [ -z "$watcher" ] || kill "$watcher" 2>/dev/null || true
 }

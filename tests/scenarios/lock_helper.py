@@ -7,6 +7,7 @@ import threading
 import time
 
 import processes
+from program import Program
 from scenario import Scenario
 
 LIBEXEC = pathlib.Path(__file__).resolve().parents[2] / "src" / "libexec"
@@ -150,11 +151,12 @@ class Behaviour:
         self.assertRegex("\n".join(helper.said()), r"\Aheld \d+\ndone\Z")
         self.assertEqual(helper.program.err, "")
 
-    def test_term_releases(self):
-        helper = self.hold()
-        helper.program.signal(signal.SIGTERM)
-        self.assertEqual(helper.finish(), 0)
-        self.assertEqual(helper.said()[-1], "done")
+    def test_term_releases_also_if_all_of_its_processes_get_it(self):
+        for signal_it in (Program.signal, Program.signal_group):
+            helper = self.hold()
+            signal_it(helper.program, signal.SIGTERM)
+            self.assertEqual(helper.finish(), 0)
+            self.assertEqual(helper.said()[-1], "done")
         self.is_free()
 
     def test_a_waiter_says_who_holds_it_and_is_next_with_a_higher_token(self):
