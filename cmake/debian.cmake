@@ -34,6 +34,7 @@ file(
 file(RENAME "${doc}/CHANGELOG.md" "${doc}/changelog")
 execute_process(
     COMMAND gzip -9n "${doc}/changelog" "${doc}/changelog.Debian" "${share}/man/man1/finally-run.1"
+            "${share}/man/man7/finally-run-lock.7"
     COMMAND_ERROR_IS_FATAL ANY
 )
 

@@ -48,4 +48,5 @@ share/doc/finally-run/docs/cost.md
 share/doc/finally-run/docs/recipes.md
 share/fish/vendor_completions.d/finally-run.fish
 share/man/man1/finally-run.1
+share/man/man7/finally-run-lock.7
 share/zsh/site-functions/_finally-run'

@@ -53,6 +53,7 @@ usr/share/doc/finally-run/docs/recipes.md
 usr/share/fish/vendor_completions.d/finally-run.fish
 usr/share/lintian/overrides/finally-run
 usr/share/man/man1/finally-run.1.gz
+usr/share/man/man7/finally-run-lock.7.gz
 usr/share/zsh/vendor-completions/_finally-run' "$(files_below "$root" | grep -v '^var/')"
 works "$root/usr/bin/finally-run"
 gzip -dc "$root/usr/share/man/man1/finally-run.1.gz" | cmp - man/finally-run.1

@@ -101,6 +101,9 @@ class LockHelper(Scenario):
     short_ttl = 4
     foreign = "ü"  # what the engine keeps of other people's alphabets
 
+    def helper(self):
+        return LIBEXEC / f"finally-run-lock-{self.engine}"
+
     def contend(self, name="deploy", *, holder="somebody", wait="", mode="exclusive", ttl=None, env=None):
         variables = {
             "FINALLY_RUN_LOCK_HOLDER": holder,
@@ -109,7 +112,7 @@ class LockHelper(Scenario):
             "FINALLY_RUN_LOCK_MODE": mode,
             **(env or {}),
         }
-        program = self.start(str(LIBEXEC / f"finally-run-lock-{self.engine}"), name, stdin="", env=variables)
+        program = self.start(str(self.helper()), name, stdin="", env=variables)
         return Helper(program, ttl or self.ttl)
 
     def hold(self, *words, **options):
