@@ -21,6 +21,8 @@ namespace {
 constexpr mode_t open_mode = 0600;
 constexpr mode_t sealed_mode = 0400;
 
+constexpr int opening = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC; // whatever is there
+
 // 0 or an errno. A write to a file is not interrupted by the signals that we block; a kernel that says so all the same
 // has written nothing.
 int write_whole(int fd, const char* bytes, std::size_t size) noexcept {
@@ -126,11 +128,15 @@ void File::publish() {
 }
 
 File File::open(const std::filesystem::path& path) {
-    constexpr int flags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    os::Fd fd(::open(path.c_str(), flags));
-    if (!fd && errno == EACCES) {
-        fd = os::Fd(::open(path.c_str(), (flags & ~O_ACCMODE) | O_RDONLY)); // sealed
-    }
+    os::Fd fd(::open(path.c_str(), O_RDWR | O_APPEND | opening));
+    return !fd && errno == EACCES ? open_to_read(path) : believed(std::move(fd), path); // sealed
+}
+
+File File::open_to_read(const std::filesystem::path& path) {
+    return believed(os::Fd(::open(path.c_str(), O_RDONLY | opening)), path);
+}
+
+File File::believed(os::Fd fd, const std::filesystem::path& path) {
     if (!fd) {
         if (errno == ELOOP) {
             os::throw_error(EPERM, "journal is a symbolic link", path.native());

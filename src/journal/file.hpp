@@ -29,6 +29,8 @@ public:
     // One that is there, by its path, neither locked nor read yet. Throws std::system_error if it cannot be opened
     // (ENOENT: there is no such run any more), or if it is no regular file of ours with mode 0600.
     [[nodiscard]] static File open(const std::filesystem::path& path);
+    // The same for who only looks: also where nothing can be written.
+    [[nodiscard]] static File open_to_read(const std::filesystem::path& path);
 
     // The same around a file that is open already, whatever it is; `path` is for messages.
     [[nodiscard]] static File around(os::Fd fd, std::filesystem::path path) { return {std::move(fd), std::move(path)}; }
@@ -89,6 +91,8 @@ public:
 
 private:
     File(os::Fd fd, std::filesystem::path path) : m_fd(std::move(fd)), m_path(std::move(path)) {}
+    // What can be opened, as far as it is to be believed.
+    [[nodiscard]] static File believed(os::Fd fd, const std::filesystem::path& path);
     void sync() const;
     [[nodiscard]] std::uint64_t size() const;
     class Window;

@@ -76,7 +76,7 @@ Found claim(const std::filesystem::path& path, Patience patience, Whose whose) {
 
 std::optional<State> read_state(const std::filesystem::path& path, std::string* error) {
     try {
-        File file = File::open(path);
+        File file = File::open_to_read(path);
         State state;
         state.apply(file.read());
         return state;

@@ -62,7 +62,7 @@ std::vector<std::string> journals_of(pid_t pid) {
 // The journal of the run around the one with this journal; empty: there is none, or it cannot be seen.
 std::string outer_of(const std::filesystem::path& journal) {
     try {
-        const auto opened = journal::File::open(journal).read_opened();
+        const auto opened = journal::File::open_to_read(journal).read_opened();
         return opened ? opened->outer : "";
     } catch (const std::exception&) {
         return {};

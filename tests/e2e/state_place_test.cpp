@@ -1,6 +1,9 @@
 // Where the state directory is when the usual places cannot be had, and a run that finds none.
 #include "guard.hpp"
 
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
 #include <csignal>
 
 namespace finally_run::e2e {
@@ -69,6 +72,30 @@ TEST_CASE("the guardian of a run without a state directory ends the command all 
     static_cast<void>(kill_supervisor(process));
     CHECK_FALSE(alive(command));
     CHECK(leftovers().empty());
+}
+
+TEST_CASE("the status of a state directory that cannot be written to shows each run as it is") {
+    const auto left = leave_unfinished(Run({"-c", "true", "--", "helper", "pause"}));
+    Run({"-c", "exit 7", "--", "true"}).run();
+    auto killed = Run({"-c", "true", "--", "helper", "pause"}).start();
+    killed.wait_for_line("READY");
+    kill_supervisor(killed);
+    auto process = Run({"-c", "true", "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    const auto outcome =
+        Run::of(unshare({"-m"}, {"sh", "-c",
+                                 "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && "
+                                 "! touch \"$0/x\" 2>/dev/null && exec finally-run --state-dir \"$0\" --status --json",
+                                 state_dir()}))
+            .run();
+    REQUIRE_MESSAGE(outcome.status == 0, outcome.err);
+    const auto seen = nlohmann::json::parse(outcome.out);
+    std::vector<std::string> states;
+    for (const auto& run : seen.at("runs"))
+        states.push_back(run.at("state"));
+    std::sort(states.begin(), states.end());
+    CHECK(states == std::vector<std::string>{"failed", "running", "unfinished"});
+    CHECK(seen.at("ended").size() == 1);
 }
 
 } // namespace
