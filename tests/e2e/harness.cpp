@@ -2,6 +2,7 @@
 #include "harness.hpp"
 
 #include "case_dir.hpp"
+#include "reaping.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -166,6 +167,7 @@ Process Run::start_on_terminal(int master, int slave) const {
 Process::Process(pid_t pid, int in, int out, int err)
     : m_pid(pid), m_pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))),
       m_in(in), m_out{out, {}, 0}, m_err{err, {}, 0} {
+    add_own_child(pid);
     for (const int fd : {out, err}) {
         if (fd >= 0)
             ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
@@ -181,6 +183,7 @@ Process::~Process() {
     if (m_pid > 0) {
         ::kill(m_pid, SIGKILL);
         ::waitpid(m_pid, nullptr, 0);
+        remove_own_child(m_pid);
     }
     for (int* fd : {&m_pidfd, &m_in, &m_out.fd, &m_err.fd})
         drop(*fd);
@@ -226,7 +229,11 @@ void Process::pump(std::string_view what, const std::function<bool()>& done) {
         const bool open = static_cast<int>(take(m_out)) + static_cast<int>(take(m_err)) > 0;
         if (done())
             return;
-        std::array<pollfd, 3> fds{{{m_out.fd, POLLIN, 0}, {m_err.fd, POLLIN, 0}, {over ? -1 : m_pidfd, POLLIN, 0}}};
+        reap_adopted();
+        std::array<pollfd, 4> fds{{{m_out.fd, POLLIN, 0},
+                                   {m_err.fd, POLLIN, 0},
+                                   {over ? -1 : m_pidfd, POLLIN, 0},
+                                   {end_of_children(), POLLIN, 0}}};
         // Once the process has ended, its children may still write: only the deadline can tell.
         if ((over && !open) || ::poll(fds.data(), fds.size(), remaining_ms()) == 0) {
             throw std::runtime_error("waited in vain for " + std::string(what) + "\n--- stdout\n" + m_out.text +
@@ -278,6 +285,7 @@ Outcome Process::finish() {
     take(m_err);
     int status = 0;
     ::waitpid(m_pid, &status, 0);
+    remove_own_child(m_pid);
     m_pid = -1;
     Outcome result;
     result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;

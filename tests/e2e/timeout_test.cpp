@@ -6,6 +6,16 @@
 namespace finally_run::e2e {
 namespace {
 
+// Blocked from the start, the signal waits for the helper to wait for it.
+std::function<void()> blocking(int signal) {
+    return [signal] {
+        sigset_t set;
+        ::sigemptyset(&set);
+        ::sigaddset(&set, signal);
+        ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    };
+}
+
 TEST_CASE("a command that takes too long is stopped and the status is 124") {
     for (const char* limit : {".05", "50ms", "0.05s", "0.001m"}) {
         CAPTURE(std::string(limit));
@@ -36,7 +46,9 @@ TEST_CASE("the status is 124 also when the command takes the signal well") {
 TEST_CASE("the time limit sends the signal that was asked for") {
     for (const char* name : {"USR1", "SIGUSR1", "usr1", "10"}) {
         CAPTURE(std::string(name));
-        const auto outcome = Run({"--timeout", ".3", "--signal", name, "--", "helper", "print-signals", "USR1"}).run();
+        const auto outcome = Run({"--timeout", ".1", "--signal", name, "--", "helper", "print-signals", "USR1"})
+                                 .before_exec(blocking(SIGUSR1))
+                                 .run();
         CHECK(outcome.status == 124);
         CHECK(has_line(outcome.out, "got USR1"));
         CHECK(count(outcome.out, "got TERM") == 0);
@@ -55,16 +67,9 @@ TEST_CASE("a command that outlives its time limit is killed after the grace, wha
 }
 
 TEST_CASE("with --preserve-status the status after a time limit is the command's own") {
-    // Blocked from the start, the signal waits for the helper to wait for it.
-    const auto block_term = [] {
-        sigset_t term;
-        ::sigemptyset(&term);
-        ::sigaddset(&term, SIGTERM);
-        ::sigprocmask(SIG_BLOCK, &term, nullptr);
-    };
     for (const int code : {3, 0}) {
         Run run({"--preserve-status", "-t", ".1", "--", "helper", "exit-on", "TERM", std::to_string(code)});
-        CHECK(run.before_exec(block_term).run().status == code);
+        CHECK(run.before_exec(blocking(SIGTERM)).run().status == code);
     }
     // Of a signal it does not die itself.
     const auto signalled = Run({"--preserve-status", "-t", ".1", "-c",
@@ -110,10 +115,15 @@ TEST_CASE("the time limit is the command's, not that of setups and cleanups") {
 }
 
 TEST_CASE("the time limit takes the command's session-mates along") {
-    const auto outcome =
-        Run({"--timeout", ".3", "--grace", ".1", "-c", "kill -0 $(cat pid) 2>/dev/null && echo alive || echo dead",
-             "--", "helper", "grandchild", "pid", "TERM"})
-            .run();
+    // Suspended, finally-run passes over the time limit until they are there.
+    auto process =
+        Run({"--timeout", ".1", "--grace", ".1", "-c", "kill -0 $(cat pid) 2>/dev/null && echo alive || echo dead",
+             "--", "sh", "-c", "kill -STOP $PPID; exec helper grandchild pid TERM"})
+            .start();
+    process.wait_for_line("READY");
+    process.signal(SIGCONT);
+    const auto outcome = process.finish();
+    CHECK(fs::exists(work("pid")));
     CHECK(outcome.status == 124);
     CHECK(has_line(outcome.err, "dead"));
 }

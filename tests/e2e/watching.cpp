@@ -2,6 +2,7 @@
 #include "harness.hpp"
 
 #include "case_dir.hpp"
+#include "reaping.hpp"
 #include "support/proc.hpp"
 
 #include <fcntl.h>
@@ -66,6 +67,7 @@ long number_after(std::string_view text, std::string_view label) {
 
 void wait_until(std::string_view what, const std::function<bool()>& holds) {
     while (!holds()) {
+        reap_adopted();
         if (remaining_ms() == 0)
             throw std::runtime_error("waited in vain until " + std::string(what));
         ::poll(nullptr, 0, 2);
