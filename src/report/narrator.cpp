@@ -116,7 +116,9 @@ void Narrator::noticed(const supervise::Notice& notice) {
         break;
     case What::awaited:
         m_messages.note("still waiting for the end of", os::command_line(notice.process),
-                        pid + ", for " + duration_text(notice.so_far));
+                        pid + ", for " + duration_text(notice.so_far) +
+                            (notice.kill_at ? ", is sent KILL in " + duration_text(*notice.kill_at - os::Clock::now())
+                                            : std::string()));
         break;
     }
 }

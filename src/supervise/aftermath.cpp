@@ -126,8 +126,9 @@ bool Aftermath::kill(const std::vector<os::ProcessInfo>& left, pid_t silent) {
     return any;
 }
 
-Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, const Act& act, bool may_give_up) {
-    os::Reminder reminder;
+Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, const Act& act, bool may_give_up,
+                                             Next next) {
+    os::Reminder reminder = next == Next::kill ? os::Reminder(os::Clock::now(), first_word_after) : os::Reminder();
     for (;;) {
         const auto left = m_settings.members();
         os::reap_all(); // after the look, so that nobody is left as a zombie either
@@ -145,7 +146,10 @@ Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, const
             return Waited::deadline;
         }
         if (reminder.is_due()) {
-            notify({.what = Notice::What::awaited, .process = left.front(), .so_far = reminder.so_far()});
+            notify({.what = Notice::What::awaited,
+                    .process = left.front(),
+                    .so_far = reminder.so_far(),
+                    .kill_at = next == Next::kill ? deadline : std::nullopt});
         }
         int request = std::holds_alternative<os::CallerGone>(event) ? SIGTERM : 0;
         if (const auto* const signal = std::get_if<os::Signal>(&event)) {
@@ -163,7 +167,8 @@ Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, const
 
 Aftermath::Waited Aftermath::stop(const Order& order, const os::Deadline& deadline) {
     const auto tell_those = [&](const auto& left) { return tell(order, left); };
-    if (const Waited waited = wait_until_gone(deadline, tell_those, !deadline); waited != Waited::deadline) {
+    if (const Waited waited = wait_until_gone(deadline, tell_those, !deadline, Next::kill);
+        waited != Waited::deadline) {
         return waited;
     }
     // New ones may be forked while we kill.

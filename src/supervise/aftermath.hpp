@@ -78,7 +78,8 @@ private:
 
     using Act = std::function<bool(const std::vector<os::ProcessInfo>&)>;
     // `act` is called after each look; if it did something new there is another look before we wait.
-    Waited wait_until_gone(const os::Deadline& deadline, const Act& act, bool may_give_up);
+    enum class Next { nothing, kill }; // at the deadline
+    Waited wait_until_gone(const os::Deadline& deadline, const Act& act, bool may_give_up, Next next = Next::nothing);
 
     os::Events& m_events;
     Settings m_settings;

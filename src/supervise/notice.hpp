@@ -1,6 +1,7 @@
 // What a person may want to be told while a command, or what is left of it, is ended.
 #pragma once
 
+#include "os/clock.hpp"
 #include "os/process.hpp"
 #include "text/duration.hpp"
 
@@ -17,14 +18,18 @@ struct Notice {
         refused,           // `process` cannot be signalled: `error`. Its end is waited for.
         unseen,            // there is no /proc: only the step itself and its process group can be ended
         interrupted_again, // `process`, the command, goes on after the second INT from the terminal
-        awaited,           // `process` has been waited for `so_far`
+        awaited,           // `process` has been waited for `so_far`; at `kill_at` it is sent SIGKILL
     };
     What what;
     bool sent = true;
     os::ProcessInfo process = {};
     int error = 0;
     text::Duration so_far = {};
+    os::Deadline kill_at = {}; // nullopt: that does not follow
 };
+
+// From a signal that is to end something to the word that it is still there, unless it is gone by then.
+inline constexpr auto first_word_after = std::chrono::seconds(3);
 
 using Notify = std::function<void(const Notice&)>;
 

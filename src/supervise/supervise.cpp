@@ -63,7 +63,7 @@ private:
     bool m_killed = false;
     unsigned m_interrupts = 0;               // typed
     int m_refused = 0;                       // errno: the command cannot be signalled
-    std::optional<os::Reminder> m_long_wait; // for its end, which nothing brings about any more
+    std::optional<os::Reminder> m_long_wait; // for its end, once it has been told
 };
 
 void Supervision::send(int signal) {
@@ -96,12 +96,11 @@ void Supervision::carry_out(const Reaction& reaction) {
     }
     if (reaction.start_grace) {
         m_grace_end = os::deadline_after(m_limits.grace);
+        m_long_wait.emplace(os::Clock::now(), first_word_after);
     }
     if (reaction.kill) {
         send(SIGKILL);
         m_aftermath.kill(m_command);
-    }
-    if (reaction.kill || (reaction.start_grace && !m_grace_end)) {
         m_long_wait.emplace();
     }
     if (reaction.stop_self != 0 && os::stop_self(reaction.stop_self)) {
@@ -142,7 +141,10 @@ void Supervision::remind() {
         return;
     }
     if (const auto command = os::read_process(m_command)) {
-        m_notify({.what = Notice::What::awaited, .process = *command, .so_far = m_long_wait->so_far()});
+        m_notify({.what = Notice::What::awaited,
+                  .process = *command,
+                  .so_far = m_long_wait->so_far(),
+                  .kill_at = m_killed ? std::nullopt : m_grace_end});
     }
 }
 

@@ -236,5 +236,28 @@ TEST_CASE("the end of the command is noticed although SIGCHLD was ignored at the
     }
 }
 
+TEST_CASE("a command that outlives TERM is named with its pid after a while, and so is what follows") {
+    auto process = Run({"-k", "1h", "-c", "true", "--", "helper", "ignore", "TERM"}).start();
+    const auto pid = process.wait_for_line("READY ").substr(std::string_view("READY ").size());
+    process.signal(SIGTERM);
+    const auto said = process.wait_for_err("still waiting for the end of");
+    CHECK(said.find("finally-run: still waiting for the end of: helper ignore TERM: pid " + pid + ", for ") == 0);
+    CHECK(said.find(", is sent KILL in 59m") != std::string::npos);
+    ::kill(static_cast<pid_t>(std::stol(pid)), SIGKILL);
+    CHECK(process.finish().status == 128 + SIGKILL);
+}
+
+TEST_CASE("of what a command leaves when it is stopped and that outlives TERM too, the same is said") {
+    auto process = Run({"-k", "0", "-c", "true", "--", "helper", "grandchild", "pid", "TERM"}).start();
+    process.wait_for_line("READY");
+    process.signal(SIGTERM);
+    const auto said = process.wait_for_err("still waiting for the end of");
+    CHECK(said.find(": helper grandchild pid TERM: pid " + std::string(lines(read_file(work("pid"))).at(0))) !=
+          std::string::npos);
+    CHECK(said.find("KILL") == std::string::npos);
+    ::kill(static_cast<pid_t>(std::stol(read_file(work("pid")))), SIGKILL);
+    CHECK(process.finish().signal == SIGTERM);
+}
+
 } // namespace
 } // namespace finally_run::e2e

@@ -211,3 +211,15 @@ TEST_CASE("a long wait is spoken of after ten seconds, and again after pauses th
     CHECK(day > 40); // every half an hour at least
     CHECK(day < 60);
 }
+
+TEST_CASE("a wait that nothing has announced is spoken of sooner, and then as any other") {
+    const os::Clock::time_point start{};
+    os::Reminder reminder(start, 3s);
+    std::vector<int> said;
+    for (int second = 0; second < 200; ++second) {
+        if (reminder.is_due(start + std::chrono::seconds(second))) {
+            said.push_back(second);
+        }
+    }
+    CHECK(said == std::vector{3, 13, 33, 73, 153});
+}
