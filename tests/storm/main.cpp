@@ -158,8 +158,8 @@ int storm(unsigned seconds) {
     std::printf("storm of %u s: %u runs started, %u ended undisturbed, %zu had the lock\n", seconds,
                 contenders.started(), contenders.whole(), verdict.turns);
     std::printf("kills: %u (%s)\n", killer.kills(), killer.summary().c_str());
-    std::printf("deferrals: %zu acknowledged, %zu refused, %zu ran, %zu of them again, %zu lost\n",
-                verdict.acknowledged, verdict.refused, verdict.ran, verdict.again, verdict.lost);
+    std::printf("deferrals: %zu acknowledged, %zu refused, %zu ran, %zu of them again, %zu failed, %zu lost\n",
+                verdict.acknowledged, verdict.refused, verdict.ran, verdict.again, verdict.failed, verdict.lost);
     std::printf("finished by the guardian %zu, by recovery %zu; left for --recover at the end %zu\n",
                 verdict.by_guardian, verdict.by_recovery, left);
     std::printf("violations: %zu\n", violations.size());
@@ -168,7 +168,8 @@ int storm(unsigned seconds) {
         std::printf("  %s\n", violations[i].c_str());
     }
     // A storm in which nothing happens proves nothing.
-    const bool happened = verdict.acknowledged > 0 && verdict.by_guardian + verdict.by_recovery > 0;
+    const bool happened =
+        verdict.acknowledged > 0 && verdict.failed > 0 && verdict.by_guardian + verdict.by_recovery > 0;
     if (!happened) {
         std::printf("too little has happened\n");
     }

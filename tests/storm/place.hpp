@@ -24,7 +24,8 @@ struct Place {
 
     // A symbolic link to the id of the run that has the lock, as far as the steps of the runs can tell.
     [[nodiscard]] fs::path token() const { return root / "token"; }
-    [[nodiscard]] fs::path inside() const { return root / "inside"; } // locked by the step that is at work
+    [[nodiscard]] fs::path inside() const { return root / "inside"; }   // locked by the step that is at work
+    [[nodiscard]] fs::path failing() const { return root / "failing"; } // ... and a number: whose cleanup always fails
     [[nodiscard]] fs::path counter() const { return root / "counter"; }
     [[nodiscard]] fs::path temp() const { return root / "tmp"; }
     [[nodiscard]] fs::path removed() const { return root / "removed"; }
@@ -41,6 +42,10 @@ struct Place {
 
 // The names of runs without a lock begin with it, and so do the words that they defer.
 inline constexpr std::string_view loose = "loose";
+
+// Ends of words of cleanups that fail now and then, and always.
+inline constexpr std::string_view at_times = ".fails-at-times";
+inline constexpr std::string_view always = ".always-fails";
 
 // The command line, as a CMD and as words, that starts this program as `step` of a run.
 [[nodiscard]] std::vector<std::string> words_of(const Place& place, std::string_view step, std::string_view argument);

@@ -119,6 +119,19 @@ bool defer(const Place& place, const std::string& word) {
     return false;
 }
 
+// What becomes of the cleanup, as the end of its word. Whoever comes next tries again what has failed: so they are few.
+std::string_view temper(const Place& place, const std::string& name, unsigned long i) {
+    if (name.starts_with(loose)) { // nobody has to come next
+        return "";
+    }
+    for (const char* const number : {"1", "2", "3"}) {
+        if (i == 0 && name.ends_with(".0") && ::symlink(name.c_str(), (place.failing() += number).c_str()) == 0) {
+            return always;
+        }
+    }
+    return random_below(64) == 0 ? at_times : "";
+}
+
 // NUMBER:DEFERRALS[:straggler]
 struct Argument {
     explicit Argument(const std::string& argument)
@@ -172,7 +185,11 @@ int rush(const Place& place, const std::string& name) {
 
 int worker(const Place& place, const std::string& argument) {
     const Argument words(argument);
-    for (unsigned long i = 0; i < words.deferrals && defer(place, words.number + "." + std::to_string(i)); ++i) {
+    for (unsigned long i = 0; i < words.deferrals; ++i) {
+        const std::string word = words.number + "." + std::to_string(i);
+        if (!defer(place, word + std::string(temper(place, words.number, i)))) {
+            break;
+        }
     }
     return 0;
 }
@@ -194,11 +211,14 @@ int deferred(const Place& place, const std::string& word) {
     if (random_below(16) == 0 && word.find("again") == word.npos) {
         defer(place, word + ".again" + std::to_string(::getpid()));
     }
-    append(place.ran(), line);
+    const bool fails = word.ends_with(always) || (word.ends_with(at_times) && random_below(2) == 0);
+    if (!fails) {
+        append(place.ran(), line);
+    }
     if (took || found.ends_with(late)) {
         ::unlink(place.token().c_str());
     }
-    return 0;
+    return fails ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int leave(const Place& place, const std::string& number) {

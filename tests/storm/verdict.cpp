@@ -1,9 +1,13 @@
 #include "verdict.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <set>
 #include <string_view>
 #include <system_error>
@@ -14,7 +18,31 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-void judge_deferrals(const Place& place, unsigned cut_off, Verdict& verdict) {
+// What the status says at the end.
+struct Failed {
+    std::set<std::string> runs;
+    std::set<std::string> words;
+};
+
+Failed failed_by_status(const Place& place) {
+    const std::string cmd =
+        place.finally_run().native() + " --state-dir " + place.state().native() + " --status --json";
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> output(::popen(cmd.c_str(), "r"), ::pclose);
+    Failed failed;
+    const auto status = nlohmann::json::parse(output.get(), nullptr, false);
+    for (const auto& run : status.value("runs", nlohmann::json::array())) {
+        if (run.at("state") != "failed") {
+            continue;
+        }
+        failed.runs.insert(run.at("id"));
+        for (const auto& cleanup : run.at("failed")) {
+            failed.words.insert(split(cleanup.at("text").get<std::string>()).back());
+        }
+    }
+    return failed;
+}
+
+void judge_deferrals(const Place& place, unsigned cut_off, const Failed& failed, Verdict& verdict) {
     std::map<std::string, unsigned> ran;
     for (const std::string& line : lines_of(place.ran())) {
         verdict.again += ++ran[split(line).at(0)] > 1 ? 1 : 0;
@@ -22,7 +50,12 @@ void judge_deferrals(const Place& place, unsigned cut_off, Verdict& verdict) {
     verdict.ran = ran.size();
     for (const std::string& word : lines_of(place.acknowledged())) {
         ++verdict.acknowledged;
-        if (!ran.contains(word)) {
+        if (ran.contains(word)) {
+            continue;
+        }
+        if (failed.words.contains(word)) {
+            ++verdict.failed;
+        } else {
             ++verdict.lost;
             violation(place, "lost: " + word);
         }
@@ -98,10 +131,12 @@ void judge_runs(const Place& place, Verdict& verdict) {
     }
 }
 
-void judge_leftovers(const Place& place) {
+void judge_leftovers(const Place& place, const Failed& failed) {
     for (const fs::path& directory : {place.runs(), place.temp(), place.removed()}) {
         for (const auto& entry : fs::directory_iterator(directory)) {
-            violation(place, "left: " + entry.path().native());
+            if (directory != place.runs() || !failed.runs.contains(entry.path().stem())) {
+                violation(place, "left: " + entry.path().native());
+            }
         }
     }
     for (const auto& entry : fs::directory_iterator(place.state())) {
@@ -131,10 +166,11 @@ void judge_messages(const Place& place) {
 
 Verdict judge(const Place& place, unsigned cut_off) {
     Verdict verdict;
-    judge_deferrals(place, cut_off, verdict);
+    const Failed failed = failed_by_status(place);
+    judge_deferrals(place, cut_off, failed, verdict);
     judge_turns(place, verdict);
     judge_runs(place, verdict);
-    judge_leftovers(place);
+    judge_leftovers(place, failed);
     judge_messages(place);
     return verdict;
 }
