@@ -2,6 +2,7 @@
 
 #include "journal/file.hpp"
 #include "journal/leftover.hpp"
+#include "journal/origin.hpp"
 #include "journal/runs.hpp"
 #include "lock/lock_id.hpp"
 #include "os/process.hpp"
@@ -31,11 +32,15 @@ std::optional<lock::Holder> as_holder(const std::filesystem::path& journal, dev_
     const bool has_it =
         std::ranges::any_of(opened.locks, [&](const journal::LockId& id) { return lock::is_file(id, device, inode); });
     if (!has_it || (outer != nullptr && lock::is_detached_from(opened.session)) || state->over ||
-        !journal::File::open(journal).is_locked_by_other()) {
+        !journal::File::open_to_read(journal).is_locked_by_other()) {
         return std::nullopt;
     }
     lock::Holder holder;
     holder.pid = state->at_work();
+    if (journal::origin_of(opened).pids == journal::Pids::others) { // it is one of another namespace
+        const auto seen = lock::find_holder(device, inode);
+        holder.pid = seen ? seen->pid : 0;
+    }
     holder.cleaning_up = state->cleans_up();
     holder.command = opened.command;
     holder.since = std::chrono::system_clock::from_time_t(opened.started);

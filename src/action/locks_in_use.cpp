@@ -38,7 +38,8 @@ Files lock_files(const std::filesystem::path& state_dir, std::span<const LiveRun
 report::LockUser described(const lock::User& user, std::span<const LiveRun> runs) {
     report::LockUser it{user.who.pid, user.who.command, {}, user.shared, user.who.since};
     const auto run = std::ranges::find_if(runs, [&](const LiveRun& candidate) {
-        return !user.waits && (candidate.supervisor == user.named || candidate.at_work == it.pid);
+        return !user.waits && candidate.at_work > 0 &&
+               (candidate.supervisor == user.named || candidate.at_work == it.pid);
     });
     if (run != runs.end()) {
         it.pid = run->at_work;

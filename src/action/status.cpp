@@ -8,6 +8,7 @@
 #include "journal/origin.hpp"
 #include "journal/runs.hpp"
 #include "journal/state.hpp"
+#include "lock/holder.hpp"
 #include "os/boot.hpp"
 #include "os/process.hpp"
 #include "os/state_dir.hpp"
@@ -86,18 +87,34 @@ void describe_step(const journal::State& state, const journal::Origin& origin, R
     }
 }
 
+// Of who has the lock of a journal, where the pids in it mean nothing to us; 0: it cannot be seen from here.
+pid_t pid_here(const std::filesystem::path& journal) {
+    struct stat info = {};
+    if (::stat(journal.c_str(), &info) < 0) {
+        return 0;
+    }
+    const auto users = lock::users(os::read_proc_file("/proc/locks"), info.st_dev, info.st_ino);
+    const auto seen =
+        std::ranges::find_if(users, [](const lock::User& user) { return !user.waits && !user.who.command.empty(); });
+    return seen != users.end() ? seen->who.pid : 0;
+}
+
 // A run, and the locks that it has, if it is alive here.
 struct Seen {
     RunStatus run;
     std::optional<LiveRun> live;
 };
 
-Seen describe(const journal::State& state, bool alive, const std::filesystem::path& state_dir) {
+Seen describe(const journal::State& state, bool alive, const std::filesystem::path& journal) {
+    const std::filesystem::path state_dir = journal::state_dir_of(journal);
+    const journal::Origin origin = journal::origin_of(state.opened);
+    const bool foreign_pids = origin.pids == journal::Pids::others;
     RunStatus run;
     run.id = state.opened.run_id;
     run.state = state_of(state, alive);
     if (alive) {
-        run.pid = state.at_work();
+        run.pid = foreign_pids ? pid_here(journal) : state.at_work();
+        run.other_namespace = foreign_pids && run.pid == 0;
     }
     run.started = std::chrono::system_clock::from_time_t(state.opened.started);
     for (const journal::LockId& lock : state.opened.locks) {
@@ -119,7 +136,6 @@ Seen describe(const journal::State& state, bool alive, const std::filesystem::pa
                                 .time = std::chrono::system_clock::from_time_t(how.time),
                                 .by = std::string(plan::name_of(failure.by))});
     });
-    const journal::Origin origin = journal::origin_of(state.opened);
     if (alive) {
         describe_step(state, origin, run);
     }
@@ -130,18 +146,18 @@ Seen describe(const journal::State& state, bool alive, const std::filesystem::pa
     run.elsewhere = !origin.same_host;
     Seen seen{std::move(run), {}};
     if (alive && origin.same_host && origin.same_boot) {
-        seen.live = LiveRun{state.opened.run_id, state.opened.command, state.opened.supervisor.pid, state.at_work(),
-                            state.opened.locks};
+        const pid_t supervisor = foreign_pids ? seen.run.pid : state.opened.supervisor.pid;
+        seen.live = LiveRun{state.opened.run_id, state.opened.command, supervisor, seen.run.pid, state.opened.locks};
     }
     return seen;
 }
 
 // nullopt: it is over, or nobody is there to finish what never began.
-std::optional<Seen> look_up(const journal::Item& item, const std::filesystem::path& state_dir) {
+std::optional<Seen> look_up(const journal::Item& item) {
     std::string error;
     bool alive = false;
     try {
-        alive = journal::File::open(item.path).is_locked_by_other();
+        alive = journal::File::open_to_read(item.path).is_locked_by_other();
     } catch (const std::system_error& failure) {
         if (failure.code() == std::errc::no_such_file_or_directory) {
             return std::nullopt;
@@ -162,7 +178,7 @@ std::optional<Seen> look_up(const journal::Item& item, const std::filesystem::pa
     if ((state->over && state->failures.empty()) || (!alive && !state->begun)) {
         return std::nullopt;
     }
-    return describe(*state, alive, state_dir);
+    return describe(*state, alive, item.path);
 }
 
 std::vector<report::EndedRun> runs_that_ended(const std::filesystem::path& state_dir) {
@@ -190,7 +206,7 @@ report::Place look(const std::filesystem::path& state_dir, std::string user) {
     if (journal::Runs::exist(state_dir)) {
         const journal::Runs runs(state_dir);
         for (const journal::Item& item : runs.items(journal::Runs::Marks::leave)) {
-            auto seen = look_up(item, state_dir);
+            auto seen = look_up(item);
             if (!seen) {
                 continue;
             }

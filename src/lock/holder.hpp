@@ -12,7 +12,7 @@
 namespace finally_run::lock {
 
 struct Holder {
-    pid_t pid = 0;
+    pid_t pid = 0;                               // 0: it has none here, it is in another pid namespace
     std::string command;                         // its words, separated by blanks; foreign text
     std::chrono::system_clock::time_point since; // when the process started
     std::string run_id;                          // if its journal has told

@@ -44,7 +44,7 @@ std::string describe(const std::optional<lock::Holder>& holder, std::optional<st
     if (!holder) {
         return "a process that cannot be seen from here";
     }
-    std::string who = " (pid " + std::to_string(holder->pid);
+    std::string who = holder->pid > 0 ? " (pid " + std::to_string(holder->pid) : " (in another pid namespace";
     if (holder->others > 0) {
         who.append(" and ").append(std::to_string(holder->others)).append(" more");
     }

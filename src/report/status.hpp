@@ -47,7 +47,8 @@ struct RunStatus {
 
     std::string id;
     State state = State::running;
-    pid_t pid = 0;                                 // whoever works on it; 0: nobody
+    pid_t pid = 0;                                 // whoever works on it; 0: nobody, or not known
+    bool other_namespace = false;                  // ... which is why that is not known
     std::chrono::system_clock::time_point started; // the epoch: not known
     std::vector<Lock> locks;                       // an unfinished run had them, all others have them
     std::vector<Step> cleanups;                    // that have not ended, in the order in which they run

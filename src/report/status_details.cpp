@@ -124,6 +124,7 @@ std::string lines_below(const RunStatus& run, std::chrono::system_clock::time_po
         details.cut("command", run.command);
     }
     details.whole("error", run.error);
+    details.whole("pid", run.other_namespace ? "of another pid namespace, so not known here" : "");
     details.step(run, now);
     details.failures(run);
     details.cleanups(run);

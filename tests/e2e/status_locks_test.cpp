@@ -92,5 +92,35 @@ TEST_CASE("where nobody holds a lock the status speaks of none") {
     CHECK(lock_table().find("lock l") == std::string::npos);
 }
 
+TEST_CASE(
+    "a holder in another pid namespace is shown by the pid that it has here, and where it has none that is said") {
+    auto inner = Run::of(unshare({"--pid", "--fork", "--mount-proc"},
+                                 {"finally-run", "-l", "d", "-c", "true", "--", "helper", "pause"}))
+                     .start();
+    inner.wait_for_line("READY");
+    const pid_t pid = child_running("finally-run", inner.pid());
+    auto seen = nlohmann::json::parse(Run({"--status", "--json"}).run().out);
+    CHECK(seen.at("runs").at(0).at("pid") == pid);
+    const auto holder = seen.at("locks").at(0).at("holders").at(0);
+    CHECK(holder.at("pid") == pid);
+    CHECK(holder.at("run") == seen.at("runs").at(0).at("id"));
+    const auto refused = Run({"-l", "d", "-n", "--", "true"}).run();
+    CHECK_MESSAGE(refused.err.find("held by helper pause (pid " + std::to_string(pid) + ",") != std::string::npos,
+                  refused.err);
+
+    auto outer = Run({"-l", "o", "-c", "true", "--", "helper", "pause"}).start();
+    outer.wait_for_line("READY");
+    const auto from_inside = [](const std::vector<std::string>& argv) {
+        return Run::of(unshare({"--pid", "--fork", "--mount-proc"}, argv)).run();
+    };
+    seen = nlohmann::json::parse(from_inside({"finally-run", "--status", "--json"}).out);
+    for (const auto& run : seen.at("runs"))
+        CHECK(run.at("pid").is_null());
+    CHECK(from_inside({"finally-run", "--status"}).out.find("of another pid namespace, so not known here") !=
+          std::string::npos);
+    const auto inside = from_inside({"finally-run", "-l", "o", "-n", "--", "true"});
+    CHECK_MESSAGE(inside.err.find("held by helper pause (in another pid namespace,") != std::string::npos, inside.err);
+}
+
 } // namespace
 } // namespace finally_run::e2e
