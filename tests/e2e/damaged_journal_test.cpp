@@ -182,8 +182,7 @@ TEST_CASE("cleanups that do not fit into memory at once all run, under finally-r
 
 TEST_CASE("a cleanup that kills whoever runs it is given up after three, and the run that comes then goes on") {
     auto process =
-        Run({"-l", "l", "-c", "echo last >>log", "-c", "echo begun >>log; kill -9 $PPID; false", "--", "true"})
-            .start();
+        Run({"-l", "l", "-c", "echo last >>log", "-c", "echo begun >>log; kill -9 $PPID; false", "--", "true"}).start();
     finish_with_guardian(process);
     CHECK(log_text() == "begun\nbegun\n");
     CHECK(Run({"-l", "l", "--", "touch", "ran"}).run().status == 137);
