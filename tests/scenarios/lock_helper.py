@@ -141,6 +141,12 @@ class LockHelper(Scenario):
         self.assertLess(ended, held, what)
         self.measured(f"{what}: from the end of the first to the second", held - ended)
 
+    def keeps_it(self, first, second, what, since):
+        """For whoever still works for the first: what was killed then had been in contact for the last TTL/2."""
+        _, held = second.held()
+        self.measured(f"{what}: until the second is in", held - since)
+        self.assertGreater(held - since, first.ttl / 2, what)
+
 
 class Behaviour:
     """What each engine's helper must do. A mix-in, so that it is not played by itself."""
@@ -274,7 +280,7 @@ class Behaviour:
         self.assertEqual(second.said()[-2], "unclean a run")
         # While its stdin is still open.
         self.wait_until("its children are gone", lambda: not self.children_of(first))
-        self.measured("helper killed: from the kill to the next holder", second.held()[1] - killed)
+        self.keeps_it(first, second, "helper killed", killed)
         self.assertEqual(second.leave(), 0)
 
     def client_of(self, helper, part):
@@ -284,6 +290,17 @@ class Behaviour:
             f"{name} {part} runs",
             lambda: [p for p in self.children_of(helper) if p.name == name and f"{name} {part}" in p.words],
         )[0]
+
+    def test_it_is_held_for_longer_than_its_ttl(self):
+        first = self.contend(ttl=6)
+        _, held = first.held()
+        second = self.contend(ttl=6)
+        second.wait_for("waiting ")
+        self.wait_until("the TTL is long over", lambda: time.monotonic() > held + 1.5 * first.ttl)
+        self.assertFalse(second.has_said("held"))
+        self.assertEqual(first.leave(), 0)
+        second.held()
+        self.assertEqual(second.leave(), 0)
 
     def children_of(self, helper):
         return [process for process in processes.descendants() if process.session == helper.pid and not process.dead]
