@@ -63,7 +63,7 @@ if flock -n "$3" 9 || { [ ! -e "$1.holder" ] && flock -w 2 "$3" 9; }; then
 else
     waits "$1"
     (
-        trap "kill \$!; exit" TERM
+        trap "kill -KILL \$!; exit" TERM
         flock "$3" 9 &
         wait "$!" && say got
     ) </dev/null &
@@ -71,11 +71,12 @@ else
 fi
 
 # The dog. It shares the open file, and so the lock: if this shell is killed the lock is held all the same.
+# What a shell has only just forked still takes a signal for one to the shell, and so loses it, but for KILL.
 trap "" USR1
 (
+    trap "kill -KILL \$!; exit" TERM
     sleep "$2" &
-    trap "kill \$!" USR1
-    trap "kill \$!; exit" TERM
+    trap "kill -KILL \$!" USR1
     until wait "$!"; do
         sleep "$2" &
     done

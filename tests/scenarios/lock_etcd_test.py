@@ -1,5 +1,6 @@
 """finally-run-lock-etcd with a real etcd."""
 
+import re
 import signal
 import subprocess
 import time
@@ -9,15 +10,14 @@ from lock_helper import Behaviour, LockHelper
 from network import enter_private_network
 from scenario import need
 
-CLIENT = "127.0.0.1:2379"
-PEER = "127.0.0.1:2380"
+PORTS = (2379, 2479, 2579)  # of the clients of each member; the next one is for its peers
 
 
 def setUpModule():
     enter_private_network()
 
 
-class Etcd(Behaviour, LockHelper):
+class WithEtcd(LockHelper):
     engine = "etcd"
     client = ("etcdctl", "etcd-client")
 
@@ -26,18 +26,19 @@ class Etcd(Behaviour, LockHelper):
         cls.etcd = need("etcd", "etcd-server")
         need("etcdctl", "etcd-client")
 
-    def setUp(self):
-        self.start_server()
-
-    def start_server(self):
-        words = (self.etcd, "--data-dir", str(self.dir / "etcd"), "--unsafe-no-fsync")
-        for option, address in (("client", CLIENT), ("peer", PEER)):
-            words += (f"--listen-{option}-urls", f"http://{address}")
-        words += ("--advertise-client-urls", f"http://{CLIENT}")
+    def start_member(self, port, ports):
+        words = (self.etcd, "--name", str(port), "--data-dir", str(self.dir / f"etcd-{port}"), "--unsafe-no-fsync")
+        for option, address in (("client", port), ("peer", port + 1)):
+            words += (f"--listen-{option}-urls", f"http://127.0.0.1:{address}")
+        words += ("--advertise-client-urls", f"http://127.0.0.1:{port}")
+        words += ("--initial-advertise-peer-urls", f"http://127.0.0.1:{port + 1}")
+        words += ("--initial-cluster", ",".join(f"{port}=http://127.0.0.1:{port + 1}" for port in ports))
         words += ("--heartbeat-interval", "20", "--election-timeout", "200")
-        log = self.work.parent / "etcd.log"
+        log = self.dir / f"etcd-{port}.log"
         log.write_text("")
-        self.server = self.start("sh", "-c", 'exec "$@" 2>"$0"', str(log), *words, service=True)
+        return self.start("sh", "-c", 'exec "$@" 2>"$0"', str(log), *words, service=True), log
+
+    def is_ready(self, log):
         self.wait_until("etcd is there", lambda: "ready to serve client requests" in log.read_text())
 
     def etcdctl(self, *words):
@@ -48,6 +49,15 @@ class Etcd(Behaviour, LockHelper):
 
     def unclean(self):
         return self.keys("/finally-run/unclean/")
+
+
+class Etcd(Behaviour, WithEtcd):
+    def setUp(self):
+        self.start_server()
+
+    def start_server(self):
+        self.server, log = self.start_member(PORTS[0], PORTS[:1])
+        self.is_ready(log)
 
     def test_nothing_is_left_in_etcd(self):
         helper = self.hold()
@@ -78,7 +88,7 @@ class Etcd(Behaviour, LockHelper):
 
     def test_begin_and_clean_of_a_lock_that_was_lost_change_nothing(self):
         for line in ("begin x", "clean"):
-            first = self.hold(ttl=60)
+            first = self.hold(ttl=600)  # so that this is what it finds out by
             self.etcdctl("del", "/finally-run/lock/deploy")
             second = self.hold(ttl=60)
             second.write("begin second")
@@ -98,7 +108,7 @@ class Etcd(Behaviour, LockHelper):
             f'if mv "{order}" "{order}.taken" 2>/dev/null; then kill -"$(cat "{order}.taken")" $$; fi\n'
             f'exec {need("etcdctl", "etcd-client")} "$@"',
         )
-        helper = self.hold(ttl=8)
+        helper = self.hold(ttl=12)
         for number in ("STOP", "KILL"):
             self.write("order", number).rename(order)
             self.wait_until(f"a client has got {number}", lambda: not order.exists())
@@ -155,3 +165,40 @@ class Etcd(Behaviour, LockHelper):
         self.gives_up(first, None, "server stopped", since)
         self.server.signal(signal.SIGCONT)
         self.is_free()
+
+
+class ThreeMembers(WithEtcd):
+    def setUp(self):
+        members = {port: self.start_member(port, PORTS) for port in PORTS}
+        for _, log in members.values():
+            self.is_ready(log)
+        self.members = {port: program for port, (program, _) in members.items()}
+        self.env["ETCDCTL_ENDPOINTS"] = ",".join(f"127.0.0.1:{port}" for port in PORTS)
+
+    def kill(self, port):
+        member = self.members.pop(port)
+        member.signal(signal.SIGKILL)
+        member.wait()
+
+    def leader(self):
+        for line in self.etcdctl("endpoint", "status", "-w", "fields").split("\n\n"):
+            fields = dict(re.findall(r'^"(\w+)" : "?([^"\n]+)', line, re.MULTILINE))
+            if fields.get("MemberID") == fields.get("Leader") and fields.get("Endpoint"):
+                return int(fields["Endpoint"].rpartition(":")[2])
+        return None
+
+    def test_a_killed_leader_loses_nothing_and_a_lost_quorum_the_lock(self):
+        first = self.hold(ttl=8)
+        waiter = self.contend(ttl=8)
+        waiter.wait_for("waiting ")
+        self.kill(self.wait_until("one is the leader", self.leader))
+        first.write("begin x")
+        self.wait_until_unclean()
+        since = time.monotonic()
+        lost = next(iter(self.members))
+        self.kill(lost)
+        self.gives_up(first, None, "quorum lost", since)
+        self.assertNotIn(waiter.finish(), (0, 75))
+        self.assertFalse(waiter.has_said("held"))
+        self.is_ready(self.start_member(lost, PORTS)[1])
+        self.assertEqual(self.is_free()[-3:-1][0], "unclean x")

@@ -7,6 +7,7 @@ import threading
 import time
 
 import processes
+from network import IFF_UP, set_loopback
 from program import Program
 from scenario import Scenario
 
@@ -124,9 +125,12 @@ class LockHelper(Scenario):
         """For who reads the log."""
         print(f"    {self.engine}: {what}: {seconds:.2f} s", flush=True)
 
+    def wait_until(self, what, holds):
+        """Less often than elsewhere: it takes seconds, and each look may cost a process."""
+        return super().wait_until(what, lambda: holds() or time.sleep(0.05))
+
     def wait_until_unclean(self):
-        """By asking the engine, which costs a process each time."""
-        self.wait_until("the mark is there", lambda: time.sleep(0.1) or self.unclean())
+        self.wait_until("the mark is there", self.unclean)
 
     def is_free(self, name="deploy"):
         """Somebody new has it, does nothing and leaves: what it was told."""
@@ -140,6 +144,16 @@ class LockHelper(Scenario):
         ended = first.wait_for_end()
         self.assertLess(ended, held, what)
         self.measured(f"{what}: from the end of the first to the second", held - ended)
+
+    def gives_up(self, first, second, what, since):
+        """The first ends by itself, well before the second is in."""
+        first.wait_for_end()
+        self.measured(f"{what}: until it gives up", first.ended - since)
+        self.assertNotIn(first.program.finish(), (0, 75))
+        self.assertRegex(first.last_error(), "the lock was (lost|given up)")
+        if second:
+            self.ends_before(first, second, what)
+            self.assertEqual(second.leave(), 0)
 
     def keeps_it(self, first, second, what, since):
         """For whoever still works for the first: what was killed then had been in contact for the last TTL/2."""
@@ -302,6 +316,20 @@ class Behaviour:
         second.held()
         self.assertEqual(second.leave(), 0)
 
+    def test_a_network_that_is_cut_for_a_moment_loses_nothing(self):
+        first = self.hold(ttl=16)
+        second = self.contend(ttl=16)
+        second.wait_for("waiting ")
+        set_loopback(0)
+        time.sleep(2)
+        set_loopback(IFF_UP)
+        first.write("begin x")
+        self.wait_until_unclean()
+        self.assertEqual(first.leave(), 0, first.program.transcript())
+        second.held()
+        self.assertEqual(second.said()[-2], "unclean x")
+        self.assertEqual(second.leave(), 0)
+
     def children_of(self, helper):
         return [process for process in processes.descendants() if process.session == helper.pid and not process.dead]
 
@@ -316,13 +344,3 @@ class Behaviour:
         # What it leaves behind is not the second's.
         self.assertEqual(second.leave(), 0)
         self.assertEqual(second.said()[-1], "done")
-
-    def gives_up(self, first, second, what, since):
-        """The first ends by itself, well before the second is in."""
-        first.wait_for_end()
-        self.measured(f"{what}: until it gives up", first.ended - since)
-        self.assertNotIn(first.program.finish(), (0, 75))
-        self.assertRegex(first.last_error(), "the lock was (lost|given up)")
-        if second:
-            self.ends_before(first, second, what)
-            self.assertEqual(second.leave(), 0)
