@@ -84,9 +84,20 @@ std::filesystem::path Output::finish_in(const std::filesystem::path& directory) 
 }
 
 void Output::note(std::string_view line) const {
-    if (m_log) {
-        static_cast<void>(os::write_all(m_log.get(), std::string(line) + '\n', no_patience));
+    os::Fd left;
+    if (!m_log) {
+        left = os::Fd(::open(m_log_path.c_str(), O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC));
     }
+    if (const os::Fd& log = m_log ? m_log : left) {
+        static_cast<void>(os::write_all(log.get(), std::string(line) + '\n', no_patience));
+    }
+}
+
+bool Output::is_stderr() const {
+    struct stat log = {};
+    struct stat here = {};
+    return m_log && ::fstat(m_log.get(), &log) == 0 && ::fstat(STDERR_FILENO, &here) == 0 &&
+           log.st_ino == here.st_ino && log.st_dev == here.st_dev;
 }
 
 } // namespace finally_run::cleanup

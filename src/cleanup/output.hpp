@@ -27,8 +27,10 @@ public:
     // Nobody reads stderr any more, or it never was open for writing: who writes to it would die of SIGPIPE or fail.
     [[nodiscard]] bool stderr_dead() const;
 
-    // A line of our own, in the log if there is one.
+    // A line of our own, in the log if there is one: ours, or of whoever was at the run before.
     void note(std::string_view line) const;
+    // Whether stderr is the log.
+    [[nodiscard]] bool is_stderr() const;
 
     // At the end of the run: the log stays only if `keep` and something is below its head. Returns its path then, else
     // an empty one.

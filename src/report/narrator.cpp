@@ -204,7 +204,7 @@ void Narrator::output_ends(cleanup::Output& output, std::size_t failed, cleanup:
     }
     const auto log = stack.is_remembered() ? output.finish_in(stack.file().state_dir() / journal::ended_directory)
                                            : output.finish(failed > 0);
-    if (failed > 0 && !log.empty()) {
+    if (failed > 0 && !log.empty() && !output.is_stderr()) { // nor is it what the log ends with
         m_messages.error("output of the cleanups", log.native());
     }
 }
@@ -219,8 +219,9 @@ void Narrator::journal_trouble(std::string_view what, std::string_view reason) {
 void Narrator::taken_over(plan::Actor by, const journal::State& state) {
     const std::size_t cleanups = state.stack.size();
     std::string left = std::to_string(cleanups) + (cleanups == 1 ? " cleanup left" : " cleanups left");
-    if (!state.failures.empty()) {
-        left += ", " + std::to_string(state.failures.size()) + " of them failed before";
+    if (const std::size_t before = state.failures.size(); before > 0) {
+        left += before < cleanups ? ", " + std::to_string(before) + " of them failed before"
+                                  : std::string(cleanups == 1 ? ", it failed before" : ", all of them failed before");
     }
     if (by == plan::Actor::recovery || by == plan::Actor::next_holder) {
         m_messages.note("recovering run " + state.opened.run_id, state.opened.command, left);

@@ -64,6 +64,24 @@ TEST_CASE("what the guardian has cleaned up is in the status afterwards, with it
     CHECK(run_files().empty());
 }
 
+TEST_CASE("a log ends with how it went at last, also if a recovery that needed no log has made it so") {
+    leave_to_guardian({"-c", "test -e fixed"});
+    const auto log =
+        runs_dir() /
+        (nlohmann::json::parse(Run({"--status", "--json"}).run().out).at("runs").at(0).at("id").get<std::string>() +
+         ".log");
+    CHECK(lines(read_file(log)).back() == "cleaned up by its guardian, 0 of 1 cleanup succeeded");
+    const auto failing = Run({"--recover"}).run();
+    CHECK(failing.status == 120);
+    CHECK(failing.err.find(": helper pause: 1 cleanup left, it failed before\n") != std::string::npos);
+    CHECK(lines(read_file(log)).back() == "cleaned up by --recover, 0 of 1 cleanup succeeded");
+    write_file(work("fixed"), "");
+    CHECK(Run({"--recover"}).run().status == 0);
+    const auto run = only_ended();
+    CHECK(lines(read_file(run.at("log").get<std::string>())).back() ==
+          "cleaned up by --recover, 1 of 1 cleanup succeeded");
+}
+
 TEST_CASE("the log of a job in CI says which job it was") {
     auto process = Run({"-c", "echo down", "--", "helper", "pause"})
                        .env("CI_JOB_URL", "https://ci.example/7")
