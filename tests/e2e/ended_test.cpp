@@ -64,7 +64,7 @@ TEST_CASE("what the guardian has cleaned up is in the status afterwards, with it
     CHECK(run_files().empty());
 }
 
-TEST_CASE("a log ends with how it went at last, also if a recovery that needed no log has made it so") {
+TEST_CASE("a log ends with how it went at last also if a recovery that needed no log has made it so") {
     leave_to_guardian({"-c", "test -e fixed"});
     const auto log =
         runs_dir() /

@@ -114,7 +114,7 @@ void wait_for_stop_asked() {
                [] { return read_file(only_run_file()).find(" stop-asked ") != std::string::npos; });
 }
 
-TEST_CASE("a cleanup that is stopped is not tried again, whatever retries are left, and the others are let run") {
+TEST_CASE("a cleanup that is stopped is not tried again whatever retries are left and the others are let run") {
     auto process = Run({"--cleanup-retries", "4", "-c", "echo other >>log", "-c", "echo begun >>log; exec sleep 1000",
                         "--", "true"})
                        .start();
@@ -136,7 +136,7 @@ TEST_CASE("a cleanup that waits for its next try is not tried again when its run
     CHECK(Hanging::status().at("failed").at(0).at("error") == "ended by --stop");
 }
 
-TEST_CASE("that a cleanup is stopped outlives who asked for it, and whoever was at it") {
+TEST_CASE("that a cleanup is stopped outlives who asked for it and whoever was at it") {
     for (const std::string by : {"supervisor", "guardian", "recovery"}) {
         CAPTURE(by);
         make_fifo(work(by));
@@ -181,7 +181,7 @@ TEST_CASE("that a cleanup is stopped outlives who asked for it, and whoever was 
     }
 }
 
-TEST_CASE("two that stop one run at once, and one that comes too late, are all told that it is over") {
+TEST_CASE("two that stop one run at once and one that comes too late are all told that it is over") {
     Hanging run;
     const std::string id = Hanging::status().at("id");
     auto one = Run({"--stop", id}).start();

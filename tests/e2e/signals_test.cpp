@@ -236,7 +236,7 @@ TEST_CASE("the end of the command is noticed although SIGCHLD was ignored at the
     }
 }
 
-TEST_CASE("a command that outlives TERM is named with its pid after a while, and so is what follows") {
+TEST_CASE("a command that outlives TERM is named with its pid after a while and so is what follows") {
     auto process = Run({"-k", "1h", "-c", "true", "--", "helper", "ignore", "TERM"}).start();
     const auto pid = process.wait_for_line("READY ").substr(std::string_view("READY ").size());
     process.signal(SIGTERM);
@@ -247,7 +247,7 @@ TEST_CASE("a command that outlives TERM is named with its pid after a while, and
     CHECK(process.finish().status == 128 + SIGKILL);
 }
 
-TEST_CASE("of what a command leaves when it is stopped and that outlives TERM too, the same is said") {
+TEST_CASE("the same is said of what a command leaves when it is stopped and that outlives TERM too") {
     auto process = Run({"-k", "0", "-c", "true", "--", "helper", "grandchild", "pid", "TERM"}).start();
     process.wait_for_line("READY");
     process.signal(SIGTERM);

@@ -92,8 +92,7 @@ TEST_CASE("where nobody holds a lock the status speaks of none") {
     CHECK(lock_table().find("lock l") == std::string::npos);
 }
 
-TEST_CASE(
-    "a holder in another pid namespace is shown by the pid that it has here, and where it has none that is said") {
+TEST_CASE("a holder in another pid namespace is shown by the pid that it has here and where it has none that is said") {
     auto inner = Run::of(unshare({"--pid", "--fork", "--mount-proc"},
                                  {"finally-run", "-l", "d", "-c", "true", "--", "helper", "pause"}))
                      .start();

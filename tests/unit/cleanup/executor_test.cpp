@@ -265,7 +265,7 @@ TEST_CASE("a cleanup that three have begun and nobody has finished is failed, an
     CHECK(bench.m_outcomes[1].error.empty());
 }
 
-TEST_CASE("a cleanup that is asked to end between two tries is not tried again, and the next one begins") {
+TEST_CASE("a cleanup that is asked to end between two tries is not tried again and the next one begins") {
     Bench bench;
     bench.m_settings.retries = 5;
     bench.m_stopped_in_pause = true;

@@ -343,7 +343,7 @@ TEST_CASE("a cleanup that was handed over while it ran and fails stays registere
     CHECK(run.has_journal() == test::kernel_tells_exits());
 }
 
-TEST_CASE("a cleanup that was asked to end while it ran has failed however it ends, and nobody runs it again") {
+TEST_CASE("a cleanup that was asked to end while it ran has failed however it ends and nobody runs it again") {
     for (const auto by : {plan::Actor::guardian, plan::Actor::recovery}) {
         for (const bool handed_over : {false, true}) {
             Abandoned run;

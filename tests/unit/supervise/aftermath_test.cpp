@@ -212,7 +212,7 @@ TEST_CASE("a long wait is spoken of after ten seconds, and again after pauses th
     CHECK(day < 60);
 }
 
-TEST_CASE("a wait that nothing has announced is spoken of sooner, and then as any other") {
+TEST_CASE("a wait that nothing has announced is spoken of sooner and then as any other") {
     const os::Clock::time_point start{};
     os::Reminder reminder(start, 3s);
     std::vector<int> said;
