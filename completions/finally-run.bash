@@ -36,7 +36,7 @@ _finally_run() {
     take_a_value+=' -w --wait -E --conflict-exit-code -t --timeout --signal --rewrite -k --grace --cleanup-timeout'
     take_a_value+=' --cleanup-retries --orphans --stop-with-caller --state-dir --keep-env --failed-cleanups --defer'
     take_a_value+=' --report --ci '
-    local take_none=' -n --no-wait --preserve-status --durable --strict --status --json --recover --stop --forget'
+    local take_none=' -n --no-wait --preserve-status --dry-run --durable --strict --status --json --recover --stop --forget'
     take_none+=' --all-users -q --quiet -v --verbose -h --help --version '
 
     local cur=${COMP_WORDS[COMP_CWORD]} action='' option='' last='' equals_seen='' state_dir='' word i j

@@ -1,6 +1,7 @@
 // finally-run: runs a command, and its cleanups whatever becomes of it.
 
 #include "action/defer.hpp"
+#include "action/dry_run.hpp"
 #include "action/forget.hpp"
 #include "action/recover.hpp"
 #include "action/run.hpp"
@@ -35,7 +36,13 @@ struct Answer {
     char** argv;
     os::Signals& signals;
 
-    plan::ExitStatus operator()(const plan::Plan& plan) const { return action::run(plan, {argv, environ}, signals); }
+    plan::ExitStatus operator()(const plan::Plan& plan) const {
+        if (plan.dry_run) {
+            signals.give_back();
+            return print(action::dry_run(plan));
+        }
+        return action::run(plan, {argv, environ}, signals);
+    }
     plan::ExitStatus operator()(const plan::Defer& request) const { return action::defer(request); }
     plan::ExitStatus operator()(const plan::Status& request) const {
         signals.give_back();

@@ -47,6 +47,7 @@ constexpr auto table = std::to_array<Option>({
     {Id::durable, status, '\0', "durable", "", "survive a power loss, at the cost of time"},
     {Id::strict, status, '\0', "strict", "", "a failed cleanup makes success status 120"},
     {Id::failed_cleanups, status, '\0', "failed-cleanups", "keep|drop", "what becomes of them [keep]"},
+    {Id::dry_run, status, '\0', "dry-run", "", "say what would happen, and do nothing"},
     {Id::defer, status, '\0', "defer", "CMD", "inside a run: register one more cleanup", no_variable},
     {Id::status, status, '\0', "status", "", "show runs and locks", no_variable},
     {Id::json, status, '\0', "json", "", "with --status: for programs", no_variable},

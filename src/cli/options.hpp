@@ -34,6 +34,7 @@ enum class Id {
     durable,
     strict,
     failed_cleanups,
+    dry_run,
     defer,
     status,
     json,

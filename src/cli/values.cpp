@@ -221,6 +221,9 @@ void enter(Values& values, const Option& option, std::string_view given, std::st
     case Id::durable:
         plan.durable = true;
         return;
+    case Id::dry_run:
+        plan.dry_run = true;
+        return;
     case Id::strict:
         plan.strict = true;
         return;

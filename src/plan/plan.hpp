@@ -49,6 +49,7 @@ struct Plan {
     StopWithCaller stop_with_caller = StopWithCaller::automatic;
     bool strict = false;
     FailedCleanups failed_cleanups = FailedCleanups::keep;
+    bool dry_run = false;              // say it, and do nothing
     bool durable = false;              // sync the journal to the disk
     std::vector<std::string> keep_env; // patterns (fnmatch(3)) of variables that recovery may have
     std::string state_dir;             // empty: the default of os/state_dir.hpp
