@@ -7,7 +7,7 @@ namespace finally_run::cli {
 
 namespace {
 
-constexpr std::size_t meaning_column = 34;
+constexpr std::size_t meaning_column = 36;
 
 constexpr std::string_view introduction =
     "Usage: finally-run [OPTION...] [--] COMMAND [ARG...]\n"

@@ -187,9 +187,9 @@ bool Sentinel::was_told_too(const os::Signal& signal) {
         if (m_deliveries.claim(signal, now)) {
             return true;
         }
-        const auto kept =
+        const auto waited =
             sender == SenderState::gone ? std::chrono::nanoseconds(0) : kept_waiting(signal.sender) - kept_before;
-        if (now - start - kept >= patience(sender) || now - start >= longest_wait) {
+        if (now - start - waited >= patience(sender) || now - start >= longest_wait) {
             return false;
         }
         bool answered = false;
