@@ -32,8 +32,8 @@ _finally_run_command() {
 
 _finally_run() {
     # The blanks at both ends matter: names are found as " name ".
-    local take_a_value=' -c --cleanup --on-success --on-failure -r --remove --temp-dir -s --setup -l --lock --lock-shared'
-    take_a_value+=' -w --wait -E --conflict-exit-code -t --timeout --signal --rewrite -k --grace --cleanup-timeout'
+    local take_a_value=' -c --cleanup --cleanup-anywhere --on-success --on-failure -r --remove --temp-dir -s --setup -l --lock --lock-shared'
+    take_a_value+=' --lock-ttl -w --wait -E --conflict-exit-code -t --timeout --signal --rewrite -k --grace --cleanup-timeout'
     take_a_value+=' --cleanup-retries --orphans --stop-with-caller --state-dir --keep-env --failed-cleanups --defer'
     take_a_value+=' --report --ci '
     local take_none=' -n --no-wait --preserve-status --dry-run --durable --strict --status --json --recover --stop --forget'
@@ -88,7 +88,7 @@ _finally_run() {
 
     [[ $cur == = && -z $equals_seen && $option == --* ]] && cur=''
     case $option in
-        -c | --cleanup | -s | --setup | --on-success | --on-failure | --defer)
+        -c | --cleanup | --cleanup-anywhere | -s | --setup | --on-success | --on-failure | --defer)
             mapfile -t COMPREPLY < <(compgen -c -- "$cur") ;;
         -r | --remove | --report)
             compopt -o filenames

@@ -3,8 +3,8 @@
 # Prints the words of the wrapped command, the one being typed included. Fails while options are still being typed.
 function __finally_run_command_words
     set -l short_with_value c r s l w E t k
-    set -l long_with_value cleanup on-success on-failure remove temp-dir setup lock lock-shared wait conflict-exit-code \
-        timeout signal rewrite grace cleanup-timeout cleanup-retries orphans stop-with-caller state-dir keep-env failed-cleanups \
+    set -l long_with_value cleanup cleanup-anywhere on-success on-failure remove temp-dir setup lock lock-shared lock-ttl wait \
+        conflict-exit-code timeout signal rewrite grace cleanup-timeout cleanup-retries orphans stop-with-caller state-dir keep-env failed-cleanups \
         defer report ci
     set -l words (commandline -opc) (commandline -ct)
     set -e words[1]
@@ -104,6 +104,7 @@ set -l signals HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM 
 set -l option complete -c finally-run -n 'not __finally_run_command_words >/dev/null'
 
 $option -s c -l cleanup -x -a '(__fish_complete_command)' -d 'Run CMD at the end, whatever happens'
+$option -l cleanup-anywhere -x -a '(__fish_complete_command)' -d 'The same, also for an unclean last holder'
 $option -l on-success -x -a '(__fish_complete_command)' -d 'Run CMD at the end if all went well'
 $option -l on-failure -x -a '(__fish_complete_command)' -d 'Run CMD at the end if it did not'
 $option -s r -l remove -r -F -d 'Remove this file or tree at the end'
@@ -111,6 +112,7 @@ $option -l temp-dir -x -a '(set --names)' -d 'Make a private directory, named by
 $option -s s -l setup -x -a '(__fish_complete_command)' -d 'Run CMD now, before what follows'
 $option -s l -l lock -r -F -a '(__finally_run_locks)' -d 'Take this lock'
 $option -l lock-shared -r -F -a '(__finally_run_locks)' -d 'Take it together with other sharers'
+$option -l lock-ttl -x -d 'Until a vanished machine loses a shared lock'
 $option -s w -l wait -x -d 'Wait this long for all the locks'
 $option -s n -l no-wait -f -d 'Do not wait for a lock'
 $option -s E -l conflict-exit-code -x -d 'Status if a lock cannot be had'

@@ -1,5 +1,6 @@
 #include "action/recover.hpp"
 
+#include "action/engine_locks.hpp"
 #include "action/find_runs.hpp"
 #include "action/holders.hpp"
 #include "journal/leftover.hpp"
@@ -11,11 +12,13 @@
 #include "report/call.hpp"
 #include "report/lock_wait.hpp"
 #include "report/messages.hpp"
+#include "report/narrator.hpp"
 #include "rescue/leftovers.hpp"
 
 #include <cerrno>
 #include <compare>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <sys/prctl.h>
@@ -70,15 +73,47 @@ bool supervisor_is_gone(const journal::Opened& opened) {
     return !process || process->ended || std::is_gt(os::start_against(*process, opened.supervisor.boot_nanoseconds));
 }
 
+// Those of its locks that machines share, after the local ones; null: there are none. Or the status of the failure.
+std::variant<std::unique_ptr<engine::Keeper>, plan::ExitStatus>
+take_engine_locks_of(const journal::State& state, const lock::Held& held, const plan::Recover& request,
+                     const os::MainArgs& main_args, os::Signals& signals) {
+    if (state.engine_locks.empty()) {
+        return nullptr;
+    }
+    plan::Plan plan;
+    for (const journal::EngineLock& lock : state.engine_locks) {
+        plan.locks.push_back({lock.held.name, lock.held.shared});
+    }
+    plan.lock_wait = request.lock_wait;
+    plan.verbosity = request.verbosity;
+    plan.state_dir = request.state_dir;
+    report::Narrator narrator(plan, environ, state.opened.run_id);
+    const plan::ExitStatus failed{plan::own_failure_status, 0};
+    if (!engines_are_known(plan, narrator)) {
+        return failed;
+    }
+    os::Events events(signals, {});
+    const auto state_dir = os::state_dir_path(request.state_dir);
+    auto taken = take_engine_locks({plan, state.opened.run_id, main_args, state_dir, events, narrator}, held,
+                                   os::boot_deadline_after(request.lock_wait));
+    if (const auto* const end = std::get_if<plan::RunEnd>(&taken)) {
+        narrator.failed("run " + state.opened.run_id + " cannot be recovered", {}, "its lock is not free");
+        return end->status;
+    }
+    return std::get<std::unique_ptr<engine::Keeper>>(std::move(taken));
+}
+
 struct Taken {
     lock::Held locks;
     journal::Found found;
+    std::unique_ptr<engine::Keeper> keeper = nullptr; // of the locks that machines share
 };
 
 // Waits for a guardian that is at work on it, and for a child that is about to become a step. Finish: we are told to
 // stop, or the locks of the run cannot be had.
 std::variant<Taken, plan::ExitStatus> take(const journal::Item& item, const plan::Recover& request,
-                                           os::Signals& signals, report::Messages& messages) {
+                                           const os::MainArgs& main_args, os::Signals& signals,
+                                           report::Messages& messages) {
     const os::Deadline deadline = os::deadline_after(request.lock_wait);
     const auto whose = request.runs.empty() ? journal::Whose::this_host : journal::Whose::any_host;
     for (;;) {
@@ -116,6 +151,11 @@ std::variant<Taken, plan::ExitStatus> take(const journal::Item& item, const plan
             return *refused;
         }
         taken.locks = std::get<lock::Held>(std::move(locks));
+        auto keeper = take_engine_locks_of(*state, taken.locks, request, main_args, signals);
+        if (const auto* const refused = std::get_if<plan::ExitStatus>(&keeper)) {
+            return *refused;
+        }
+        taken.keeper = std::get<std::unique_ptr<engine::Keeper>>(std::move(keeper));
         taken.found = journal::claim(item.path, journal::Patience::some, whose);
         if (!std::holds_alternative<journal::Alive>(taken.found)) {
             return taken;
@@ -125,17 +165,29 @@ std::variant<Taken, plan::ExitStatus> take(const journal::Item& item, const plan
 
 // Finishes one run, or says why not.
 plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& request, const journal::Runs& runs,
-                             os::Signals& signals, report::Messages& messages, bool& any) {
-    auto taken = take(item, request, signals, messages);
+                             const os::MainArgs& main_args, os::Signals& signals, report::Messages& messages,
+                             bool& any) {
+    auto taken = take(item, request, main_args, signals, messages);
     if (const auto* const refused = std::get_if<plan::ExitStatus>(&taken)) {
         return *refused;
     }
     journal::Found& found = std::get<Taken>(taken).found;
     if (auto* const leftover = std::get_if<journal::Leftover>(&found)) {
         any = true;
-        const rescue::Finisher finisher{plan::Actor::recovery, request.verbosity, request.state_dir,
-                                        request.cleanup_retries, request.cleanup_timeout};
+        const auto& keeper = std::get<Taken>(taken).keeper;
+        rescue::Finisher finisher{plan::Actor::recovery, request.verbosity, request.state_dir, request.cleanup_retries,
+                                  request.cleanup_timeout};
+        if (keeper) {
+            finisher.lock_state = [&] { return keeper->state(); };
+            finisher.lock_token = tokens_of(*keeper);
+        }
         const rescue::Recovered recovered = rescue::finish_leftover(std::move(*leftover), runs, finisher, signals);
+        if (keeper) {
+            if (recovered.failed == 0 && recovered.stop == 0) {
+                keeper->clean();
+            }
+            keeper->release(engine::release_patience);
+        }
         if (recovered.stop != 0) {
             return {128 + recovered.stop, recovered.stop};
         }
@@ -160,7 +212,7 @@ plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& req
 
 } // namespace
 
-plan::ExitStatus recover(const plan::Recover& request, os::Signals& signals) {
+plan::ExitStatus recover(const plan::Recover& request, const os::MainArgs& main_args, os::Signals& signals) {
     report::Messages messages(request.verbosity);
     const auto state_dir = os::state_dir_path(request.state_dir);
     const auto runs = journal::Runs::existing(state_dir);
@@ -170,7 +222,7 @@ plan::ExitStatus recover(const plan::Recover& request, os::Signals& signals) {
     bool any = false;
     for (const journal::Item& item : found.runs) {
         try {
-            const plan::ExitStatus status = recover_one(item, request, runs, signals, messages, any);
+            const plan::ExitStatus status = recover_one(item, request, runs, main_args, signals, messages, any);
             if (status.signal != 0) {
                 return status;
             }

@@ -1,5 +1,6 @@
 #include "action/run.hpp"
 
+#include "action/engine_locks.hpp"
 #include "action/holders.hpp"
 #include "cleanup/output.hpp"
 #include "cleanup/remove_tree.hpp"
@@ -23,9 +24,12 @@
 #include "run/supervisor.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <fcntl.h>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <sys/prctl.h>
 #include <utility>
@@ -87,18 +91,51 @@ journal::Runs open_runs(const plan::Plan& plan, const os::StateDir& state_dir, r
     return journal::Runs::nowhere(state_dir.path);
 }
 
+void tell_held(const plan::Plan& plan, const engine::Keeper& keeper, os::Environment& environment,
+               report::Narrator& narrator) {
+    environment.set("FINALLY_RUN_LOCK", "held");
+    environment.set("FINALLY_RUN_LOCK_TOKEN", tokens_of(plan, keeper));
+    for (const engine::HeldLock& lock : keeper.held()) {
+        if (!lock.unclean.empty()) {
+            narrator.noted("lock", lock.name, "its last holder has not cleaned up: " + lock.unclean);
+        }
+    }
+}
+
+void record_held(const plan::Plan& plan, const engine::Keeper& keeper, cleanup::Stack& stack) {
+    const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    for (const engine::HeldLock& lock : keeper.held()) {
+        const bool shared =
+            std::ranges::all_of(plan.locks, [&](const auto& asked) { return asked.shared || asked.name != lock.name; });
+        stack.record(journal::HeldAtEngine{lock.name, lock.token, now, shared});
+    }
+}
+
 plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main_args, os::Environment& environment,
                                 const std::string& run_id, const os::StateDir& state_dir, os::Events& events,
                                 report::Narrator& narrator) {
     const os::Deadline deadline = os::deadline_after(plan.lock_wait);
+    const os::BootDeadline lock_deadline = os::boot_deadline_after(plan.lock_wait);
     auto locks = take_locks(plan, state_dir.path, events, narrator);
     if (const auto* const end = std::get_if<plan::RunEnd>(&locks)) {
         narrator.write_report(end->ending);
         return end->status;
     }
     const auto& held = std::get<lock::Held>(locks);
+    auto at_engines =
+        take_engine_locks({plan, run_id, main_args, state_dir.path, events, narrator}, held, lock_deadline);
+    if (const auto* const end = std::get_if<plan::RunEnd>(&at_engines)) {
+        narrator.write_report(end->ending);
+        return end->status;
+    }
+    const auto& keeper = std::get<std::unique_ptr<engine::Keeper>>(at_engines);
+    rescue::HeldAtEngines held_at_engines;
+    if (keeper) {
+        held_at_engines = {tokens_of(plan, *keeper), [&] { return keeper->state(); }};
+        tell_held(plan, *keeper, environment, narrator);
+    }
     const journal::Runs runs = open_runs(plan, state_dir, narrator);
-    const auto before = rescue::finish_runs_of(held, runs, plan, deadline, events.signals(), narrator);
+    const auto before = rescue::finish_runs_of(held, runs, plan, deadline, events.signals(), narrator, held_at_engines);
     if (before.too_long) {
         narrator.write_report({plan::Result::not_started, plan.conflict_exit_code, 0});
         return {plan.conflict_exit_code, 0};
@@ -120,7 +157,13 @@ plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main
         narrator.journal_trouble(what, reason);
     });
     cleanup::Output output(runs.log_of(run_id), [&] { return report::log_head(stack.read_state().opened); });
-    return run::Supervisor({plan, stack, output, environment, events, narrator}, main_args, held).run();
+    if (keeper) {
+        record_held(plan, *keeper, stack);
+        events.watch_lock(keeper->line());
+    }
+    return run::Supervisor({plan, stack, output, environment, events, narrator, keeper.get()}, main_args, held,
+                           keeper ? holder_text(plan, run_id) : std::string())
+        .run();
 }
 
 } // namespace
@@ -139,7 +182,7 @@ plan::ExitStatus run(const plan::Plan& plan, const os::MainArgs& main_args, os::
     }
     try {
         const os::StateDir state_dir = os::find_state_dir(plan.state_dir);
-        if (!removals_allowed(plan, state_dir.path, narrator)) {
+        if (!removals_allowed(plan, state_dir.path, narrator) || !engines_are_known(plan, narrator)) {
             narrator.write_report(plan::own_failure);
             return {plan::own_failure_status, 0};
         }

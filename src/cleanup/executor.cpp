@@ -186,11 +186,12 @@ Outcome Executor::run(const Cleanup& cleanup) {
 
 } // namespace
 
-void tell_ending(os::Environment& environment, const plan::Ending& ending, plan::Actor by) {
+void tell_ending(os::Environment& environment, const plan::Ending& ending, plan::Actor by, std::string_view lock) {
     environment.set("FINALLY_RUN_RESULT", plan::name_of(ending.result));
     environment.set("FINALLY_RUN_EXIT_CODE", std::to_string(ending.exit_code));
     environment.set("FINALLY_RUN_SIGNAL", ending.signal != 0 ? text::signal_name(ending.signal) : "");
     environment.set("FINALLY_RUN_BY", plan::name_of(by));
+    environment.set(lock_variable, lock);
 }
 
 std::size_t run_all(const Means& means, plan::Result result, const Settings& settings) {
@@ -199,6 +200,9 @@ std::size_t run_all(const Means& means, plan::Result result, const Settings& set
     while (const auto cleanup = means.stack.top()) {
         Outcome outcome;
         if (plan::applies(cleanup->kind, result)) {
+            if (means.before_each) {
+                means.before_each();
+            }
             means.observer.begin(*cleanup);
             const auto start = os::Clock::now();
             outcome = executor.run(*cleanup);

@@ -28,8 +28,10 @@ struct Settings {
     bool in_our_session = false; // see Surroundings
 };
 
-// FINALLY_RUN_RESULT and its like, for the cleanups.
-void tell_ending(os::Environment& environment, const plan::Ending& ending, plan::Actor by);
+// FINALLY_RUN_RESULT and its like, for the cleanups. `lock`: of those at engines, "held" or "lost"; empty: there are
+// none.
+void tell_ending(os::Environment& environment, const plan::Ending& ending, plan::Actor by, std::string_view lock = {});
+inline constexpr const char* lock_variable = "FINALLY_RUN_LOCK";
 
 // Hears of every cleanup; no call can stop one.
 class Observer {
@@ -53,6 +55,8 @@ struct Means {
     Observer& observer;
     // A signal came while this one ran, or was to be tried again.
     std::function<void(const Cleanup&, const os::Signal&)> on_signal;
+    // What is to be known right before one begins.
+    std::function<void()> before_each = {};
 };
 
 // Last in, first out, each whatever became of the one before; on-success and on-failure only for their outcome. Returns

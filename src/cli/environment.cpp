@@ -96,7 +96,8 @@ std::vector<const Option*> defaults_for(const Scan& command_line) {
 
 std::vector<std::string> variables_of_no_option() {
     // What a run sets for its command and its cleanups.
-    constexpr auto ours = std::to_array<std::string_view>({"ID", "JOURNAL", "RESULT", "EXIT_CODE", "SIGNAL", "BY"});
+    constexpr auto ours =
+        std::to_array<std::string_view>({"ID", "JOURNAL", "RESULT", "EXIT_CODE", "SIGNAL", "BY", "LOCK", "LOCK_TOKEN"});
     std::vector<std::string> names;
     for (const Variable& variable : our_variables()) {
         const bool is_default = std::ranges::any_of(

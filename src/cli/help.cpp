@@ -31,7 +31,7 @@ std::string row(const Option& option) {
             line += follows;
         }
     }
-    if (line.size() + 2 > meaning_column) {
+    if (line.size() + 1 > meaning_column) {
         line += '\n' + std::string(meaning_column, ' ');
     } else {
         line.resize(meaning_column, ' ');

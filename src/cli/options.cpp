@@ -19,14 +19,17 @@ constexpr bool no_variable = false;
 // clang-format off
 constexpr auto table = std::to_array<Option>({
     {Id::cleanup, cleanups, 'c', "cleanup", "CMD", "run CMD at the end, whatever happens", no_variable},
+    {Id::cleanup_anywhere, cleanups, '\0', "cleanup-anywhere", "CMD", "the same, also for an unclean last holder",
+     no_variable},
     {Id::on_success, cleanups, '\0', "on-success", "CMD", "run CMD at the end if all went well", no_variable},
     {Id::on_failure, cleanups, '\0', "on-failure", "CMD", "run CMD at the end if it did not", no_variable},
     {Id::remove, cleanups, 'r', "remove", "PATH", "remove this file or tree at the end", no_variable},
     {Id::temp_dir, cleanups, '\0', "temp-dir", "VAR", "make a private directory, named by $VAR", no_variable},
     {Id::setup, cleanups, 's', "setup", "CMD", "run CMD now, before what follows", no_variable},
 
-    {Id::lock, locks, 'l', "lock", "NAME", "take this lock (with a slash: that file)", no_variable},
+    {Id::lock, locks, 'l', "lock", "NAME", "take this lock; ENGINE:NAME: of all machines", no_variable},
     {Id::lock_shared, locks, '\0', "lock-shared", "NAME", "take it together with other sharers", no_variable},
+    {Id::lock_ttl, locks, '\0', "lock-ttl", "DURATION", "an ENGINE keeps it of a lost machine [30s]"},
     {Id::wait, locks, 'w', "wait", "DURATION", "wait this long for all the locks [for ever]", true, Id::no_wait},
     {Id::no_wait, locks, 'n', "no-wait", "", "do not wait for a lock", true, Id::wait},
     {Id::conflict_exit_code, locks, 'E', "conflict-exit-code", "N", "status if a lock cannot be had [75]"},

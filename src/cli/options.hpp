@@ -10,6 +10,7 @@ namespace finally_run::cli {
 
 enum class Id {
     cleanup,
+    cleanup_anywhere,
     on_success,
     on_failure,
     remove,
@@ -17,6 +18,7 @@ enum class Id {
     setup,
     lock,
     lock_shared,
+    lock_ttl,
     wait,
     no_wait,
     conflict_exit_code,

@@ -5,7 +5,9 @@
 #include "text/signal_name.hpp"
 #include "text/visible.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <optional>
 
@@ -43,21 +45,33 @@ std::string variable(const Value& value) {
     return std::string(value.text);
 }
 
-std::string lock_name(const Value& value) {
+void check_name_at_engine(const Value& value, const plan::LockRequest& lock) {
+    constexpr auto allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    const auto engine = lock.engine();
+    const auto name = lock.name_there();
+    if (engine.empty() || engine.find_first_not_of(allowed) != engine.npos) {
+        refuse(value, "ENGINE:NAME has an ENGINE of letters, digits, _ and -; a local lock with a colon in its name "
+                      "needs a slash, as in ./NAME");
+    }
+    const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; };
+    if (name.empty() || name.starts_with('-') || std::ranges::any_of(name, is_control)) {
+        refuse(value, "the NAME of ENGINE:NAME is not empty, does not begin with - and has no control characters");
+    }
+}
+
+plan::LockRequest lock(const Value& value, bool shared) {
     constexpr std::size_t longest_file_name = 255;
-    const bool is_path = value.text.find('/') != value.text.npos;
-    if (!is_path && value.text.starts_with('.')) {
+    plan::LockRequest lock{text(value), shared};
+    if (lock.is_at_engine()) {
+        check_name_at_engine(value, lock);
+    } else if (!lock.is_path() && value.text.starts_with('.')) {
         refuse(value, "a lock's name does not begin with a dot; a path has a slash, as in ./NAME");
     }
-    if (!is_path && value.text.size() > longest_file_name) {
-        refuse(value, "a lock's name has at most 255 bytes");
+    if (!lock.is_path() && lock.file_name().size() > longest_file_name) {
+        refuse(value, lock.is_at_engine() ? "a lock's name has at most 255 bytes, a / or % in it counting three"
+                                          : "a lock's name has at most 255 bytes");
     }
-    // Kept free for locks that machines share: whoever means one must not get a local one in silence.
-    if (!is_path && value.text.find(':') != value.text.npos) {
-        refuse(value,
-               "there is no such lock engine; a local lock with a colon in its name needs a slash, as in ./NAME");
-    }
-    return text(value);
+    return lock;
 }
 
 text::Duration duration(const Value& value) {
@@ -66,6 +80,16 @@ text::Duration duration(const Value& value) {
         refuse(value, "a duration is a number with ms, s, m, h or d, such as 90s or 1h30m");
     }
     return *parsed;
+}
+
+text::Duration ttl(const Value& value) {
+    const auto parsed = duration(value);
+    constexpr text::Duration shortest = std::chrono::seconds(1);
+    constexpr text::Duration longest = std::chrono::hours(24);
+    if (parsed < shortest || parsed > longest) {
+        refuse(value, "it takes a duration from 1s to 1d");
+    }
+    return parsed;
 }
 
 text::Limit limit_unless_zero(const Value& value) {
@@ -155,6 +179,9 @@ void enter(Values& values, const Option& option, std::string_view given, std::st
     case Id::cleanup:
         plan.steps.push_back({Kind::command, text(value)});
         return;
+    case Id::cleanup_anywhere:
+        plan.steps.push_back({Kind::command, text(value), true});
+        return;
     case Id::on_success:
         plan.steps.push_back({Kind::on_success, text(value)});
         return;
@@ -171,10 +198,13 @@ void enter(Values& values, const Option& option, std::string_view given, std::st
         plan.steps.push_back({std::nullopt, text(value)});
         return;
     case Id::lock:
-        plan.locks.push_back({lock_name(value), false});
+        plan.locks.push_back(lock(value, false));
         return;
     case Id::lock_shared:
-        plan.locks.push_back({lock_name(value), true});
+        plan.locks.push_back(lock(value, true));
+        return;
+    case Id::lock_ttl:
+        plan.lock_ttl = ttl(value);
         return;
     case Id::wait:
         plan.lock_wait = duration(value);

@@ -38,6 +38,8 @@ template <> constexpr std::string_view type_name<HandedOver> = "handed-over";
 template <> constexpr std::string_view type_name<ReportWanted> = "report";
 template <> constexpr std::string_view type_name<TakenOver> = "taken-over";
 template <> constexpr std::string_view type_name<Over> = "over";
+template <> constexpr std::string_view type_name<HeldAtEngine> = "held-at-engine";
+template <> constexpr std::string_view type_name<LockLost> = "lock-lost";
 
 // The fields in their order, for Writer and for Reader. Bounds are looked at when reading.
 
@@ -153,6 +155,19 @@ void go_through(auto& fields, Is<TakenOver> auto& taken_over) {
 }
 
 void go_through(auto& fields, Is<Over> auto& over) { fields.flag(over.dropped, "dropped", "done"); }
+
+void go_through(auto& fields, Is<HeldAtEngine> auto& held) {
+    fields.text(held.name);
+    fields.text(held.token);
+    fields.number(held.time);
+    fields.flag(held.shared, "shared", "exclusive");
+}
+
+void go_through(auto& fields, Is<LockLost> auto& lost) {
+    fields.text(lost.name);
+    fields.text(lost.reason);
+    fields.number(lost.time);
+}
 
 template <class Buffer, class Type> void write(Buffer& buffer, const Type& record) {
     Writer<Buffer> fields(buffer, type_name<Type>);

@@ -173,6 +173,25 @@ struct TakenOver {
     bool operator==(const TakenOver&) const = default;
 };
 
+// A lock that machines share is held at its engine, by the keeper.
+struct HeldAtEngine {
+    std::string name;      // ENGINE:NAME
+    std::string token;     // empty: the engine has none
+    std::int64_t time = 0; // seconds since the epoch
+    bool shared = false;
+
+    bool operator==(const HeldAtEngine&) const = default;
+};
+
+// ... and is not any more, before the run has given it back.
+struct LockLost {
+    std::string name;
+    std::string reason;
+    std::int64_t time = 0; // seconds since the epoch
+
+    bool operator==(const LockLost&) const = default;
+};
+
 // The end of the run, if the stack is empty here or `dropped` says that what is on it never runs: nothing had begun, or
 // a person has said so. Cleanups registered before it that the writer had not seen make it void. If some have failed
 // the journal stays behind it; who takes the run over to try them again goes on with it.
@@ -183,7 +202,7 @@ struct Over {
 };
 
 using Record = std::variant<Opened, Registered, Started, SetupEnded, Ended, CleanupEnded, CleanupFailed, StopAsked,
-                            HandedOver, ReportWanted, TakenOver, Over>;
+                            HandedOver, ReportWanted, TakenOver, Over, HeldAtEngine, LockLost>;
 
 // Throws std::bad_alloc only.
 [[nodiscard]] std::string encode(const Record& record);

@@ -46,8 +46,9 @@ unsigned State::times_begun(std::uint64_t cleanup) const {
 
 bool State::is_to_be_remembered() const {
     const auto failed = [](const Done& it) { return !it.error.empty(); };
-    return begun &&
-           (taken_over || (ending && ending->result == plan::Result::caller_gone) || std::ranges::any_of(done, failed));
+    const bool lost = std::ranges::any_of(engine_locks, &EngineLock::lost);
+    const bool caller_gone = ending && ending->result == plan::Result::caller_gone;
+    return begun && (taken_over || caller_gone || lost || std::ranges::any_of(done, failed));
 }
 
 void State::end_cleaning(std::uint64_t cleanup) {
@@ -92,6 +93,12 @@ void State::apply(CleanupFailed failed) {
     stack.erase(at);
 }
 
+void State::apply(const LockLost& lost) {
+    for (EngineLock& lock : engine_locks) {
+        lock.lost = lock.lost || lock.held.name == lost.name;
+    }
+}
+
 // Whoever finishes a run after its supervisor and its guardian tries again what has failed, in the old order. The
 // guardian goes on where the supervisor was.
 void State::apply(const TakenOver& by) {
@@ -128,6 +135,8 @@ void State::apply(Entry entry) {
         [&](const HandedOver&) { handed_over = true; },
         [&](ReportWanted& record) { report = std::move(record); },
         [&](const TakenOver& record) { apply(record); },
+        [&](HeldAtEngine& record) { engine_locks.push_back({std::move(record)}); },
+        [&](const LockLost& record) { apply(record); },
         [&](const Over& record) { over = over || record.dropped || stack.empty(); },
     };
     std::visit(apply_one, entry.record);

@@ -24,8 +24,15 @@ struct Done {
     std::string error; // why it failed, and was given up; empty: it succeeded
 };
 
+// A lock at an engine, as the run has it.
+struct EngineLock {
+    HeldAtEngine held;
+    bool lost = false;
+};
+
 struct State {
     Opened opened;
+    std::vector<EngineLock> engine_locks;
     std::vector<plan::Cleanup> stack; // the last one runs first
     std::vector<Failure> failures;    // by their ids. Those that are to be tried again are on the stack too
     std::vector<Done> done;           // in the order in which they ended
@@ -74,6 +81,7 @@ private:
     void apply(const CleanupEnded& finished);
     void apply(CleanupFailed failed);
     void apply(const TakenOver& by);
+    void apply(const LockLost& lost);
     void end_cleaning(std::uint64_t cleanup);
 
     std::size_t m_done_size = 0; // of the texts in `done`

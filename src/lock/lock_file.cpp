@@ -52,12 +52,12 @@ LockFile open_lock_file(const plan::LockRequest& request, const std::filesystem:
     os::Fd directory;
     if (!request.is_path()) {
         directory = os::open_state_dir(state_dir);
-        file.path = state_dir / request.name;
+        file.path = state_dir / request.file_name();
     } else {
         file.path = request.name;
     }
-    const int fd =
-        directory ? open_or_create(directory.get(), request.name.c_str()) : open_or_create(AT_FDCWD, file.path.c_str());
+    const int fd = directory ? open_or_create(directory.get(), request.file_name().c_str())
+                             : open_or_create(AT_FDCWD, file.path.c_str());
     if (fd < 0) {
         const int error = errno;
         // Of "./x" or "/x" its author knows.

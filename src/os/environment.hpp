@@ -22,7 +22,7 @@ public:
     // From here on it owes nothing to the memory that it was made from.
     void detach();
 
-    // Ends with a null; valid until the next set().
+    // Ends with a null; valid until a set() that adds a name.
     [[nodiscard]] const char* const* block() const { return m_block.data(); }
 
 private:

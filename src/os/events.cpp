@@ -37,12 +37,13 @@ Event Events::wait(const Deadline& deadline, int extra_fd, int alarm_fd) {
         }
         // poll(2) passes over negative descriptors. With no events asked for, stdout reports POLLERR (pipe) or POLLHUP
         // (socket, terminal) when its reader has gone.
-        std::array<pollfd, 6> fds{{{m_signals.fd(), POLLIN, 0},
+        std::array<pollfd, 7> fds{{{m_signals.fd(), POLLIN, 0},
                                    {m_caller.get(), POLLIN, 0},
                                    {m_watch_stdout ? STDOUT_FILENO : -1, 0, 0},
                                    {extra_fd, POLLIN, 0},
                                    {m_companion, 0, 0},
-                                   {alarm_fd, POLLIN, 0}}};
+                                   {alarm_fd, POLLIN, 0},
+                                   {m_lock, POLLIN, 0}}};
         const int ready = ::poll(fds.data(), fds.size(), poll_timeout(deadline));
         if (ready < 0 && errno != EINTR && errno != EAGAIN && errno != ENOMEM) {
             throw_errno("poll");
@@ -68,6 +69,10 @@ Event Events::wait(const Deadline& deadline, int extra_fd, int alarm_fd) {
         }
         if (fds[2].revents != 0) {
             m_watch_stdout = false; // POLLNVAL: closed at entry
+        }
+        if (fds[6].revents != 0) {
+            m_lock = -1;
+            return LockLost{};
         }
         if (fds[3].revents != 0) {
             return Readable{};

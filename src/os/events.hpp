@@ -14,7 +14,8 @@ namespace finally_run::os {
 struct CallerGone {};
 struct TimedOut {};
 struct Readable {}; // the extra descriptor
-using Event = std::variant<Signal, CallerGone, TimedOut, Readable>;
+struct LockLost {}; // one that machines share
+using Event = std::variant<Signal, CallerGone, TimedOut, Readable, LockLost>;
 
 struct Watched {
     bool caller = false;        // our parent, unless that is pid 1 or outside our pid namespace
@@ -34,6 +35,9 @@ public:
     // reader; once, unless it watches anew. -1: watch no more.
     void watch_companion(int fd, std::function<void()> gone);
 
+    // LockLost, once, when it can be read from. -1: watch no more.
+    void watch_lock(int fd) { m_lock = fd; }
+
     [[nodiscard]] Signals& signals() { return m_signals; }
 
 private:
@@ -42,6 +46,7 @@ private:
     bool m_caller_gone = false;
     bool m_watch_stdout;
     int m_companion = -1;
+    int m_lock = -1;
     std::function<void()> m_companion_gone;
 };
 

@@ -8,6 +8,7 @@ namespace finally_run::plan {
 inline constexpr int time_limit_status = 124;
 inline constexpr int own_failure_status = 125;    // of finally-run itself, before the command
 inline constexpr int failed_cleanup_status = 120; // --strict
+inline constexpr int lock_lost_status = 121;      // one that machines share
 
 struct ExitStatus {
     int code = 0;
@@ -32,6 +33,11 @@ inline constexpr Ending own_failure{Result::not_started, own_failure_status, 0};
 // Told to end before it was over, so that nothing more began.
 [[nodiscard]] inline RunEnd stopped_by(int signal) {
     return {{Result::stopped, 128 + signal, signal}, {128 + signal, signal}};
+}
+
+// A lock that machines share was lost before it was over. `signal`: what has ended the command for it.
+[[nodiscard]] inline RunEnd lock_lost(int signal = 0) {
+    return {{Result::lock_lost, lock_lost_status, signal}, {lock_lost_status, 0}};
 }
 
 } // namespace finally_run::plan

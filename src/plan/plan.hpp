@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace finally_run::plan {
@@ -17,13 +18,28 @@ namespace finally_run::plan {
 struct Step {
     std::optional<Cleanup::Kind> cleanup; // nullopt: a setup
     std::string text;                     // CMD, PATH or VAR, byte for byte as given
+    bool anywhere =
+        false; // a cleanup that also does for a last holder, on another machine say, that has not cleaned up
 };
 
 struct LockRequest {
-    std::string name; // with a slash: a path; without: a file in the state directory
+    // ENGINE:NAME is at an engine that machines share; else with a slash a path, without one a file in the state
+    // directory.
+    std::string name;
     bool shared = false;
 
-    [[nodiscard]] bool is_path() const { return name.find('/') != std::string::npos; }
+    [[nodiscard]] bool is_at_engine() const {
+        const auto first = name.find_first_of(":/");
+        return first != std::string::npos && name[first] == ':';
+    }
+    [[nodiscard]] bool is_path() const { return !is_at_engine() && name.find('/') != std::string::npos; }
+
+    // Of a lock at an engine: ENGINE, and NAME there.
+    [[nodiscard]] std::string_view engine() const { return std::string_view(name).substr(0, name.find(':')); }
+    [[nodiscard]] std::string_view name_there() const { return std::string_view(name).substr(name.find(':') + 1); }
+    // In the state directory, of what is no path. One at an engine is a local lock first, and its NAME may have
+    // slashes.
+    [[nodiscard]] std::string file_name() const;
 };
 
 enum class Orphans { leave, wait, kill };
@@ -38,6 +54,7 @@ struct Plan {
     std::vector<LockRequest> locks;
     text::Limit lock_wait;                                        // nullopt: for ever; zero: do not wait
     int conflict_exit_code = 75;                                  // EX_TEMPFAIL of sysexits.h
+    text::Duration lock_ttl = std::chrono::seconds(30);           // an engine keeps the lock of a vanished machine
     text::Limit timeout;                                          // nullopt: none
     int stop_signal = SIGTERM;                                    // what a time limit or a vanished caller sends first
     std::vector<Rewrite> rewrites;                                // of signals that reach the run from outside

@@ -21,6 +21,8 @@ std::string_view name_of(Result result) {
         return "setup-failed";
     case Result::not_started:
         return "not-started";
+    case Result::lock_lost:
+        return "lock-lost";
     case Result::lost:
         return "lost";
     }
@@ -33,6 +35,8 @@ std::string_view name_of(Actor actor) {
         return "supervisor";
     case Actor::guardian:
         return "guardian";
+    case Actor::keeper:
+        return "keeper";
     case Actor::recovery:
         return "recovery";
     case Actor::next_holder:

@@ -5,13 +5,24 @@
 
 namespace finally_run::plan {
 
-enum class Result { success, failure, signal, timeout, stopped, caller_gone, setup_failed, not_started, lost };
+enum class Result {
+    success,
+    failure,
+    signal,
+    timeout,
+    stopped,
+    caller_gone,
+    setup_failed,
+    not_started,
+    lock_lost,
+    lost
+};
 
 // The value of FINALLY_RUN_RESULT and of "result" in a report: "success", ..., "caller-gone", ...
 [[nodiscard]] std::string_view name_of(Result result);
 
 // Who runs the cleanups.
-enum class Actor { supervisor, guardian, recovery, next_holder };
+enum class Actor { supervisor, guardian, keeper, recovery, next_holder };
 
 // The value of FINALLY_RUN_BY.
 [[nodiscard]] std::string_view name_of(Actor actor);

@@ -19,6 +19,8 @@ std::string_view by_whom(plan::Actor by) {
         return "";
     case plan::Actor::guardian:
         return " by its guardian";
+    case plan::Actor::keeper:
+        return " by the keeper of its lock";
     case plan::Actor::recovery:
         return " by --recover";
     case plan::Actor::next_holder:
@@ -57,8 +59,10 @@ std::string how_it_ended(const EndedRun& run, std::chrono::system_clock::time_po
     const auto failed = std::ranges::count_if(run.cleanups, [](const auto& cleanup) { return !cleanup.error.empty(); });
     const auto all = run.cleanups.size();
     const bool known = run.ended != std::chrono::system_clock::time_point();
-    return fmt::format("{}cleaned up{}{}, {} of {} {} succeeded",
-                       run.ending.result == plan::Result::caller_gone ? "its caller had gone, " : "", by_whom(run.by),
+    const std::string_view why = run.ending.result == plan::Result::caller_gone ? "its caller had gone, "
+                                 : run.ending.result == plan::Result::lock_lost ? "its lock was lost, "
+                                                                                : "";
+    return fmt::format("{}cleaned up{}{}, {} of {} {} succeeded", why, by_whom(run.by),
                        known ? " " + age_text(now - run.ended) + " ago" : "", all - static_cast<std::size_t>(failed),
                        all, all == 1 ? "cleanup" : "cleanups") +
            (run.log.empty() ? "" : ", output in " + shown(run.log));

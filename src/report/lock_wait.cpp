@@ -71,8 +71,11 @@ std::string describe(const std::optional<lock::Holder>& holder, std::optional<st
     return shown_within(holder->command, columns ? std::max(room, least_of_command) : most_of_command) + who + rest;
 }
 
-text::Limit say_waiting(Messages& messages, const std::string& name, const std::optional<lock::Holder>& holder,
-                        text::Duration waited) {
+namespace {
+
+// `who`: given the columns that are left for it, if there is a terminal.
+template <class Who>
+text::Limit say_waiting_for(Messages& messages, const std::string& name, text::Duration waited, const Who& who) {
     const std::string what = "waiting " + age_text(waited) + " for lock";
     std::string object = name;
     std::optional<std::size_t> room;
@@ -81,7 +84,7 @@ text::Limit say_waiting(Messages& messages, const std::string& name, const std::
         const std::size_t used = width_of(text_of({what, object, "x"})); // one more than what precedes the holder
         room = *columns - std::min(*columns, used);
     }
-    switch (messages.transient(what, object, describe(holder, room))) {
+    switch (messages.transient(what, object, who(room))) {
     case Messages::Said::in_place:
         return std::chrono::seconds(1);
     case Messages::Said::as_a_line:
@@ -90,6 +93,19 @@ text::Limit say_waiting(Messages& messages, const std::string& name, const std::
         break;
     }
     return std::nullopt;
+}
+
+} // namespace
+
+text::Limit say_waiting(Messages& messages, const std::string& name, const std::optional<lock::Holder>& holder,
+                        text::Duration waited) {
+    return say_waiting_for(messages, name, waited, [&](const auto& room) { return describe(holder, room); });
+}
+
+text::Limit say_waiting(Messages& messages, const std::string& name, std::string_view holder, text::Duration waited) {
+    return say_waiting_for(messages, name, waited, [&](const auto& room) {
+        return room ? shown_within(holder, std::max(*room, least_of_command)) : std::string(holder);
+    });
 }
 
 } // namespace finally_run::report

@@ -24,4 +24,7 @@ namespace finally_run::report {
 text::Limit say_waiting(Messages& messages, const std::string& name, const std::optional<lock::Holder>& holder,
                         text::Duration waited);
 
+// The same, of a lock at an engine; `holder` is foreign text.
+text::Limit say_waiting(Messages& messages, const std::string& name, std::string_view holder, text::Duration waited);
+
 } // namespace finally_run::report

@@ -65,7 +65,7 @@ text::Limit Narrator::lock_awaited(const std::string& name, const std::optional<
 
 void Narrator::lock_wait_over(text::Duration waited) {
     m_messages.finish_transient();
-    m_report.lock_wait = waited;
+    m_report.lock_wait = m_report.lock_wait.value_or(text::Duration()) + waited; // at its engine once more
 }
 
 void Narrator::lock_not_had(const lock::NotHad& not_had) {
@@ -76,6 +76,32 @@ void Narrator::lock_not_had(const lock::NotHad& not_had) {
     } else {
         m_messages.note("lock", not_had.name, "held by " + describe(not_had.holder)); // the status tells it too
     }
+}
+
+text::Limit Narrator::lock_awaited(const std::string& name, const std::string& holder, text::Duration waited) {
+    return say_waiting(
+        m_messages, name,
+        holder.empty() ? std::string_view("its engine has not said who holds it") : std::string_view(holder), waited);
+}
+
+void Narrator::lock_not_had(const engine::NotHad& not_had) {
+    if (not_had.busy) {
+        m_messages.note("lock", not_had.name, not_had.reason.empty() ? "not free" : not_had.reason);
+    } else {
+        m_messages.error("lock", not_had.name, not_had.reason);
+    }
+}
+
+bool Narrator::lock_lost(const engine::Loss& loss, std::optional<bool> sent) {
+    if (std::exchange(m_loss_told, true)) {
+        return false;
+    }
+    std::string reason = loss.reason;
+    if (sent) {
+        reason += (*sent ? ", sent " : ", cannot be sent ") + text::signal_name(m_plan.stop_signal);
+    }
+    m_messages.error("lock lost", loss.name, reason);
+    return true;
 }
 
 void Narrator::setup_begins(const std::string& cmd) { m_ci_log.open_section("setup", cmd); }
@@ -97,6 +123,8 @@ void Narrator::noticed(const supervise::Notice& notice) {
         break;
     case What::caller_gone:
         m_messages.error("caller has gone", {}, sent(m_plan.stop_signal));
+        break;
+    case What::lock_lost: // says more: lock_lost()
         break;
     case What::grace_over:
         m_messages.error("grace period", duration_text(*m_plan.grace), "over, " + sent(SIGKILL));
@@ -223,7 +251,7 @@ void Narrator::taken_over(plan::Actor by, const journal::State& state) {
         left += before < cleanups ? ", " + std::to_string(before) + " of them failed before"
                                   : std::string(cleanups == 1 ? ", it failed before" : ", all of them failed before");
     }
-    if (by == plan::Actor::recovery || by == plan::Actor::next_holder) {
+    if (by != plan::Actor::supervisor && by != plan::Actor::guardian) {
         m_messages.note("recovering run " + state.opened.run_id, state.opened.command, left);
     } else if (!state.handed_over) {
         m_messages.note(state.ending ? "was killed; its guardian goes on cleaning up"

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cleanup/executor.hpp"
+#include "engine/await.hpp"
 #include "journal/state.hpp"
 #include "lock/lock.hpp"
 #include "plan/plan.hpp"
@@ -32,6 +33,11 @@ public:
     text::Limit lock_awaited(const std::string& name, const std::optional<lock::Holder>& holder, text::Duration waited);
     void lock_wait_over(text::Duration waited);
     void lock_not_had(const lock::NotHad& not_had);
+    // The same, of one at an engine: `holder` is what its helper says.
+    text::Limit lock_awaited(const std::string& name, const std::string& holder, text::Duration waited);
+    void lock_not_had(const engine::NotHad& not_had);
+    // It is said once: whether just now. `sent`: the stop signal, to a step.
+    bool lock_lost(const engine::Loss& loss, std::optional<bool> sent = {});
 
     void setup_begins(const std::string& cmd);
     // An empty error: it succeeded.
@@ -77,6 +83,7 @@ private:
     CiLog m_ci_log;
     Report m_report;
     bool m_signal_told = false;
+    bool m_loss_told = false;
     std::vector<std::string> m_troubles; // told
 };
 

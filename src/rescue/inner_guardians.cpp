@@ -19,6 +19,31 @@ namespace finally_run::rescue {
 
 namespace {
 
+constexpr std::string_view keeper_name = "finally-keeper";
+
+// The program of a process; empty: it cannot be seen.
+std::filesystem::path program_of(pid_t pid) {
+    std::error_code unknown;
+    const auto path = std::filesystem::read_symlink(os::proc_path(pid, "exe"), unknown);
+    return unknown ? std::filesystem::path() : path;
+}
+
+// One without a run to finish has no journal open.
+bool is_keeper(const os::ProcessInfo& process) {
+    if (process.name != keeper_name) {
+        return false;
+    }
+    const auto program = program_of(process.pid);
+    return !program.empty() && program == program_of(::getpid());
+}
+
+// Who holds a lock for a keeper. They have a session of their own.
+bool is_keepers(const os::ProcessInfo& process) {
+    const auto leader = process.session > 0 ? os::read_process(process.session) : std::nullopt;
+    const auto parent = leader && leader->parent > 1 ? os::read_process(leader->parent) : std::nullopt;
+    return parent && is_keeper(*parent);
+}
+
 // The first record of the journal that this link of /proc leads to, if somebody holds its lock: no more of it, which is
 // that run's business and may be more than there is memory for. By the link, since the guardian that is about to end
 // has removed the name.
@@ -70,7 +95,7 @@ std::string outer_of(const std::filesystem::path& journal) {
 }
 
 std::optional<journal::Opened> guarded_by(const os::ProcessInfo& process) {
-    if (process.name != "finally-guard") {
+    if (process.name != "finally-guard" && process.name != keeper_name) {
         return std::nullopt;
     }
     for (const std::string& link : journals_of(process.pid)) {
@@ -95,7 +120,9 @@ bool is_inside(std::string outer, const std::filesystem::path& journal) {
 
 } // namespace
 
-bool is_guardian(const os::ProcessInfo& process) { return guarded_by(process).has_value(); }
+bool is_guardian(const os::ProcessInfo& process) {
+    return guarded_by(process).has_value() || is_keeper(process) || is_keepers(process);
+}
 
 std::vector<os::ProcessInfo> guardians_at_work(const std::filesystem::path& journal) {
     std::vector<os::ProcessInfo> found;

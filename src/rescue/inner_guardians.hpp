@@ -8,7 +8,8 @@
 
 namespace finally_run::rescue {
 
-// Whether this is the guardian of a run of ours. Its name is not enough: it holds the lock of a journal.
+// Whether this is the guardian of a run of ours. Its name is not enough: it holds the lock of a journal. Or its keeper,
+// or what holds a lock for that.
 [[nodiscard]] bool is_guardian(const os::ProcessInfo& process);
 
 // Those that finish a run which was started inside the run with this journal: the supervisor that they had is gone. One

@@ -140,6 +140,9 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
     const std::string missing = take_withheld(opened.withheld, environment);
     environment.set("FINALLY_RUN_ID", opened.run_id);
     environment.set("FINALLY_RUN_JOURNAL", leftover.file.path().native());
+    if (!leftover.state.engine_locks.empty()) {
+        environment.set("FINALLY_RUN_LOCK_TOKEN", finisher.lock_token);
+    }
     report::Narrator narrator(plan, environ, opened.run_id);
     narrator.report_on(leftover.state);
     cleanup::Output output(runs.log_of(opened.run_id), [&] { return report::log_head(opened); });
@@ -172,7 +175,8 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
                            .output = output,
                            .origin = origin,
                            .directory = fresh ? fresh->fd() : directory.get(),
-                           .mask = opened.mask};
+                           .mask = opened.mask,
+                           .lock_state = stack.read_state().engine_locks.empty() ? nullptr : finisher.lock_state};
     const Rescued end = take_over(finisher.by, dead_run, events, narrator);
     narrator.output_ends(output, end.failed, stack);
     if (end.stop == 0) { // else the run is not over
@@ -233,7 +237,8 @@ bool is_about_to_end(const journal::Item& item) {
 } // namespace
 
 Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const plan::Plan& plan,
-                         const os::Deadline& deadline, os::Signals& signals, report::Narrator& narrator) {
+                         const os::Deadline& deadline, os::Signals& signals, report::Narrator& narrator,
+                         const HeldAtEngines& at_engines) {
     Recovered all;
     const bool silent = plan.verbosity == plan::Verbosity::quiet || !narrator.is_heard();
     for (const journal::Item& item : runs.items()) {
@@ -261,7 +266,12 @@ Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, con
         if (auto* const leftover = std::get_if<journal::Leftover>(&found)) {
             const lock::Held others = take_others(state->opened, locks);
             const Recovered one = finish_leftover(std::move(*leftover), runs,
-                                                  {plan::Actor::next_holder, plan.verbosity, plan.state_dir}, signals);
+                                                  {.by = plan::Actor::next_holder,
+                                                   .verbosity = plan.verbosity,
+                                                   .state_dir = plan.state_dir,
+                                                   .lock_token = at_engines.token,
+                                                   .lock_state = at_engines.state},
+                                                  signals);
             all.failed += one.failed;
             if (one.stop != 0) {
                 return {all.failed, one.stop};

@@ -24,9 +24,11 @@ namespace finally_run::rescue {
 struct Finisher {
     plan::Actor by = plan::Actor::recovery;
     plan::Verbosity verbosity = plan::Verbosity::normal;
-    std::string state_dir = {};                      // as it was given, for messages
-    std::optional<unsigned> cleanup_retries = {};    // nullopt: what the run had
-    std::optional<text::Limit> cleanup_timeout = {}; // nullopt: what the run had
+    std::string state_dir = {};                        // as it was given, for messages
+    std::optional<unsigned> cleanup_retries = {};      // nullopt: what the run had
+    std::optional<text::Limit> cleanup_timeout = {};   // nullopt: what the run had
+    std::string lock_token = {};                       // of its locks that machines share, as they are held now
+    std::function<std::string_view()> lock_state = {}; // see DeadRun
 };
 
 struct Recovered {
@@ -52,10 +54,17 @@ struct Waited {
 [[nodiscard]] Waited wait_for_other(const std::filesystem::path& path, os::Signals& signals,
                                     const os::Deadline& deadline, const Say& say);
 
+// Locks that machines share: see Finisher.
+struct HeldAtEngines {
+    std::string token = {};
+    std::function<std::string_view()> state = {};
+};
+
 // Before the first step of a run that holds `locks`: finishes the runs that held one of them and left it unfinished,
 // and says of all others, once each, that they can be recovered. Stops when we are told to stop. `deadline`: for those
 // that somebody else is finishing.
 [[nodiscard]] Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const plan::Plan& plan,
-                                       const os::Deadline& deadline, os::Signals& signals, report::Narrator& narrator);
+                                       const os::Deadline& deadline, os::Signals& signals, report::Narrator& narrator,
+                                       const HeldAtEngines& at_engines = {});
 
 } // namespace finally_run::rescue

@@ -38,6 +38,9 @@ struct Found {
 
 using Waited = supervise::Aftermath::Waited;
 
+// Whether it is there since the run began, and so at once: the numbers of processes are still their own.
+bool stands_by(plan::Actor by) { return by == plan::Actor::guardian || by == plan::Actor::keeper; }
+
 // From the end of a process to its reaping by whoever has adopted it: up to a second under some inits, never under some
 // of containers.
 constexpr auto reaping_time = std::chrono::seconds(3);
@@ -93,7 +96,7 @@ private:
 
 supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t session, bool own_group, bool marked) {
     // Long after, a session or a group of that number may be somebody else's.
-    const bool by_guardian = m_by == plan::Actor::guardian;
+    const bool by_guardian = stands_by(m_by);
     auto survivors = std::make_shared<supervise::Survivors>(supervise::Survivors{
         .pid = started.process.pid,
         .boot_nanoseconds = started.process.boot_nanoseconds,
@@ -122,7 +125,7 @@ bool Successor::stop_step(const journal::Started& step) {
     if (!journal::can_be_told(m_dead_run.origin.pids, step.process)) {
         return true;
     }
-    if (m_by == plan::Actor::guardian && !os::processes_are_visible()) {
+    if (stands_by(m_by) && !os::processes_are_visible()) {
         m_narrator.noticed({.what = supervise::Notice::What::unseen});
         stop_unseen(step);
         return true;
@@ -131,7 +134,7 @@ bool Successor::stop_step(const journal::Started& step) {
         auto rest = aftermath(step, m_opened.session, m_opened.own_group);
         return rest.stop({.signal = m_opened.stop_signal}, os::deadline_after(m_opened.grace)) != Waited::given_up;
     } catch (const std::exception&) { // there is nothing left to look with, no memory say, and no words either
-        if (m_by != plan::Actor::guardian) {
+        if (!stands_by(m_by)) {
             throw;
         }
         stop_unseen(step);
@@ -156,7 +159,7 @@ End Successor::let_end(const journal::Started& cleaning, const os::Fd& pidfd) {
     if (!journal::can_be_told(m_dead_run.origin.pids, cleaning.process)) {
         return {};
     }
-    if (m_by == plan::Actor::guardian && !os::processes_are_visible()) {
+    if (stands_by(m_by) && !os::processes_are_visible()) {
         supervise::wait_unseen(-cleaning.process.pid, os::deadline_after(m_opened.cleanup_timeout), m_events);
         return {};
     }
@@ -206,7 +209,8 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending) {
     for (const auto& [name, path] : m_dead_run.stack.read_state().variables()) {
         m_dead_run.environment.set(name, path);
     }
-    cleanup::tell_ending(m_dead_run.environment, ending, m_by);
+    const auto lock_state = [&] { return m_dead_run.lock_state ? m_dead_run.lock_state() : std::string_view(); };
+    cleanup::tell_ending(m_dead_run.environment, ending, m_by, lock_state());
     const plan::Plan& plan = m_dead_run.plan;
     const cleanup::Settings settings{.limits = {plan.cleanup_timeout, plan.grace},
                                      .retries = plan.cleanup_retries,
@@ -220,8 +224,9 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending) {
             hear_request(signal.number);
         }
     };
-    return cleanup::run_to_end({m_dead_run.stack, m_dead_run.output, m_events, m_narrator, on_signal}, ending.result,
-                               settings);
+    const auto before_each = [&] { m_dead_run.environment.set(cleanup::lock_variable, lock_state()); };
+    return cleanup::run_to_end({m_dead_run.stack, m_dead_run.output, m_events, m_narrator, on_signal, before_each},
+                               ending.result, settings);
 }
 
 } // namespace
@@ -235,7 +240,7 @@ Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events, r
         static_cast<void>(stack.close(true));
         return {state.ending.value_or(plan::Ending{})};
     }
-    if (!blind && state.over && by == plan::Actor::guardian) { // what failed is for others to try again
+    if (!blind && state.over && stands_by(by)) { // what failed is for others to try again
         stack.file().put_by();
         return {state.ending.value_or(plan::Ending{}), state.failures.size()};
     }

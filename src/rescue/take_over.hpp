@@ -12,7 +12,9 @@
 #include "report/narrator.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <optional>
+#include <string_view>
 #include <sys/types.h>
 
 namespace finally_run::rescue {
@@ -26,6 +28,8 @@ struct DeadRun {
     journal::Origin origin = {}; // to a guardian everything is as it was
     int directory = AT_FDCWD;    // where its cleanups run; AT_FDCWD: where we are
     std::optional<mode_t> mask = {};
+    // Of its locks at engines: "held" or "lost". Empty: there are none.
+    std::function<std::string_view()> lock_state = {};
 };
 
 struct Rescued {

@@ -3,6 +3,7 @@
 
 #include "cleanup/output.hpp"
 #include "cleanup/stack.hpp"
+#include "engine/keeper.hpp"
 #include "os/environment.hpp"
 #include "os/events.hpp"
 #include "plan/plan.hpp"
@@ -18,6 +19,7 @@ struct Parts {
     os::Environment& environment; // of what the run starts
     os::Events& events;
     report::Narrator& narrator;
+    engine::Keeper* keeper = nullptr; // nullptr: no lock of the run is at an engine
 };
 
 } // namespace finally_run::run

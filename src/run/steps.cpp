@@ -6,6 +6,7 @@
 #include "os/error.hpp"
 #include "report/hints.hpp"
 #include "rescue/inner_guardians.hpp"
+#include "run/lock_loss.hpp"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -59,10 +60,20 @@ plan::RunEnd Steps::run() {
     return end;
 }
 
+std::optional<plan::RunEnd> Steps::stopped() const {
+    if (const int signal = m_run.events.signals().pending_stop(m_run.plan.rewrites); signal != 0) {
+        return plan::stopped_by(signal);
+    }
+    if (has_lost_lock(m_run)) {
+        return plan::lock_lost();
+    }
+    return std::nullopt;
+}
+
 plan::RunEnd Steps::run_steps() {
     for (const plan::Step& step : m_run.plan.steps) {
-        if (const int signal = m_run.events.signals().pending_stop(m_run.plan.rewrites); signal != 0) {
-            return plan::stopped_by(signal);
+        if (const auto end = stopped()) {
+            return *end;
         }
         if (auto end = take(step)) {
             if (m_begun) { // else nothing has happened, and one line says why
@@ -72,8 +83,8 @@ plan::RunEnd Steps::run_steps() {
             return *end;
         }
     }
-    if (const int signal = m_run.events.signals().pending_stop(m_run.plan.rewrites); signal != 0) {
-        return plan::stopped_by(signal);
+    if (const auto end = stopped()) {
+        return *end;
     }
     return run_command();
 }
@@ -127,8 +138,13 @@ Steps::supervise(journal::Started::What what, os::SpawnRequest request, text::Li
         orphans,
         m_run.plan.rewrites,
         {rescue::is_guardian, [this] { return rescue::guardians_at_work(m_run.stack.file().path()); }}};
-    auto result = supervise::supervise(request, limits, m_run.events, m_sentinel,
-                                       [&](const supervise::Notice& notice) { m_run.narrator.noticed(notice); });
+    auto result = supervise::supervise(request, limits, m_run.events, m_sentinel, [&](const supervise::Notice& notice) {
+        if (notice.what == supervise::Notice::What::lock_lost) {
+            static_cast<void>(has_lost_lock(m_run, notice.sent));
+        } else {
+            m_run.narrator.noticed(notice);
+        }
+    });
     m_run.stack.check_child();
     // Without a process, memory or descriptor to be had nothing has happened; a missing program is a step that failed.
     const auto* const not_started = std::get_if<supervise::NotStarted>(&result);
@@ -166,10 +182,16 @@ std::optional<plan::RunEnd> Steps::run_setup(const std::string& cmd) {
         if (!outcome.error.empty()) {
             end = {ended.ending, {*outcome.exit_code, outcome.signal}};
             end->ending.result = ended.stopped ? ended.ending.result : Result::setup_failed;
+            if (end->ending.result == Result::lock_lost) {
+                end = plan::lock_lost(ended.ending.signal);
+            }
         } else if (const int told = ended.stop_request; told != 0) {
             // The setup has ended well all the same; what it was to be the setup of must not begin any more.
             end = plan::stopped_by(told);
             end->ending.result = ended.stopped ? ended.ending.result : Result::stopped;
+            if (end->ending.result == Result::lock_lost) {
+                end = plan::lock_lost(ended.ending.signal);
+            }
         }
     }
     m_run.stack.record(journal::SetupEnded{});
@@ -198,6 +220,9 @@ plan::RunEnd Steps::run_command() {
         plan::Ending ending = ended.ending;
         ending.exit_code = m_run.plan.preserve_status ? ended.status.shell_code() : plan::time_limit_status;
         return {ending, {ending.exit_code, 0}}; // like timeout(1), which does not die of what it has sent itself
+    }
+    if (ended.ending.result == Result::lock_lost) {
+        return plan::lock_lost(ended.ending.signal);
     }
     return {ended.ending, {ended.status.shell_code(), ended.status.signal()}};
 }

@@ -26,6 +26,8 @@ public:
 
 private:
     [[nodiscard]] plan::RunEnd run_steps();
+    // What keeps the next step from beginning.
+    [[nodiscard]] std::optional<plan::RunEnd> stopped() const;
     [[nodiscard]] std::optional<plan::RunEnd> take(const plan::Step& step);
     [[nodiscard]] std::optional<plan::RunEnd> run_setup(const std::string& cmd);
     void make_temp_dir(const std::string& variable);

@@ -9,13 +9,17 @@
 #include "report/call.hpp"
 #include "rescue/make_room.hpp"
 #include "rescue/take_over.hpp"
+#include "run/lock_loss.hpp"
 #include "run/steps.hpp"
 #include "supervise/sentinel.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <exception>
 #include <filesystem>
 #include <optional>
+#include <string_view>
 #include <sys/prctl.h>
 #include <unistd.h>
 #include <utility>
@@ -40,9 +44,9 @@ plan::RunEnd run_program(Steps& program, cleanup::Stack& stack, report::Narrator
 
 } // namespace
 
-Supervisor::Supervisor(const Parts& parts, const os::MainArgs& main_args, const lock::Held& locks)
-    : m_run(parts), m_main_args(main_args), m_locks(locks), m_run_id(parts.stack.read_state().opened.run_id),
-      m_shares_group(!parts.stack.read_state().opened.own_group),
+Supervisor::Supervisor(const Parts& parts, const os::MainArgs& main_args, const lock::Held& locks, std::string holder)
+    : m_run(parts), m_main_args(main_args), m_locks(locks), m_holder(std::move(holder)),
+      m_run_id(parts.stack.read_state().opened.run_id), m_shares_group(!parts.stack.read_state().opened.own_group),
       m_guardian(
           m_run_id, main_args, parts.events, [this] { return settle_guardian(); }, [this] { finish_as_guardian(); }) {
     parts.environment.set("FINALLY_RUN_JOURNAL", parts.stack.file().path().native());
@@ -65,6 +69,9 @@ std::vector<int> Supervisor::settle_guardian() {
     for (const lock::LockFile& lock : m_locks) {
         needed.push_back(lock.fd.get());
     }
+    if (m_run.keeper != nullptr) {
+        needed.push_back(m_run.keeper->line());
+    }
     return needed;
 }
 
@@ -76,11 +83,34 @@ void Supervisor::finish_as_guardian() {
     if (!m_run.stack.read_state().is_done() && m_run.output.stderr_dead()) {
         ::dup2(m_run.output.writable(), STDERR_FILENO);
     }
-    const rescue::DeadRun dead_run{m_run.stack, m_run.plan, m_run.environment, m_run.output};
+    rescue::DeadRun dead_run{m_run.stack, m_run.plan, m_run.environment, m_run.output};
+    if (m_run.keeper != nullptr) {
+        dead_run.lock_state = [this] { return lock_state(); };
+    }
     const rescue::Rescued end = rescue::take_over(plan::Actor::guardian, dead_run, events, m_run.narrator);
     m_run.narrator.output_ends(m_run.output, end.failed, m_run.stack);
     m_run.narrator.write_report(end.ending, plan::Actor::guardian);
     rescue::make_room(m_run.stack);
+    give_back(end.failed == 0);
+}
+
+// The locks at engines; what the run has done to the world is undone, or is not.
+void Supervisor::give_back(bool clean) {
+    if (m_run.keeper == nullptr) {
+        return;
+    }
+    if (clean && m_run.stack.is_complete()) {
+        m_run.keeper->clean();
+    }
+    m_run.keeper->release(engine::release_patience);
+}
+
+// Its loss changes nothing more once the command is over, but a cleanup may want to know.
+std::string_view Supervisor::lock_state() const {
+    if (m_run.keeper == nullptr) {
+        return {};
+    }
+    return has_lost_lock(m_run) ? "lost" : "held";
 }
 
 void Supervisor::hand_over(const cleanup::Cleanup& cleanup) {
@@ -98,16 +128,20 @@ void Supervisor::hand_over(const cleanup::Cleanup& cleanup) {
     os::die_of(SIGINT);
 }
 
+cleanup::Settings Supervisor::cleanup_settings() const {
+    cleanup::Settings settings{
+        {m_run.plan.cleanup_timeout, m_run.plan.grace}, m_run.plan.cleanup_retries, m_run.environment.block()};
+    settings.in_our_session = m_shares_group;
+    return settings;
+}
+
 std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {
     if (!end.begun) {
         static_cast<void>(m_run.stack.close(true));
         return 0;
     }
     m_run.stack.record(journal::Ended{end.ending});
-    cleanup::tell_ending(m_run.environment, end.ending, plan::Actor::supervisor);
-    cleanup::Settings settings{
-        {m_run.plan.cleanup_timeout, m_run.plan.grace}, m_run.plan.cleanup_retries, m_run.environment.block()};
-    settings.in_our_session = m_shares_group;
+    cleanup::tell_ending(m_run.environment, end.ending, plan::Actor::supervisor, lock_state());
     unsigned interrupts = 0;
     const auto on_signal = [&](const cleanup::Cleanup& cleanup, const os::Signal& signal) {
         constexpr unsigned enough = 3; // the third Ctrl+C gives the prompt back, and the rest to the guardian
@@ -116,8 +150,49 @@ std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {
             hand_over(cleanup);
         }
     };
-    return cleanup::run_to_end({m_run.stack, m_run.output, m_run.events, m_run.narrator, on_signal}, end.ending.result,
-                               settings);
+    return cleanup::run_to_end({m_run.stack, m_run.output, m_run.events, m_run.narrator, on_signal,
+                                [this] { m_run.environment.set(cleanup::lock_variable, lock_state()); }},
+                               end.ending.result, cleanup_settings());
+}
+
+// The last holder of a lock, on whatever machine, has not cleaned up. That is done before anything else, by our own
+// words; what fails of it stays registered like any cleanup of ours. Returned is what keeps the run from beginning.
+std::optional<plan::RunEnd> Supervisor::clean_up_for_last_holder(std::size_t& failed) {
+    const auto is_unclean = [](const engine::HeldLock& lock) { return !lock.unclean.empty(); };
+    if (m_run.keeper == nullptr || std::ranges::none_of(m_run.keeper->held(), is_unclean) ||
+        std::ranges::none_of(m_run.plan.steps, &plan::Step::anywhere)) {
+        return std::nullopt;
+    }
+    for (const plan::Step& step : m_run.plan.steps) {
+        if (step.anywhere) {
+            m_run.stack.push({.kind = plan::Cleanup::Kind::command, .text = step.text});
+        }
+    }
+    cleanup::tell_ending(m_run.environment, {plan::Result::lost, 128 + SIGKILL, SIGKILL}, plan::Actor::next_holder,
+                         lock_state());
+    int told = 0;
+    const auto on_signal = [&](const cleanup::Cleanup& cleanup, const os::Signal& signal) {
+        m_run.narrator.on_signal(cleanup, signal);
+        told = told == 0 && os::means_stop(signal.number) ? signal.number : told;
+    };
+    failed = cleanup::run_all({m_run.stack, m_run.output, m_run.events, m_run.narrator, on_signal,
+                               [this] { m_run.environment.set(cleanup::lock_variable, lock_state()); }},
+                              plan::Result::lost, cleanup_settings());
+    for (const char* const variable :
+         {"FINALLY_RUN_RESULT", "FINALLY_RUN_EXIT_CODE", "FINALLY_RUN_SIGNAL", "FINALLY_RUN_BY"}) {
+        m_run.environment.remove(variable); // not for the steps
+    }
+    std::optional<plan::RunEnd> end;
+    if (told != 0) {
+        end = plan::stopped_by(told);
+    } else if (failed > 0 && m_run.plan.strict) {
+        m_run.narrator.failed("not started", {}, "what the last holder of the lock left could not be cleaned up");
+        end = {{plan::Result::not_started, plan::failed_cleanup_status, 0}, {plan::failed_cleanup_status, 0}};
+    }
+    if (end) {
+        end->begun = false;
+    }
+    return end;
 }
 
 plan::RunEnd Supervisor::run_steps() {
@@ -150,8 +225,14 @@ plan::ExitStatus Supervisor::run() {
         m_run.stack.record(journal::ReportWanted{std::filesystem::absolute(m_run.plan.report).native(),
                                                  {m_run.plan.command.begin(), m_run.plan.command.end()}});
     }
-    const plan::RunEnd end = run_steps();
-    const std::size_t failed = run_cleanups(end);
+    if (m_run.keeper != nullptr) {
+        m_run.keeper->begin(m_holder);
+    }
+    std::size_t failed_before = 0;
+    const auto refused = clean_up_for_last_holder(failed_before);
+    const plan::RunEnd end = refused ? *refused : run_steps();
+    const std::size_t failed = failed_before + run_cleanups(end);
+    static_cast<void>(lock_state()); // a loss is said, if late
     if (failed > 0 || m_run.stack.is_remembered()) {
         rescue::make_room(m_run.stack);
     }
@@ -160,6 +241,7 @@ plan::ExitStatus Supervisor::run() {
     m_guardian.kill();
     m_run.narrator.output_ends(m_run.output, failed, m_run.stack);
     m_run.narrator.write_report(end.ending);
+    give_back(failed == 0);
     lock::release(m_locks);
     m_guardian.dismiss();
     return m_run.plan.strict && (failed > 0 || !m_run.stack.is_complete()) ? end.status.with_failed_cleanup()

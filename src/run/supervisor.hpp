@@ -1,13 +1,16 @@
 // A run from its journal to its end, with the locks held.
 #pragma once
 
+#include "cleanup/executor.hpp"
 #include "lock/lock.hpp"
 #include "plan/exit_status.hpp"
 #include "run/guardian.hpp"
 #include "run/parts.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace finally_run::run {
@@ -15,7 +18,8 @@ namespace finally_run::run {
 class Supervisor {
 public:
     // `locks` are borrowed; the journal in `parts` has its first record and no name yet.
-    Supervisor(const Parts& parts, const os::MainArgs& main_args, const lock::Held& locks);
+    // `holder`: who we are, for whoever asks at an engine.
+    Supervisor(const Parts& parts, const os::MainArgs& main_args, const lock::Held& locks, std::string holder = {});
 
     // Starts the guardian, runs the steps, the command and the cleanups, and ends the guardian. Throws
     // std::system_error if nothing has been started.
@@ -24,13 +28,18 @@ public:
 private:
     std::vector<int> settle_guardian();
     void finish_as_guardian();
+    [[nodiscard]] std::optional<plan::RunEnd> clean_up_for_last_holder(std::size_t& failed);
     plan::RunEnd run_steps();
+    [[nodiscard]] cleanup::Settings cleanup_settings() const;
     std::size_t run_cleanups(const plan::RunEnd& end);
+    [[nodiscard]] std::string_view lock_state() const;
+    void give_back(bool clean);
     void hand_over(const cleanup::Cleanup& cleanup);
 
     Parts m_run;
     os::MainArgs m_main_args;
     const lock::Held& m_locks;
+    std::string m_holder;
     std::string m_run_id;
     bool m_shares_group; // as a command does on a terminal
     Guardian m_guardian;

@@ -13,6 +13,7 @@ struct Notice {
     enum class What {
         time_limit,        // of the command: the stop signal was sent, or not
         caller_gone,       // the same
+        lock_lost,         // the same
         grace_over,        // the same for SIGKILL
         killed,            // `process` outlived the grace period and was sent SIGKILL
         refused,           // `process` cannot be signalled: `error`. Its end is waited for.

@@ -1,5 +1,7 @@
 #include "supervise/policy.hpp"
 
+#include "plan/exit_status.hpp"
+
 #include <csignal>
 #include <utility>
 
@@ -123,6 +125,14 @@ Reaction Policy::on_time_limit() { return stopping() ? Reaction{} : stop(StopCau
 
 Reaction Policy::on_caller_gone() { return stopping() ? Reaction{} : stop(StopCause::caller_gone, m_stop_signal); }
 
+Reaction Policy::on_lock_lost() {
+    if (stopping()) {
+        m_cause = StopCause::lock_lost;
+        return {};
+    }
+    return stop(StopCause::lock_lost, m_stop_signal);
+}
+
 Reaction Policy::on_grace_over() const { return {.kill = true}; }
 
 Reaction Policy::on_command_stopped(int signal) {
@@ -158,7 +168,16 @@ bool Policy::was_stopped(const os::WaitStatus& status) const {
 }
 
 int Policy::leftover_signal() const {
-    return m_cause == StopCause::time_limit || m_cause == StopCause::caller_gone ? m_stop_signal : SIGTERM;
+    switch (m_cause) {
+    case StopCause::time_limit:
+    case StopCause::caller_gone:
+    case StopCause::lock_lost:
+        return m_stop_signal;
+    case StopCause::none:
+    case StopCause::signal:
+        break;
+    }
+    return SIGTERM;
 }
 
 plan::Ending Policy::ending(const os::WaitStatus& status) const {
@@ -169,6 +188,8 @@ plan::Ending Policy::ending(const os::WaitStatus& status) const {
         return {Result::timeout, 124, signal_or(m_cause_signal)};
     case StopCause::caller_gone:
         return {Result::caller_gone, status.shell_code(), signal_or(m_cause_signal)};
+    case StopCause::lock_lost:
+        return {Result::lock_lost, plan::lock_lost_status, signal_or(m_cause_signal)};
     case StopCause::signal:
         return {Result::stopped, status.shell_code(), signal_or(m_cause_signal)};
     case StopCause::none:

@@ -11,7 +11,7 @@
 
 namespace finally_run::supervise {
 
-enum class StopCause { none, signal, time_limit, caller_gone };
+enum class StopCause { none, signal, time_limit, caller_gone, lock_lost };
 
 // Carried out in this order.
 struct Reaction {
@@ -36,6 +36,8 @@ public:
     [[nodiscard]] Reaction on_signal(const os::Signal& signal, bool in_our_group, Told told = Told::us);
     [[nodiscard]] Reaction on_time_limit();
     [[nodiscard]] Reaction on_caller_gone();
+    // A lock that machines share. It outweighs what the run has been told before.
+    [[nodiscard]] Reaction on_lock_lost();
     [[nodiscard]] Reaction on_grace_over() const;
     [[nodiscard]] Reaction on_command_stopped(int signal);
     void on_command_continued();

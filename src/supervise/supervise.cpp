@@ -244,6 +244,8 @@ os::WaitStatus Supervision::wait_for_end() {
             if (!m_policy.stopping()) {
                 carry_out(m_policy.on_caller_gone(), Notice::What::caller_gone);
             }
+        } else if (std::holds_alternative<os::LockLost>(event)) {
+            carry_out(m_policy.on_lock_lost(), Notice::What::lock_lost);
         } else if (std::holds_alternative<os::Readable>(event)) {
             m_sentinel->listen();
         }

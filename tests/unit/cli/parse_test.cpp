@@ -285,14 +285,31 @@ TEST_SUITE("cli/parse") {
         }
     }
 
-    TEST_CASE("a lock with a colon and no slash is no local one") {
-        CHECK(CommandLine({"-l", "etcd:deploy", "x"}).error() ==
-              "--lock: etcd:deploy: there is no such lock engine; a local lock with a colon in its name needs a slash, "
-              "as "
-              "in ./NAME");
-        CHECK(CommandLine({"--lock-shared", "a:", "x"}).error().starts_with("--lock-shared: a:: there is no"));
-        CHECK(CommandLine({"-l", ":", "x"}).error().starts_with("--lock: :: there is no"));
-        CHECK(CommandLine({"-l", "./etcd:deploy", "x"}).plan().locks.at(0).name == "./etcd:deploy");
+    TEST_CASE("a lock with a colon and no slash before it is at an engine") {
+        CHECK(CommandLine({"-l", "etcd:deploy", "x"}).plan().locks.at(0).is_at_engine());
+        CHECK(CommandLine({"-l", "ssh:host/x", "x"}).plan().locks.at(0).is_at_engine());
+        CHECK(CommandLine({"-l", "./etcd:deploy", "x"}).plan().locks.at(0).is_path());
+        for (const char* const name : {":", ":x", "a b:x", "a.b:x"}) {
+            CAPTURE(name);
+            CHECK(CommandLine({"-l", name, "x"}).error().find("ENGINE:NAME has an ENGINE of letters") !=
+                  std::string::npos);
+        }
+        for (const char* const name : {"a:", "a:-x", "a:x\ny"}) {
+            CAPTURE(name);
+            CHECK(CommandLine({"-l", name, "x"}).error().find("the NAME of ENGINE:NAME is not empty") !=
+                  std::string::npos);
+        }
+        CHECK(CommandLine({"-l", "a:" + std::string(84, '/'), "x"}).plan().locks.size() == 1);
+        CHECK(CommandLine({"-l", "a:" + std::string(85, '/'), "x"}).error().find("at most 255 bytes") !=
+              std::string::npos);
+    }
+
+    TEST_CASE("the lock of a vanished machine is kept for a second up to a day") {
+        CHECK(CommandLine({"x"}).plan().lock_ttl == std::chrono::seconds(30));
+        CHECK(CommandLine({"--lock-ttl", "1m", "x"}).plan().lock_ttl == std::chrono::seconds(60));
+        for (const char* const ttl : {"0", "999ms", "1d1s"}) {
+            CHECK(CommandLine({"--lock-ttl", ttl, "x"}).error().find("from 1s to 1d") != std::string::npos);
+        }
     }
 
     TEST_CASE("a lock without a slash has no dot in front and fits a file name") {

@@ -141,6 +141,9 @@ TEST_SUITE("journal/record") {
         CHECK(body_of(HandedOver{}) == "handed-over");
         CHECK(body_of(TakenOver{plan::Actor::recovery, {6, 7}}) == "taken-over recovery 6 7");
         CHECK(body_of(Over{true}) == "over dropped");
+        CHECK(body_of(HeldAtEngine{"etcd:x", "42", 1'700'000'000, false}) ==
+              "held-at-engine etcd:x 42 1700000000 exclusive");
+        CHECK(body_of(LockLost{"etcd:x", "it ended", 1'700'000'000}) == "lock-lost etcd:x it\\x20ended 1700000000");
         CHECK(body_of(plain_opened()) ==
               "opened 1 \\- \\- 0 1 0 0 0 shared-group 0 \\- 0 0 0 0 15 none none 0 \\- \\- \\- 0");
         CHECK(body_of(opened_with("t")) ==

@@ -94,6 +94,10 @@ inline std::vector<Record> later_records(const std::string& text) {
     records.emplace_back(CleanupFailed{last_id, 255, 64, std::numeric_limits<unsigned>::max(), -1, text});
     records.emplace_back(StopAsked{0});
     records.emplace_back(StopAsked{last_id});
+    records.emplace_back(HeldAtEngine{text, "", 0, true});
+    records.emplace_back(HeldAtEngine{"", text, -1, false});
+    records.emplace_back(LockLost{text, "", 0});
+    records.emplace_back(LockLost{"", text, -1});
     return records;
 }
 

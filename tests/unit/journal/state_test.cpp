@@ -163,6 +163,19 @@ TEST_SUITE("journal/state") {
         CHECK_FALSE(life.state.handed_over);
     }
 
+    TEST_CASE("a lock at an engine is held until its loss is written and the run is remembered for that") {
+        Life life;
+        life.add(HeldAtEngine{"etcd:x", "42", 1, false});
+        life.add(HeldAtEngine{"etcd:y", "", 1, true});
+        life.add(Started{Started::What::command, {1, 1}, 0});
+        CHECK_FALSE(life.state.is_to_be_remembered());
+        life.add(LockLost{"etcd:y", "", 2});
+        CHECK_FALSE(life.state.engine_locks.at(0).lost);
+        CHECK(life.state.engine_locks.at(0).held.token == "42");
+        CHECK(life.state.engine_locks.at(1).lost);
+        CHECK(life.state.is_to_be_remembered());
+    }
+
     TEST_CASE("the last who took over counts") {
         Life life;
         CHECK_FALSE(life.state.taken_over.has_value());

@@ -16,6 +16,7 @@ TEST_SUITE("plan/result") {
         CHECK(name_of(Result::caller_gone) == "caller-gone");
         CHECK(name_of(Result::setup_failed) == "setup-failed");
         CHECK(name_of(Result::not_started) == "not-started");
+        CHECK(name_of(Result::lock_lost) == "lock-lost");
         CHECK(name_of(Result::lost) == "lost");
     }
 }

@@ -231,6 +231,24 @@ TEST_CASE("a time limit is 124, a vanished caller leaves the status alone") {
     CHECK(abandoned.ending(WaitStatus::exited(7)).result == Result::caller_gone);
 }
 
+TEST_CASE("a lost lock stops the command and is 121 whatever its status and whatever stopped it before") {
+    Policy policy(no_terminal, SIGUSR2);
+    const auto reaction = policy.on_lock_lost();
+    CHECK(reaction.send == SIGUSR2);
+    CHECK(reaction.start_grace);
+    CHECK(policy.was_stopped(WaitStatus::exited(0)));
+    CHECK(policy.leftover_signal() == SIGUSR2);
+    CHECK(policy.ending(WaitStatus::exited(0)).result == Result::lock_lost);
+    CHECK(policy.ending(WaitStatus::exited(7)).exit_code == 121);
+
+    Policy limited(no_terminal, SIGTERM);
+    static_cast<void>(limited.on_time_limit());
+    const auto late = limited.on_lock_lost();
+    CHECK(late.send == 0);
+    CHECK_FALSE(late.start_grace);
+    CHECK(limited.ending(WaitStatus::exited(0)).result == Result::lock_lost);
+}
+
 TEST_CASE("what the command leaves behind gets the stop signal after a time limit, and TERM otherwise") {
     Policy limited(no_terminal, SIGINT);
     static_cast<void>(limited.on_time_limit());

@@ -1,0 +1,189 @@
+#include "action/engine_locks.hpp"
+
+#include "engine/await.hpp"
+#include "engine/lookup.hpp"
+#include "journal/leftover.hpp"
+#include "journal/runs.hpp"
+#include "os/boot.hpp"
+#include "os/ci.hpp"
+#include "os/variables.hpp"
+#include "rescue/leftovers.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <span>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace finally_run::action {
+
+namespace {
+
+bool is_at_engine(const plan::LockRequest& lock) { return lock.is_at_engine(); }
+
+// Each once, exclusive if either is; in an order that is the same for every run on every machine.
+std::vector<plan::LockRequest> locks_at_engines(const plan::Plan& plan) {
+    std::vector<plan::LockRequest> locks;
+    std::ranges::copy_if(plan.locks, std::back_inserter(locks), is_at_engine);
+    std::ranges::sort(
+        locks, [](const auto& a, const auto& b) { return std::pair(a.name, a.shared) < std::pair(b.name, b.shared); });
+    const auto same = std::ranges::unique(locks, {}, &plan::LockRequest::name);
+    locks.erase(same.begin(), same.end());
+    return locks;
+}
+
+// What the run was told.
+std::string token_in(const journal::Found& found) {
+    std::string tokens;
+    for (const journal::EngineLock& lock : std::get<journal::Leftover>(found).state.engine_locks) {
+        tokens.append(tokens.empty() ? "" : " ").append(lock.held.token);
+    }
+    return tokens;
+}
+
+// In the keeper: supervisor and guardian are gone, and we still hold all locks. Is the run clean now?
+bool finish_as_keeper(const Beginning& run, const std::function<bool()>& lost) {
+    const auto runs = journal::Runs::existing(run.state_dir);
+    const auto path = runs.journal_of(run.run_id);
+    const auto say = [&](auto what, auto object, auto reason) { run.narrator.noted(what, object, reason); };
+    for (;;) {
+        journal::Found found = journal::claim(path, journal::Patience::some);
+        if (std::holds_alternative<journal::Alive>(found)) { // a child that is about to become a step, say
+            static_cast<void>(rescue::wait_for_other(path, run.events.signals(), std::nullopt, say));
+            continue;
+        }
+        if (const auto* const unreadable = std::get_if<journal::Unreadable>(&found)) {
+            run.narrator.failed("run " + run.run_id + " cannot be recovered", {}, unreadable->reason);
+        }
+        auto* const leftover = std::get_if<journal::Leftover>(&found);
+        if (leftover == nullptr) {
+            return false;
+        }
+        const rescue::Finisher finisher{.by = plan::Actor::keeper,
+                                        .verbosity = run.plan.verbosity,
+                                        .state_dir = run.plan.state_dir,
+                                        .lock_token = token_in(found),
+                                        .lock_state = [&] { return std::string_view(lost() ? "lost" : "held"); }};
+        return rescue::finish_leftover(std::move(*leftover), runs, finisher, run.events.signals()).failed == 0;
+    }
+}
+
+plan::RunEnd end_of(const engine::Interrupted& interrupted) {
+    plan::RunEnd end = plan::stopped_by(interrupted.signal);
+    end.ending.result = interrupted.caller_gone ? plan::Result::caller_gone : end.ending.result;
+    return end;
+}
+
+} // namespace
+
+bool engines_are_known(const plan::Plan& plan, report::Narrator& narrator) {
+    std::vector<std::filesystem::path> where;
+    for (const plan::LockRequest& lock : plan.locks) {
+        if (!lock.is_at_engine()) {
+            continue;
+        }
+        where = where.empty() ? engine::directories() : where;
+        if (engine::find_helper(lock.engine(), where)) {
+            continue;
+        }
+        std::string found;
+        for (const std::string& engine : engine::engines(where)) {
+            found.append(found.empty() ? "" : ", ").append(engine);
+        }
+        narrator.failed("--lock", lock.name,
+                        "there is no lock engine " + std::string(lock.engine()) +
+                            " here; found: " + (found.empty() ? "none" : found) +
+                            "; a local lock with a colon in its name needs a slash, as in ./NAME");
+        return false;
+    }
+    return true;
+}
+
+std::string holder_text(const plan::Plan& plan, const std::string& run_id) {
+    constexpr std::size_t longest = 200;
+    std::string command;
+    for (const char* const word : plan.command) {
+        command.append(command.empty() ? "" : " ").append(word);
+        command.resize(std::min(command.size(), longest));
+    }
+    std::ranges::replace_if(
+        command, [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }, ' ');
+    const std::string job = os::job_url(os::variable);
+    return "host " + os::host_name() + ", run " + run_id + ", pid " + std::to_string(::getpid()) + ": " + command +
+           (job.empty() ? "" : ", " + job);
+}
+
+std::variant<std::unique_ptr<engine::Keeper>, plan::RunEnd>
+take_engine_locks(const Beginning& beginning, const lock::Held& held, const os::BootDeadline& deadline) {
+    const auto locks = locks_at_engines(beginning.plan);
+    if (locks.empty()) {
+        return nullptr;
+    }
+    const auto where = engine::directories();
+    std::vector<engine::Wanted> wanted;
+    for (const plan::LockRequest& lock : locks) {
+        const auto program = engine::find_helper(lock.engine(), where);
+        wanted.push_back({lock.name, std::string(lock.name_there()), program.value_or(""), lock.shared});
+    }
+    std::vector<int> shared;
+    for (const lock::LockFile& file : held) {
+        shared.push_back(file.fd.get());
+    }
+    const bool may_wait = beginning.plan.lock_wait != text::Limit(text::Duration::zero());
+    engine::Keeper::Told told{holder_text(beginning.plan, beginning.run_id), {}, beginning.plan.lock_ttl};
+    if (deadline) {
+        const text::Duration left = may_wait ? *deadline - os::BootClock::now() : text::Duration::zero();
+        told.wait = std::max(left, text::Duration::zero());
+    }
+    report::Narrator& narrator = beginning.narrator;
+    auto keeper = std::make_unique<engine::Keeper>(
+        std::move(wanted), told, beginning.run_id, beginning.main_args, beginning.events.signals(), std::move(shared),
+        [&](const std::string& name, std::string_view line) { narrator.noted("lock", name, line); },
+        [&](const std::function<bool()>& lost) { return finish_as_keeper(beginning, lost); });
+    const auto while_waiting = [&](const std::string& name, const std::string& holder, text::Duration waited) {
+        return narrator.lock_awaited(name, holder, waited);
+    };
+    // One that may not wait is told so; but its engine may not answer at all.
+    const auto limit = may_wait ? deadline : os::boot_deadline_after(engine::answer_patience);
+    const auto start = os::Clock::now();
+    const auto outcome = engine::await(*keeper, limit, beginning.events, while_waiting);
+    narrator.lock_wait_over(os::Clock::now() - start);
+    if (std::holds_alternative<engine::Had>(outcome)) {
+        return keeper;
+    }
+    // It leaves the queue there in its own time: what the user has asked for is that we return now.
+    constexpr text::Duration moment = std::chrono::milliseconds(20);
+    keeper->release(moment);
+    lock::release(held); // the keeper may have them for some time yet
+    if (const auto* const interrupted = std::get_if<engine::Interrupted>(&outcome)) {
+        return end_of(*interrupted);
+    }
+    const auto& not_had = std::get<engine::NotHad>(outcome);
+    narrator.lock_not_had(not_had);
+    const int status = not_had.busy ? beginning.plan.conflict_exit_code : plan::own_failure_status;
+    return plan::RunEnd{{plan::Result::not_started, status, 0}, {status, 0}};
+}
+
+std::string tokens_of(const engine::Keeper& keeper) {
+    std::string tokens;
+    for (const engine::HeldLock& lock : keeper.held()) {
+        tokens.append(tokens.empty() ? "" : " ").append(lock.token);
+    }
+    return tokens;
+}
+
+std::string tokens_of(const plan::Plan& plan, const engine::Keeper& keeper) {
+    std::string tokens;
+    for (const plan::LockRequest& lock : plan.locks) {
+        const auto held = std::ranges::find(keeper.held(), lock.name, &engine::HeldLock::name);
+        if (held != keeper.held().end() && lock.is_at_engine()) {
+            tokens.append(tokens.empty() ? "" : " ").append(held->token);
+        }
+    }
+    return tokens;
+}
+
+} // namespace finally_run::action

@@ -1,0 +1,136 @@
+#include "engine/keeper.hpp"
+
+#include "os/adopter.hpp"
+#include "os/ci.hpp"
+#include "os/error.hpp"
+#include "os/fd.hpp"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utility>
+
+namespace finally_run::engine {
+
+namespace {
+
+// Whole where it is whole: a shell can calculate with it.
+std::string seconds_text(text::Duration duration) {
+    const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(duration).count();
+    constexpr int in_a_second = 1000;
+    return milliseconds % in_a_second == 0
+               ? std::to_string(milliseconds / in_a_second)
+               : fmt::format("{}.{:03}", milliseconds / in_a_second, milliseconds % in_a_second);
+}
+
+} // namespace
+
+Keeper::Keeper(std::vector<Wanted> locks, const Told& told, std::string run_id, const os::MainArgs& main_args,
+               os::Signals& signals, std::vector<int> shared, Say say, TakeOver take_over)
+    : m_locks(std::move(locks)), m_told(told), m_environment(main_args.envp) {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) < 0) {
+        os::throw_errno("cannot start the keeper");
+    }
+    os::Fd ours = os::moved_high(os::Fd(ends[0]));
+    os::Fd its = os::moved_high(os::Fd(ends[1]));
+    const auto kin = os::orphans_are_reaped() ? os::Kin::nobodys : os::Kin::child;
+    const auto live = [&](int line) {
+        // What a helper leaves is ours to reap.
+        ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+        const Duties duties{m_locks, [this](const Wanted& wanted) { return environment_for(wanted); },
+                            [&](const Wanted& wanted, std::string_view words) { say(wanted.name, words); }, take_over};
+        Keeping(duties, signals, line).run();
+    };
+    m_process.start(kin, std::move(ours), std::move(its),
+                    {"keeper", "finally-keeper", "finally-keeper: of run " + run_id}, main_args,
+                    {[&] { return settle(shared, signals); }, live});
+}
+
+// In the keeper, right after the fork.
+std::vector<int> Keeper::settle(const std::vector<int>& shared, os::Signals& signals) {
+    m_environment.detach();
+    for (const char* const marker : os::leftover_markers) {
+        m_environment.remove(marker);
+    }
+    m_own_environment.take(m_environment);
+    // By these whoever finishes a run finds what belongs to it.
+    m_environment.remove("FINALLY_RUN_ID");
+    m_environment.remove("FINALLY_RUN_JOURNAL");
+    std::vector<int> needed = shared;
+    if (const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC); null >= 0) {
+        ::dup2(null, STDIN_FILENO);
+        ::dup2(null, STDOUT_FILENO);
+        needed.insert(needed.end(), {STDIN_FILENO, STDOUT_FILENO});
+    }
+    needed.push_back(signals.fd());
+    return needed;
+}
+
+const char* const* Keeper::environment_for(const Wanted& wanted) {
+    m_environment.set("FINALLY_RUN_LOCK_HOLDER", m_told.holder);
+    m_environment.set("FINALLY_RUN_LOCK_WAIT", m_told.wait ? seconds_text(*m_told.wait) : "");
+    m_environment.set("FINALLY_RUN_LOCK_TTL", seconds_text(m_told.ttl));
+    m_environment.set("FINALLY_RUN_LOCK_MODE", wanted.shared ? "shared" : "exclusive");
+    return m_environment.block();
+}
+
+std::optional<Message> Keeper::next() {
+    std::string packet(longest_packet, '\0');
+    ssize_t got = -1;
+    do {
+        got = ::recv(m_process.line(), packet.data(), packet.size(), MSG_DONTWAIT);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0 && errno == EAGAIN) {
+        return std::nullopt;
+    }
+    auto message = got > 0 ? decode(std::string_view(packet).substr(0, static_cast<std::size_t>(got))) : std::nullopt;
+    if (!message) {
+        const std::size_t which = has_all() ? 0 : m_held.size();
+        message = Message{has_all() ? Message::What::lost : Message::What::failed, which, "its keeper is gone"};
+    }
+    if (message->lock >= m_locks.size()) {
+        return std::nullopt;
+    }
+    if (message->what == Message::What::unclean) {
+        m_unclean = message->text;
+    } else if (message->what == Message::What::held && !has_all()) {
+        m_held.push_back({m_locks[message->lock].name, message->text, std::exchange(m_unclean, {})});
+    } else if (message->what == Message::What::lost && !m_loss) {
+        m_loss = {m_locks[message->lock].name, message->text};
+    }
+    return message;
+}
+
+const std::optional<Loss>& Keeper::loss() {
+    while (!m_loss && next()) {
+    }
+    return m_loss;
+}
+
+void Keeper::tell(const Message& message) const {
+    const std::string packet = encode(message);
+    while (::send(m_process.line(), packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EINTR) {
+    }
+}
+
+void Keeper::release(text::Duration patience) {
+    tell({Message::What::release});
+    const os::Deadline deadline = os::deadline_after(patience);
+    // Both directions are closed by its end alone.
+    pollfd end{m_process.line(), 0, 0};
+    while (!os::has_passed(deadline) && ::poll(&end, 1, os::poll_timeout(deadline)) <= 0) {
+    }
+    if (end.revents != 0) {
+        m_process.await_end();
+    }
+}
+
+} // namespace finally_run::engine

@@ -1,0 +1,92 @@
+// The run's side of its keeper: the process that holds the run's locks at their engines.
+#pragma once
+
+#include "engine/keeping.hpp"
+#include "engine/message.hpp"
+#include "os/bystander.hpp"
+#include "os/environment.hpp"
+#include "os/events.hpp"
+#include "os/title.hpp"
+#include "text/duration.hpp"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace finally_run::engine {
+
+// For Keeper::release: more than the keeper has with its helpers.
+inline constexpr text::Duration release_patience = std::chrono::seconds(15);
+
+struct HeldLock {
+    std::string name;    // ENGINE:NAME
+    std::string token;   // empty: the engine has none
+    std::string unclean; // who held it before and did not clean up; empty: nobody
+};
+
+// A lock that was lost, and why.
+struct Loss {
+    std::string name;
+    std::string reason;
+};
+
+class Keeper {
+public:
+    // What every helper of the run is told by its environment.
+    struct Told {
+        std::string holder; // host, run, pid, command and CI job of ours
+        text::Limit wait;   // nullopt: for ever
+        text::Duration ttl{};
+    };
+    // Both run in the keeper: see Duties.
+    using Say = std::function<void(const std::string& name, std::string_view line)>;
+    using TakeOver = std::function<bool(const std::function<bool()>& lost)>;
+
+    // Forks it. It keeps the descriptors `shared` (of the local locks) open, so that nobody has those before it has
+    // ended. `environment` ends with a null and is that of main, `locks` in the order in which they are to be taken.
+    // Throws std::system_error.
+    Keeper(std::vector<Wanted> locks, const Told& told, std::string run_id, const os::MainArgs& main_args,
+           os::Signals& signals, std::vector<int> shared, Say say, TakeOver take_over);
+    Keeper(const Keeper&) = delete;
+    Keeper& operator=(const Keeper&) = delete;
+    // Leaves it alone: it sees the end of supervisor and guardian.
+    ~Keeper() = default;
+
+    [[nodiscard]] int line() const { return m_process.line(); } // readable when next() has something, and after a loss
+    // What it says, without waiting. nullopt: nothing now. Its end counts as the loss of the first lock.
+    [[nodiscard]] std::optional<Message> next();
+    [[nodiscard]] const std::string& name_of(std::size_t lock) const { return m_locks[lock].name; }
+
+    // In the order of `locks`; once they are had.
+    [[nodiscard]] const std::vector<HeldLock>& held() const { return m_held; }
+    [[nodiscard]] bool has_all() const { return m_held.size() == m_locks.size(); }
+
+    // Whether a lock has been lost by now, and how. Stays so.
+    [[nodiscard]] const std::optional<Loss>& loss();
+    // "held" or "lost": the value of FINALLY_RUN_LOCK.
+    [[nodiscard]] std::string_view state() { return loss() ? "lost" : "held"; }
+
+    void begin(std::string_view text) const { tell({Message::What::begin, 0, std::string(text)}); }
+    void clean() const { tell({Message::What::clean}); }
+    // Gives the locks back, and returns when they are free or this has taken too long.
+    void release(text::Duration patience);
+
+private:
+    void tell(const Message& message) const;
+    [[nodiscard]] std::vector<int> settle(const std::vector<int>& shared, os::Signals& signals);
+    const char* const* environment_for(const Wanted& wanted);
+
+    std::vector<Wanted> m_locks;
+    Told m_told;
+    std::vector<HeldLock> m_held;
+    std::string m_unclean; // of the one that is being taken
+    std::optional<Loss> m_loss;
+    os::Bystander m_process;
+    // In the keeper alone:
+    os::Environment m_environment;
+    os::OwnEnvironment m_own_environment;
+};
+
+} // namespace finally_run::engine

@@ -1,0 +1,346 @@
+// Locks at an engine that machines share: two state directories are two machines, and a helper with flock(1) on files
+// is the engine.
+#include "guard.hpp"
+
+#include "support/proc.hpp"
+
+#include <csignal>
+#include <string>
+#include <vector>
+
+namespace finally_run::e2e {
+namespace {
+
+fs::path engine_file(std::string_view name) { return work("engine") / name; }
+
+// A run on this machine, or on the other one.
+Run on(std::string_view machine, std::vector<std::string> args) {
+    fs::create_directories(work("engine"));
+    const fs::path helper = case_dir() / "bin" / "finally-run-lock-file";
+    if (!fs::exists(helper)) {
+        fs::create_symlink(fs::path(FINALLY_RUN_SOURCE_DIR) / "tests/support/finally-run-lock-file", helper);
+    }
+    return Run(std::move(args))
+        .env("LOCK_FILES", work("engine"))
+        .env("FINALLY_RUN_STATE_DIR", (case_dir() / machine).native());
+}
+Run on_a(std::vector<std::string> args) { return on("here", std::move(args)); }
+Run on_b(std::vector<std::string> args) { return on("there", std::move(args)); }
+
+bool is_held() { return is_locked(engine_file("x.lock")); }
+pid_t helper_pid() { return static_cast<pid_t>(std::stol(read_file(engine_file("x.helper")))); }
+
+// The keeper of the run whose guardian or supervisor is looked for; its name is its own.
+pid_t keeper_pid() {
+    pid_t found = 0;
+    wait_until("the keeper shows its name", [&] {
+        const auto helper = test::proc_stat(helper_pid());
+        const auto parent = helper ? test::proc_stat(helper->parent) : std::nullopt;
+        found = parent && parent->name == "finally-keeper" ? parent->pid : 0;
+        return found != 0;
+    });
+    return found;
+}
+
+// Says who runs it after what, and what is known of the lock, and whether it is really held.
+constexpr const char* witness_of_lock =
+    "echo by $FINALLY_RUN_BY after $FINALLY_RUN_RESULT, lock $FINALLY_RUN_LOCK $FINALLY_RUN_LOCK_TOKEN, "
+    "$(flock -n engine/x.lock echo free || echo taken) >>log";
+
+// A helper in sh, under the name of the engine "odd".
+Run with_helper(const std::string& script, std::vector<std::string> args) {
+    write_file(case_dir() / "bin" / "finally-run-lock-odd", "#!/bin/sh\n" + script + "\n", 0755);
+    return on_a(std::move(args));
+}
+
+TEST_CASE("a lock at an engine is held until the last cleanup has ended and all are told its token") {
+    const auto outcome =
+        on_a({"-c", witness_of_lock, "-s", "echo setup $FINALLY_RUN_LOCK $FINALLY_RUN_LOCK_TOKEN >>log", "-l", "file:x",
+              "--", "sh", "-c", "echo command $FINALLY_RUN_LOCK $FINALLY_RUN_LOCK_TOKEN >>log; exit 7"})
+            .run();
+    CHECK(outcome.status == 7);
+    CHECK(outcome.err == "");
+    CHECK(log_text() == "setup held 1\ncommand held 1\nby supervisor after failure, lock held 1, taken\n");
+    CHECK_FALSE(is_held());
+    CHECK(leftovers().empty());
+    CHECK(on_a({"-l", "file:x", "--", "sh", "-c", "exit $FINALLY_RUN_LOCK_TOKEN"}).run().status == 2);
+}
+
+TEST_CASE("without a lock at an engine the cleanups read that there is none") {
+    CHECK(on_a({"-c", "echo \"<${FINALLY_RUN_LOCK-unset}>\" >>log", "--", "true"}).run().status == 0);
+    CHECK(log_text() == "<>\n");
+}
+
+TEST_CASE("an engine without a helper is refused before anything is touched and those that are there are named") {
+    const auto outcome = on_a({"-l", "nowhere:x", "-c", "touch ran", "--", "touch", "ran"}).run();
+    CHECK(outcome.status == 125);
+    CHECK(outcome.err.starts_with("finally-run: --lock: nowhere:x: there is no lock engine nowhere here; found: "));
+    CHECK(outcome.err.find("file") != std::string::npos);
+    CHECK_FALSE(fs::exists(work("ran")));
+    CHECK_FALSE(fs::exists(case_dir() / "here"));
+}
+
+TEST_CASE("who waits on another machine is told who holds the lock and gets it when that one has cleaned up") {
+    make_fifo(work("fifo"));
+    auto holder = on_a({"-l", "file:x", "-c", "read x <fifo; echo cleaned >>log", "--", "helper", "pause"}).start();
+    holder.wait_for_line("READY");
+    auto waiter = on_b({"-l", "file:x", "--", "sh", "-c", "echo in >>log"}).start();
+    const std::string line = waiter.wait_for_err("for lock: file:x: host ");
+    CHECK(line.find("pid " + std::to_string(holder.pid()) + ": helper pause") != std::string::npos);
+    holder.signal(SIGTERM);
+    release(work("fifo"));
+    CHECK(waiter.finish().status == 0);
+    CHECK(holder.finish().signal == SIGTERM);
+    CHECK(log_text() == "cleaned\nin\n");
+}
+
+TEST_CASE("a lock at an engine that is not had gives 75 or the status that was asked for and nothing runs") {
+    auto holder = on_a({"-l", "file:x", "--", "helper", "pause"}).start();
+    holder.wait_for_line("READY");
+    for (const auto& [words, status] : std::vector<std::pair<std::vector<std::string>, int>>{
+             {{"-n"}, 75}, {{"-w", "100ms"}, 75}, {{"-n", "-E", "3"}, 3}}) {
+        auto args = words;
+        args.insert(args.end(), {"-l", "file:x", "-c", "touch ran", "--", "touch", "ran"});
+        const auto outcome = on_b(args).run();
+        CHECK(outcome.status == status);
+        // In so short a time the engine may not have answered.
+        CHECK((words.front() == "-w" || outcome.err.starts_with("finally-run: lock: file:x: held by host ")));
+    }
+    CHECK_FALSE(fs::exists(work("ran")));
+    // On the same machine the local lock of that name comes first.
+    CHECK(on_a({"-n", "-l", "file:x", "--", "touch", "ran"}).run().status == 75);
+    holder.signal(SIGTERM);
+    holder.finish();
+}
+
+TEST_CASE("a signal ends the wait for a lock at an engine") {
+    auto holder = on_a({"-l", "file:x", "--", "helper", "pause"}).start();
+    holder.wait_for_line("READY");
+    auto waiter = on_b({"-l", "file:x", "--", "touch", "ran"}).start();
+    waiter.wait_for_err("waiting");
+    waiter.signal(SIGTERM);
+    CHECK(waiter.finish().signal == SIGTERM);
+    CHECK_FALSE(fs::exists(work("ran")));
+    holder.signal(SIGTERM);
+    holder.finish();
+}
+
+TEST_CASE("the loss of a lock stops the command and no step begins and the cleanups run and know it") {
+    for (const std::string_view killed : {"helper", "keeper"}) {
+        fs::remove(work("log"));
+        auto process = on_a({"-l", "file:x", "-c",
+                             "echo $FINALLY_RUN_RESULT $FINALLY_RUN_EXIT_CODE $FINALLY_RUN_LOCK "
+                             "$FINALLY_RUN_BY >>log",
+                             "--", "helper", "pause"})
+                           .start();
+        process.wait_for_line("READY");
+        ::kill(killed == "helper" ? helper_pid() : keeper_pid(), SIGKILL);
+        const auto outcome = process.finish();
+        CHECK(outcome.status == 121);
+        CHECK(outcome.signal == 0);
+        CHECK(outcome.err.find("finally-run: lock lost: file:x: its ") != std::string::npos);
+        CHECK(outcome.err.find(", sent TERM\n") != std::string::npos);
+        CHECK(log_text() == "lock-lost 121 lost supervisor\n");
+    }
+    CHECK_FALSE(is_held());
+    CHECK(leftovers().empty());
+}
+
+TEST_CASE("a lock that is lost during a setup keeps the next step from beginning") {
+    make_fifo(work("fifo"));
+    auto process = on_a({"-l", "file:x", "-c", "echo cleaned $FINALLY_RUN_RESULT >>log", "-s",
+                         "trap '' TERM; echo READY; read x <fifo", "-s", "touch ran", "--", "touch", "ran"})
+                       .start();
+    process.wait_for_err("READY");
+    ::kill(helper_pid(), SIGKILL);
+    process.wait_for_err("lock lost");
+    release(work("fifo"));
+    CHECK(process.finish().status == 121);
+    CHECK(log_text() == "cleaned lock-lost\n");
+    CHECK_FALSE(fs::exists(work("ran")));
+}
+
+TEST_CASE("a lock that is lost after the command changes no status and the next cleanup knows it") {
+    make_fifo(work("fifo"));
+    auto process = on_a({"-l", "file:x", "-c", "echo second $FINALLY_RUN_LOCK $FINALLY_RUN_RESULT >>log", "-c",
+                         "echo first $FINALLY_RUN_LOCK >>log; read x <fifo", "--", "sh", "-c", "exit 3"})
+                       .start();
+    wait_for_log("first");
+    const pid_t keeper = keeper_pid();
+    ::kill(keeper, SIGKILL);
+    wait_for_end(keeper);
+    release(work("fifo"));
+    const auto outcome = process.finish();
+    CHECK(outcome.status == 3);
+    CHECK(outcome.err.find("finally-run: lock lost: file:x: its keeper is gone\n") != std::string::npos);
+    CHECK(log_text() == "first held\nsecond lost failure\n");
+}
+
+TEST_CASE("a helper that is stopped is continued") {
+    auto process = on_a({"-l", "file:x", "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    ::kill(helper_pid(), SIGSTOP);
+    wait_until("it runs again", [] { return state_of(helper_pid()) == 'S'; });
+    process.signal(SIGTERM);
+    CHECK(process.finish().signal == SIGTERM);
+    CHECK_FALSE(is_held());
+}
+
+TEST_CASE("the guardian keeps the lock at the engine until it has cleaned up") {
+    auto process = on_a({"-l", "file:x", "-c", witness_of_lock, "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    kill_supervisor(process);
+    wait_until("the keeper has released it", [] { return !is_held(); });
+    CHECK(log_text() == "by guardian after lost, lock held 1, taken\n");
+    CHECK_FALSE(fs::exists(engine_file("x.unclean")));
+    wait_until("nobody is left", [] { return leftovers().empty(); });
+}
+
+TEST_CASE("the keeper finishes the run when supervisor and guardian are gone and then releases the lock") {
+    auto process = on_a({"-l", "file:x", "-l", "local", "-c", witness_of_lock, "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    kill_both(process);
+    wait_until("the keeper has released it", [] { return !is_held(); });
+    CHECK(log_text() == "by keeper after lost, lock held 1, taken\n");
+    CHECK_FALSE(fs::exists(engine_file("x.unclean")));
+    CHECK(on_a({"-n", "-l", "local", "--", "true"}).run().status == 0);
+    wait_until("nobody is left", [] { return leftovers().empty(); });
+}
+
+// Nobody of it is left but its command.
+void kill_all(Process& process) {
+    const pid_t keeper = keeper_pid();
+    ::kill(keeper, SIGSTOP);
+    kill_both(process.pid());
+    ::kill(keeper, SIGKILL);
+    process.finish();
+    wait_until("the helper has ended", [] { return !is_held(); });
+}
+
+TEST_CASE("a recovery takes the lock at the engine before its first cleanup and gives it back clean") {
+    auto process = on_a({"-l", "file:x", "-c", witness_of_lock, "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    kill_all(process);
+    auto holder = on_b({"-l", "file:x", "--", "helper", "pause"}).start();
+    holder.wait_for_line("READY");
+    CHECK(on_a({"--recover", "--no-wait"}).run().status == 75);
+    CHECK_FALSE(fs::exists(work("log")));
+    holder.signal(SIGTERM);
+    holder.finish();
+    CHECK(on_a({"--recover"}).run().status == 0);
+    CHECK(log_text() == "by recovery after lost, lock held 3, taken\n");
+    CHECK_FALSE(is_held());
+    CHECK_FALSE(fs::exists(engine_file("x.unclean")));
+}
+
+TEST_CASE("the next holder on the same machine finishes a run that nobody else could with the lock held") {
+    auto process = on_a({"-l", "file:x", "-c", witness_of_lock, "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    kill_all(process);
+    CHECK(on_a({"-l", "file:x", "--", "true"}).run().status == 0);
+    CHECK(log_text() == "by next-holder after lost, lock held 2, taken\n");
+    CHECK_FALSE(fs::exists(engine_file("x.unclean")));
+}
+
+TEST_CASE("a next holder anywhere is told of a run that has not cleaned up") {
+    CHECK(on_a({"-l", "file:x", "-c", "exit 1", "--", "true"}).run().status == 0);
+    CHECK(fs::exists(engine_file("x.unclean")));
+    const auto outcome = on_b({"-l", "file:x", "-c", "true", "--", "true"}).run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.err.starts_with("finally-run: lock: file:x: its last holder has not cleaned up: host "));
+    CHECK_FALSE(fs::exists(engine_file("x.unclean")));
+    CHECK(on_b({"-l", "file:x", "--", "true"}).run().err == "");
+}
+
+TEST_CASE("a next holder anywhere cleans up first with its own words for the last one and then begins") {
+    CHECK(on_a({"-l", "file:x", "-c", "exit 1", "--", "true"}).run().status == 0);
+    const std::string anywhere = "echo $FINALLY_RUN_BY $FINALLY_RUN_RESULT $FINALLY_RUN_LOCK >>log";
+    const auto outcome = on_b({"-l", "file:x", "-s", "echo setup >>log", "-c", "echo plain >>log", "--cleanup-anywhere",
+                               "echo one >>log; " + anywhere, "--cleanup-anywhere", "echo two >>log", "--", "sh", "-c",
+                               "echo command ${FINALLY_RUN_BY-} >>log"})
+                             .run();
+    CHECK(outcome.status == 0);
+    CHECK(log_text() == "two\none\nnext-holder lost held\nsetup\ncommand\ntwo\none\nsupervisor success held\nplain\n");
+    CHECK_FALSE(fs::exists(engine_file("x.unclean")));
+    fs::remove(work("log"));
+    CHECK(on_b({"-l", "file:x", "--cleanup-anywhere", anywhere, "--", "true"}).run().status == 0);
+    CHECK(log_text() == "supervisor success held\n");
+}
+
+TEST_CASE("a cleanup for the last holder that fails keeps the lock unclean and with --strict the run from beginning") {
+    CHECK(on_a({"-l", "file:x", "-c", "exit 1", "--", "true"}).run().status == 0);
+    const auto strict = on_b({"--strict", "-l", "file:x", "--cleanup-anywhere", "false", "--", "touch", "ran"}).run();
+    CHECK(strict.status == 120);
+    CHECK_FALSE(fs::exists(work("ran")));
+    CHECK(fs::exists(engine_file("x.unclean")));
+    CHECK(on_b({"-l", "file:x", "--cleanup-anywhere", "false", "--", "touch", "ran"}).run().status == 0);
+    CHECK(fs::exists(work("ran")));
+    CHECK(fs::exists(engine_file("x.unclean")));
+}
+
+TEST_CASE("the local file of a lock at an engine stays in the state directory whatever its name") {
+    CHECK(on_a({"-l", "file:x", "-l", "odd:../y", "--", "true"}).run().status == 125); // no such engine
+    const auto outcome = with_helper("echo \"held $1\"; cat >/dev/null; echo done",
+                                     {"-l", "odd:../y", "--", "sh", "-c", "echo $FINALLY_RUN_LOCK_TOKEN"})
+                             .run();
+    CHECK(outcome.out == "../y\n");
+    CHECK(fs::exists(case_dir() / "here" / "odd:..%2Fy"));
+}
+
+TEST_CASE("a helper that does not get the lock ends the run with its last words") {
+    for (const auto& [script, status, words] : std::vector<std::tuple<std::string, int, std::string>>{
+             {"exit 75", 75, "lock: odd:x: not free"},
+             {"echo it is broken >&2; exit 1", 125, "lock: odd:x: its helper has ended with status 1: it is broken"},
+             {"exit 0", 125, "lock: odd:x: its helper has ended with status 0"},
+             {"kill -9 $$", 125, "lock: odd:x: its helper was killed by KILL"},
+             {"exec /no/such/program", 125, "lock: odd:x: its helper has ended with status 127"},
+             {"exec >&-; exec sleep 60", 125, "lock: odd:x: its helper has closed its stdout"},
+             {"echo; sleep 60", 125, "does not keep to the protocol: an empty line"},
+             {"printf held", 125, "lock: odd:x: its helper has ended with status 0"},
+             {"printf 'held 1\\000\\n'; sleep 60", 125, "does not keep to the protocol: a NUL"},
+             {"head -c 1048576 /dev/zero | tr '\\000' x; sleep 60", 125, "a line of more than 4096 bytes"}}) {
+        CAPTURE(script);
+        const auto outcome = with_helper(script, {"-l", "odd:x", "-c", "touch ran", "--", "touch", "ran"}).run();
+        CHECK(outcome.status == status);
+        CHECK(outcome.err.find(words) != std::string::npos);
+        CHECK_FALSE(fs::exists(work("ran")));
+        wait_until("nobody is left", [] { return leftovers().empty(); });
+    }
+}
+
+TEST_CASE("a helper that says held twice or closes its stdout has lost the lock") {
+    for (const char* const what : {"echo held 1", "exec >&-"}) {
+        CAPTURE(what);
+        const auto outcome = with_helper("echo held 1; read begin; " + std::string(what) + "; cat >/dev/null",
+                                         {"-l", "odd:x", "--", "helper", "pause"})
+                                 .run();
+        CHECK(outcome.status == 121);
+    }
+    wait_until("nobody is left", [] { return leftovers().empty(); });
+}
+
+TEST_CASE("what a helper says on its stderr is passed on under the name of the lock") {
+    const auto outcome = with_helper("echo first >&2; echo second >&2; echo held 1; cat >/dev/null; echo last >&2",
+                                     {"-l", "odd:x", "--", "true"})
+                             .run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.err == "finally-run: lock: odd:x: first\nfinally-run: lock: odd:x: second\n"
+                         "finally-run: lock: odd:x: last\n");
+}
+
+TEST_CASE("a helper is told who we are and how long to wait and hears begin and clean") {
+    const auto outcome = with_helper("echo \"$FINALLY_RUN_LOCK_HOLDER|$FINALLY_RUN_LOCK_WAIT|$FINALLY_RUN_LOCK_TTL|"
+                                     "$FINALLY_RUN_LOCK_MODE|${FINALLY_RUN_ID-no id}\" >told; echo held; cat >heard",
+                                     {"--lock-ttl", "1m", "--lock-shared", "odd:x", "--", "true"})
+                             .run();
+    CHECK(outcome.status == 0);
+    const std::string told = read_file(work("told"));
+    CHECK(told.starts_with("host "));
+    CHECK(told.find(": true||60|shared|no id\n") != std::string::npos);
+    const std::string heard = read_file(work("heard"));
+    CHECK(heard.starts_with("begin host "));
+    CHECK(heard.ends_with("\nclean\n"));
+}
+
+} // namespace
+} // namespace finally_run::e2e
