@@ -124,11 +124,10 @@ void Keeping::look_at(Tenant& tenant) {
         }
     }
     if (ended) {
-        const bool had = tenant.tenure.phase() != Tenure::Phase::wanted;
-        const std::string words = had ? "" : tenant.last_words;
-        if (!had) {
-            tenant.last_words.clear();
-        }
+        // Of one that ends unasked the last line says why.
+        const auto phase = tenant.tenure.phase();
+        const bool asked = phase == Tenure::Phase::releasing || phase == Tenure::Phase::over;
+        const std::string words = asked ? "" : std::exchange(tenant.last_words, {});
         say_words(tenant);
         tenant.closed_by.reset();
         tenant.patience.reset();

@@ -319,6 +319,16 @@ TEST_CASE("a helper that says held twice or closes its stdout has lost the lock"
     wait_until("nobody is left", [] { return leftovers().empty(); });
 }
 
+TEST_CASE("the last words of a helper say why its lock was lost") {
+    const auto outcome = with_helper("echo held 1; read begin; echo its key was deleted >&2; exit 1",
+                                     {"-l", "odd:x", "--", "helper", "pause"})
+                             .run();
+    CHECK(outcome.status == 121);
+    CHECK(outcome.err.find("finally-run: lock lost: odd:x: its helper has ended with status 1: its key was deleted") !=
+          std::string::npos);
+    CHECK(count(outcome.err, "its key was deleted") == 1);
+}
+
 TEST_CASE("what a helper says on its stderr is passed on under the name of the lock") {
     const auto outcome = with_helper("echo first >&2; echo second >&2; echo held 1; cat >/dev/null; echo last >&2",
                                      {"-l", "odd:x", "--", "true"})
