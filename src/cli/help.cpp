@@ -11,8 +11,7 @@ constexpr std::size_t meaning_column = 36;
 
 constexpr std::string_view introduction =
     "Usage: finally-run [OPTION...] [--] COMMAND [ARG...]\n"
-    "       finally-run --defer CMD | --status [--json] [--all-users] |\n"
-    "       --recover [RUN...] | --stop RUN... | --forget RUN... | --help | --version\n"
+    "       finally-run --defer CMD | --status | --recover | --stop | --forget RUN\n"
     "Run COMMAND, then every cleanup, however COMMAND ends. Return its status.\n";
 
 constexpr std::string_view conclusion =
