@@ -48,7 +48,9 @@ struct Answer {
         signals.give_back();
         return print(action::status(request));
     }
-    plan::ExitStatus operator()(const plan::Recover& request) const { return action::recover(request, {argv, environ}, signals); }
+    plan::ExitStatus operator()(const plan::Recover& request) const {
+        return action::recover(request, {argv, environ}, signals);
+    }
     plan::ExitStatus operator()(const plan::Stop& request) const { return action::stop(request, signals); }
     plan::ExitStatus operator()(const plan::Forget& request) const { return action::forget(request); }
     plan::ExitStatus operator()(const cli::ShowHelp& help) const {
