@@ -11,15 +11,15 @@ constexpr std::size_t meaning_column = 36;
 
 constexpr std::string_view introduction =
     "Usage: finally-run [OPTION...] [--] COMMAND [ARG...]\n"
-    "       finally-run --defer CMD | --status | --recover | --stop | --forget RUN\n"
+    "       finally-run --defer CMD | --status [--json] [--all-users] |\n"
+    "       --recover [RUN...] | --stop RUN... | --forget RUN... | --help | --version\n"
     "Run COMMAND, then every cleanup, however COMMAND ends. Return its status.\n";
 
 constexpr std::string_view conclusion =
     "\n"
     "CMD is a shell string. DURATION is like 10 (seconds), 250ms, 1.5m or 1h30m.\n"
     "FINALLY_RUN_GRACE=30s is a default for --grace, and so on. More: man finally-run\n"
-    "  finally-run -c 'docker compose down' -s 'docker compose up -d' -- make test\n"
-    "  finally-run --lock deploy --wait 5m --timeout 1h -- ./deploy.sh production\n";
+    "  finally-run --lock deploy -c ./stop.sh -s ./start.sh --timeout 1h -- make test\n";
 
 std::string row(const Option& option) {
     std::string line = option.letter != '\0' ? std::string("  -") + option.letter + ", --" : std::string("      --");
