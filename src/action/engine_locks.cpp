@@ -30,8 +30,8 @@ std::vector<plan::LockRequest> locks_at_engines(const plan::Plan& plan) {
     std::ranges::copy_if(plan.locks, std::back_inserter(locks), is_at_engine);
     std::ranges::sort(
         locks, [](const auto& a, const auto& b) { return std::pair(a.name, a.shared) < std::pair(b.name, b.shared); });
-    const auto same = std::ranges::unique(locks, {}, &plan::LockRequest::name);
-    locks.erase(same.begin(), same.end());
+    const auto same = [](const auto& a, const auto& b) { return a.name == b.name; };
+    locks.erase(std::unique(locks.begin(), locks.end(), same), locks.end());
     return locks;
 }
 
