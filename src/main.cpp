@@ -8,9 +8,11 @@
 #include "action/status.hpp"
 #include "action/stop.hpp"
 #include "cli/parse.hpp"
+#include "os/error.hpp"
 #include "os/signals.hpp"
 #include "text/version.hpp"
 
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <span>
@@ -25,7 +27,7 @@ namespace {
 plan::ExitStatus print(const std::string& text) {
     const bool printed = std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
     if (!printed) {
-        action::say_error("cannot write to stdout");
+        action::say_error(std::string("cannot write to stdout: ").append(os::error_text(errno)));
     }
     return {printed ? 0 : plan::own_failure_status, 0};
 }

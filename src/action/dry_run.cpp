@@ -1,13 +1,17 @@
 #include "action/dry_run.hpp"
 
+#include "action/run.hpp"
 #include "os/shell_words.hpp"
-#include "os/variables.hpp"
+#include "os/state_dir.hpp"
 #include "report/hints.hpp"
 #include "report/text.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <stdexcept>
 #include <string_view>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
@@ -37,23 +41,30 @@ private:
     unsigned m_number = 0;
 };
 
-bool is_path(std::string_view program) { return program.find('/') != std::string_view::npos; }
-
-bool is_there(const std::string& program) {
-    if (is_path(program)) {
-        return ::access(program.c_str(), X_OK) == 0;
+// nullptr: it can be started; as execvp(3) looks for it.
+const char* why_not(const std::string& program) {
+    const auto look = [](const std::string& file) {
+        struct stat info = {};
+        if (::stat(file.c_str(), &info) < 0) {
+            return "there is no such program";
+        }
+        return S_ISREG(info.st_mode) && ::access(file.c_str(), X_OK) == 0 ? nullptr : "cannot be executed";
+    };
+    if (program.find('/') != std::string::npos) {
+        return look(program);
     }
-    const std::string_view path = os::variable("PATH");
-    for (std::size_t begin = 0; begin <= path.size();) {
+    const char* const variable = ::getenv("PATH");
+    const std::string_view path = variable != nullptr ? variable : "/bin:/usr/bin";
+    for (std::size_t begin = 0; begin <= path.size() && !program.empty();) {
         const auto end = std::min(path.find(':', begin), path.size());
         std::string file(path.substr(begin, end - begin)); // empty: here
         file.append(file.empty() ? "" : "/").append(program);
-        if (::access(file.c_str(), X_OK) == 0) {
-            return true;
+        if (look(file) == nullptr) {
+            return nullptr;
         }
         begin = end + 1;
     }
-    return false;
+    return "there is no such program in PATH";
 }
 
 // Of a CMD; a line for a shell begins with it too, more often than not.
@@ -68,9 +79,8 @@ bool is_command(const plan::Step& step) {
 }
 
 void warn_if_missing(Numbered& said, const std::string& program, std::string_view hint = {}) {
-    if (!is_there(program)) {
-        said.warn(program,
-                  std::string("there is no such program").append(is_path(program) ? "" : " in PATH").append(hint));
+    if (const char* const reason = why_not(program)) {
+        said.warn(program.empty() ? "''" : program, std::string(reason).append(hint));
     }
 }
 
@@ -145,6 +155,9 @@ std::string joined(std::span<char* const> words) {
 } // namespace
 
 std::string dry_run(const plan::Plan& plan) {
+    if (const auto refused = refused_removal(plan, os::state_dir_path(plan.state_dir))) {
+        throw std::runtime_error("--remove: " + report::shown(refused->path) + ": " + refused->reason);
+    }
     Numbered said;
     const bool waits = !plan.lock_wait || plan.lock_wait->count() > 0;
     for (const plan::LockRequest& lock : plan.locks) {

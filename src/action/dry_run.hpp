@@ -8,7 +8,7 @@
 namespace finally_run::action {
 
 // The text for stdout: a line for each thing in the order in which they happen, then what looks like a mistake. Looks
-// into PATH, and at nothing else.
+// into PATH, and at what --remove would remove. Throws std::runtime_error if that must never be removed.
 [[nodiscard]] std::string dry_run(const plan::Plan& plan);
 
 } // namespace finally_run::action

@@ -1,5 +1,7 @@
 #include "action/find_runs.hpp"
 
+#include "journal/ended.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -22,6 +24,21 @@ std::variant<journal::Item, NoSuchRun, Ambiguous> find_run(std::string_view word
         return NoSuchRun{};
     }
     return ids == found->id ? std::variant<journal::Item, NoSuchRun, Ambiguous>(*found) : Ambiguous{std::move(ids)};
+}
+
+void add_ended(std::span<const std::string> words, const std::filesystem::path& state_dir,
+               std::vector<journal::Item>& items) {
+    std::vector<std::string_view> without;
+    for (const std::string& word : words) {
+        if (std::holds_alternative<NoSuchRun>(find_run(word, items))) {
+            without.push_back(word);
+        }
+    }
+    for (journal::EndedItem& ended : journal::ended_items(state_dir)) {
+        if (std::ranges::any_of(without, [&](std::string_view word) { return ended.id.starts_with(word); })) {
+            items.push_back({std::move(ended.id), std::move(ended.path), true});
+        }
+    }
 }
 
 FoundRuns find_runs(std::span<const std::string> words, std::vector<journal::Item> items, report::Messages& messages) {

@@ -4,6 +4,7 @@
 #include "journal/runs.hpp"
 #include "report/messages.hpp"
 
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +22,10 @@ struct Ambiguous {
 // The run with this id, or the only one whose id begins like this.
 [[nodiscard]] std::variant<journal::Item, NoSuchRun, Ambiguous> find_run(std::string_view word,
                                                                          std::span<const journal::Item> items);
+
+// Adds the runs that are over, and of which it is known how they ended, for the words that mean no other run.
+void add_ended(std::span<const std::string> words, const std::filesystem::path& state_dir,
+               std::vector<journal::Item>& items);
 
 struct FoundRuns {
     std::vector<journal::Item> runs; // each once

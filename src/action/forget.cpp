@@ -3,12 +3,16 @@
 #include "action/find_runs.hpp"
 #include "journal/ended.hpp"
 #include "journal/leftover.hpp"
+#include "journal/origin.hpp"
 #include "os/error.hpp"
+#include "os/process.hpp"
 #include "os/state_dir.hpp"
+#include "report/call.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -29,6 +33,15 @@ bool remove(const journal::Item& item, report::Messages& messages) {
     return true;
 }
 
+// The command, or the step that was at work when everybody of the run was killed, if it still runs here.
+std::optional<journal::Started> living_step(const journal::State& state) {
+    const auto& step = state.cleaning ? state.cleaning : state.step;
+    const auto origin = journal::origin_of(state.opened);
+    const bool lives = step && origin.same_boot && journal::can_be_told(origin.pids, step->process) &&
+                       os::still_runs(step->process.pid, step->process.boot_nanoseconds);
+    return lives ? step : std::nullopt;
+}
+
 // It is over: only what is known of it goes.
 bool forget_ended(const journal::Item& item, report::Messages& messages) {
     if (!remove(item, messages)) {
@@ -37,22 +50,6 @@ bool forget_ended(const journal::Item& item, report::Messages& messages) {
     ::unlink(journal::log_beside(item.path).c_str());
     messages.note("forgotten", "run " + item.id, "how it ended");
     return true;
-}
-
-// Those that are meant by a word that means no other run.
-void add_ended(const std::vector<std::string>& words, const std::filesystem::path& state_dir,
-               std::vector<journal::Item>& items) {
-    std::vector<std::string_view> without;
-    for (const std::string& word : words) {
-        if (std::holds_alternative<NoSuchRun>(find_run(word, items))) {
-            without.push_back(word);
-        }
-    }
-    for (journal::EndedItem& ended : journal::ended_items(state_dir)) {
-        if (std::ranges::any_of(without, [&](std::string_view word) { return ended.id.starts_with(word); })) {
-            items.push_back({std::move(ended.id), std::move(ended.path), true});
-        }
-    }
 }
 
 } // namespace
@@ -83,6 +80,15 @@ plan::ExitStatus forget(const plan::Forget& request) {
             errno == EACCES) {
             // Whether it is locked can only be asked of an open file.
             messages.error("run " + item.id + " cannot be forgotten", {}, "it may be alive, and cannot be opened");
+            worst = {plan::own_failure_status, 0};
+            continue;
+        }
+        const auto* const left = std::get_if<journal::Leftover>(&found);
+        if (const auto step = left != nullptr ? living_step(left->state) : std::nullopt) {
+            messages.error("run " + item.id + " cannot be forgotten",
+                           "its " + std::string(journal::name_of(step->what)) + " still runs, pid " +
+                               std::to_string(step->process.pid),
+                           report::call_for(request.state_dir) + " --recover " + item.id + " ends it and cleans up");
             worst = {plan::own_failure_status, 0};
             continue;
         }

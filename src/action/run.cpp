@@ -37,23 +37,27 @@
 
 namespace finally_run::action {
 
+std::optional<RefusedRemoval> refused_removal(const plan::Plan& plan, const std::filesystem::path& state_dir) {
+    const std::string_view home = os::variable("HOME");
+    for (const plan::Step& step : plan.steps) {
+        if (step.cleanup == plan::Cleanup::Kind::remove) {
+            if (auto reason = cleanup::refuse_reason(AT_FDCWD, step.text, {home, state_dir.native()})) {
+                return RefusedRemoval{step.text, std::move(*reason)};
+            }
+        }
+    }
+    return std::nullopt;
+}
+
 namespace {
 
 // What must never be removed is refused before anything has happened.
 bool removals_allowed(const plan::Plan& plan, const std::filesystem::path& state_dir, report::Narrator& narrator) {
-    const std::string_view home = os::variable("HOME");
-    for (const plan::Step& step : plan.steps) {
-        if (step.cleanup != plan::Cleanup::Kind::remove) {
-            continue;
-        }
-        const auto reason = cleanup::refuse_reason(AT_FDCWD, step.text, {home, state_dir.native()});
-        if (!reason) {
-            continue;
-        }
-        narrator.failed("--remove", step.text, *reason);
-        return false;
+    const auto refused = refused_removal(plan, state_dir);
+    if (refused) {
+        narrator.failed("--remove", refused->path, refused->reason);
     }
-    return true;
+    return !refused;
 }
 
 std::variant<lock::Held, plan::RunEnd> take_locks(const plan::Plan& plan, const std::filesystem::path& state_dir,

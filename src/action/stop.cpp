@@ -24,6 +24,7 @@
 #include <unistd.h>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace finally_run::action {
 
@@ -120,10 +121,17 @@ plan::ExitStatus stop_one(const journal::Item& item, const plan::Stop& request, 
 
 plan::ExitStatus stop(const plan::Stop& request, os::Signals& signals) {
     report::Messages messages(request.verbosity);
-    const auto runs = journal::Runs::existing(os::state_dir_path(request.state_dir));
-    const FoundRuns found = find_runs(request.runs, runs.items(), messages);
+    const auto state_dir = os::state_dir_path(request.state_dir);
+    const auto runs = journal::Runs::existing(state_dir);
+    std::vector<journal::Item> items = runs.items();
+    add_ended(request.runs, state_dir, items);
+    const FoundRuns found = find_runs(request.runs, std::move(items), messages);
     plan::ExitStatus worst{found.complete ? 0 : plan::own_failure_status, 0};
     for (const journal::Item& item : found.runs) {
+        if (item.path != runs.journal_of(item.id)) {
+            messages.note("run " + item.id + " is over", {}, report::call_for(request.state_dir) + " --status has how");
+            continue;
+        }
         const plan::ExitStatus status = stop_one(item, request, signals, messages);
         if (status.signal != 0) {
             return status;

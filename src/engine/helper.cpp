@@ -103,7 +103,7 @@ std::optional<os::WaitStatus> Helper::look() {
         return std::nullopt;
     }
     while (::waitid(P_PID, static_cast<id_t>(m_pid), &info, WSTOPPED | WNOHANG) == 0 && info.si_pid != 0) {
-        ::kill(m_pid, SIGCONT); // it could not answer its engine, which would free the lock without our knowledge
+        signal(SIGCONT); // it could not answer its engine, which would free the lock without our knowledge
         info = {};
     }
     if (::waitid(P_PID, static_cast<id_t>(m_pid), &info, WEXITED | WNOHANG | WNOWAIT) < 0) {

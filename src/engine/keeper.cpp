@@ -32,7 +32,7 @@ std::string seconds_text(text::Duration duration) {
 
 } // namespace
 
-Keeper::Keeper(std::vector<Wanted> locks, const Told& told, std::string run_id, const os::MainArgs& main_args,
+Keeper::Keeper(std::vector<Wanted> locks, const Told& told, const std::string& run_id, const os::MainArgs& main_args,
                os::Signals& signals, std::vector<int> shared, Say say, TakeOver take_over)
     : m_locks(std::move(locks)), m_told(told), m_environment(main_args.envp) {
     std::array<int, 2> ends{};

@@ -47,7 +47,7 @@ public:
     // Forks it. It keeps the descriptors `shared` (of the local locks) open, so that nobody has those before it has
     // ended. `environment` ends with a null and is that of main, `locks` in the order in which they are to be taken.
     // Throws std::system_error.
-    Keeper(std::vector<Wanted> locks, const Told& told, std::string run_id, const os::MainArgs& main_args,
+    Keeper(std::vector<Wanted> locks, const Told& told, const std::string& run_id, const os::MainArgs& main_args,
            os::Signals& signals, std::vector<int> shared, Say say, TakeOver take_over);
     Keeper(const Keeper&) = delete;
     Keeper& operator=(const Keeper&) = delete;

@@ -49,6 +49,7 @@ void Keeping::start_next() {
     const std::size_t next = m_tenants.size();
     const Wanted& wanted = m_duties.locks[next];
     try {
+        // NOLINTNEXTLINE(modernize-make-unique): it takes no braces
         m_tenants.push_back(std::unique_ptr<Tenant>(new Tenant{
             wanted, Helper(wanted.program, wanted.there, m_duties.environment(wanted), m_signals.ignored_here())}));
     } catch (const std::system_error& error) {

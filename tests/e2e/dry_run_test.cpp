@@ -75,7 +75,18 @@ TEST_CASE("a dry run warns of programs that are not there") {
     CHECK(said_of({"--", "a | b"}).find("sh -c 'a | b'") != std::string::npos);
 }
 
+TEST_CASE("a dry run looks for programs as a run does") {
+    CHECK(said_of({"--", ""}).find("warning: '': there is no such program in PATH\n") != std::string::npos);
+    CHECK(said_of({"--", "/etc"}).find("warning: /etc: cannot be executed\n") != std::string::npos);
+    CHECK(said_of({"--", "/etc/passwd"}).find("warning: /etc/passwd: cannot be executed\n") != std::string::npos);
+    CHECK(Run({"--", "env", "-u", "PATH", FINALLY_RUN_BINARY, "--dry-run", "--", "ls"}).run().out ==
+          "1. run the command: ls\n");
+}
+
 TEST_CASE("wrong usage is wrong in a dry run too") {
+    const auto root = Run({"--dry-run", "--remove", "/", "--", "true"}).run();
+    CHECK(root.status == 125);
+    CHECK(root.err.find("--remove: /: ") != std::string::npos);
     CHECK(Run({"--dry-run", "--timeout", "soon", "--", "true"}).run().status == 125);
     CHECK(Run({"--dry-run"}).run().status == 125);
 }

@@ -80,9 +80,10 @@ TEST_CASE("a command that is a file here and not in PATH gets a hint at its dire
 TEST_CASE("variables that look like an option's and are none are named once with verbose") {
     const auto run = [](std::vector<std::string> words) {
         words.insert(words.end(), {"--", "true"});
-        return Run(words).env("FINALLY_RUN_LOCK", "l").env("FINALLY_RUN_GRACE", "5").env("FINALLY_RUN_ID", "x").run();
+        return Run(words).env("FINALLY_RUN_SETUP", "l").env("FINALLY_RUN_GRACE", "5").env("FINALLY_RUN_ID", "x").run();
     };
-    const std::string line = "finally-run: FINALLY_RUN_LOCK: is set, and is no option's variable: it changes nothing\n";
+    const std::string line =
+        "finally-run: FINALLY_RUN_SETUP: is set, and is no option's variable: it changes nothing\n";
     const auto said = run({"-v", "-s", "true", "-c", "true"}).err;
     CHECK_MESSAGE(count(said, line) == 1, said);
     CHECK(count(said, "is no option's variable") == 1);

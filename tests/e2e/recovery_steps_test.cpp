@@ -70,6 +70,17 @@ TEST_CASE("forget drops a killed run and says what never runs") {
     CHECK(Run({"--forget", first.id}).run().status == 125);
 }
 
+TEST_CASE("forget leaves a killed run alone whose command still runs") {
+    const auto left = leave_alive(Run({"-c", "echo cleaned >>log", "--", "helper", "pause"}));
+    const auto refused = Run({"--forget", left.id}).run();
+    CHECK(refused.status == 125);
+    CHECK(refused.err == "finally-run: run " + left.id + " cannot be forgotten: its command still runs, pid " +
+                             std::to_string(left.ready) + ": finally-run --recover " + left.id +
+                             " ends it and cleans up\n");
+    CHECK(Run({"--recover"}).run().status == 0);
+    CHECK(log_text() == "cleaned\n");
+}
+
 TEST_CASE("forget leaves a live run alone") {
     auto process = Run({"-c", "echo cleaned >>log", "--", "helper", "pause"}).start();
     process.wait_for_line("READY");

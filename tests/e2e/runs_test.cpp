@@ -216,9 +216,9 @@ TEST_CASE("the status of many runs that start and end meanwhile is never an erro
 }
 
 TEST_CASE("the status says where it has looked, also if nothing is there") {
-    const auto outcome = Run({"--status"}).env("FINALLY_RUN_LOCK", "l").run();
+    const auto outcome = Run({"--status"}).env("FINALLY_RUN_SETUP", "l").run();
     CHECK(outcome.out.starts_with(state_dir().string() + ": runs of "));
-    CHECK(has_line(outcome.out, "FINALLY_RUN_LOCK is set, and is no option's variable: it changes nothing"));
+    CHECK(has_line(outcome.out, "FINALLY_RUN_SETUP is set, and is no option's variable: it changes nothing"));
     const auto json = nlohmann::json::parse(Run({"--status", "--json"}).run().out);
     CHECK(json.at("state_dir") == state_dir().string());
     CHECK_FALSE(json.at("user").get<std::string>().empty());

@@ -7,6 +7,7 @@ import time
 
 import processes
 from lock_helper import Behaviour, LockHelper
+from lock_run import Runs
 from network import enter_private_network
 from scenario import need
 
@@ -51,13 +52,21 @@ class WithEtcd(LockHelper):
         return self.keys("/finally-run/unclean/")
 
 
-class Etcd(Behaviour, WithEtcd):
+class OneEtcd(WithEtcd):
     def setUp(self):
         self.start_server()
 
     def start_server(self):
         self.server, log = self.start_member(PORTS[0], PORTS[:1])
         self.is_ready(log)
+
+
+class RunWithEtcd(Runs, OneEtcd):
+    def line(self):
+        return self.recipe("lock-etcd")
+
+
+class Etcd(Behaviour, OneEtcd):
 
     def test_nothing_is_left_in_etcd(self):
         helper = self.hold()

@@ -11,6 +11,7 @@ import time
 
 import processes
 from lock_helper import Behaviour, LockHelper
+from lock_run import Runs
 from network import enter_private_network
 from scenario import need
 
@@ -27,7 +28,7 @@ def as_server(*words):
     return (*become, *words)
 
 
-class Postgres(Behaviour, LockHelper):
+class WithPostgres(LockHelper):
     engine = "postgres"
     client = ("psql", "postgresql-client")
     foreign = "?"
@@ -74,6 +75,13 @@ class Postgres(Behaviour, LockHelper):
     def unclean(self):
         return self.psql("select unclean from finally_run_locks")
 
+
+class RunWithPostgres(Runs, WithPostgres):
+    def line(self):
+        return self.recipe("lock-postgres")
+
+
+class Postgres(Behaviour, WithPostgres):
     def rows(self):
         return int(self.psql("select count(*) from finally_run_locks"))
 

@@ -5,6 +5,7 @@ import time
 
 import processes
 from lock_helper import Behaviour, LockHelper
+from lock_run import Runs
 from network import IFF_UP, enter_private_network, set_loopback
 from ssh_server import SshServer
 
@@ -13,7 +14,7 @@ def setUpModule():
     enter_private_network()
 
 
-class Ssh(Behaviour, LockHelper):
+class WithSsh(LockHelper):
     engine = "ssh"
     client = ("ssh", "openssh-client")
 
@@ -43,6 +44,13 @@ class Ssh(Behaviour, LockHelper):
     def nobody_there(self):
         self.wait_until("the other end has ended", lambda: not self.shells_there())
 
+
+class RunWithSsh(Runs, WithSsh):
+    def line(self):
+        return self.recipe("lock-ssh")
+
+
+class Ssh(Behaviour, WithSsh):
     def test_nothing_but_counters_is_left_there(self):
         helper = self.hold()
         waiter = self.contend()
