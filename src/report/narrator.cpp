@@ -228,7 +228,15 @@ void Narrator::moved(const cleanup::Cleanup& cleanup, std::string_view reason) {
 
 void Narrator::output_ends(cleanup::Output& output, std::size_t failed, cleanup::Stack& stack) {
     if (failed > 0 || stack.is_remembered()) {
-        output.note(how_it_ended(ended_run(stack.read_state()), {}));
+        const journal::State& state = stack.read_state();
+        if (output.stderr_dead()) { // whoever reads the log has seen nothing of what was said
+            for (const journal::Failure& failure : state.failures) {
+                output.note(text_of({.what = plan::name_of(failure.cleanup.kind),
+                                     .object = failure.cleanup.text,
+                                     .reason = failure.how.error + ": " + next_step(m_report.id)}));
+            }
+        }
+        output.note(how_it_ended(ended_run(state), {}));
     }
     const auto log = stack.is_remembered() ? output.finish_in(stack.file().state_dir() / journal::ended_directory)
                                            : output.finish(failed > 0);

@@ -1,5 +1,5 @@
 // Cleanups that fail, hang, fork, print into the void, or are interrupted.
-#include "harness.hpp"
+#include "guard.hpp"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -78,6 +78,23 @@ TEST_CASE("a printing cleanup goes to its end although nobody reads stderr any m
     process.close_in();
     CHECK(process.finish().status == 0);
     CHECK(fs::exists(work("cleaned")));
+}
+
+TEST_CASE("the log of a run whose stderr nobody reads says which cleanup has failed and what to do") {
+    auto process = Run({"-c", "echo noise; exit 7", "--", "cat"}).open_stdin().start();
+    process.close_err();
+    process.close_in();
+    CHECK(process.finish().status == 0);
+    REQUIRE(run_files().size() == 2);
+    const fs::path log = run_files().back();
+    const std::string id = log.stem();
+    const auto said = lines(read_file(log));
+    REQUIRE(said.size() > 3);
+    CHECK(said.at(said.size() - 3) == "noise");
+    CHECK(said.at(said.size() - 2) ==
+          "finally-run: cleanup: echo noise; exit 7: exit status 7: finally-run --recover " + id +
+              " tries again, --forget " + id + " drops it");
+    CHECK(said.back() == "cleaned up, 0 of 1 cleanup succeeded");
 }
 
 TEST_CASE("a cleanup that prints goes to its end although the reader of stderr goes away meanwhile") {
