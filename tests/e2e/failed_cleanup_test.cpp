@@ -215,7 +215,7 @@ mount -t tmpfs -o mode=0700 none "$state"
 finally-run -q -c false -- true 2>/dev/null
 finally-run -q -c true -- sh -c 'kill -9 $PPID; exec sleep 1000' || true
 until test -e "$state"/.ended/*.journal; do sleep .01; done
-mount -o remount,ro "$state"
+until mount -o remount,ro "$state" 2>/dev/null; do sleep .01; done # the guardian has files open until its end
 for journal in "$state"/.runs/*.journal "$state"/.ended/*.journal; do
     status=0
     finally-run --forget "$(basename "$journal" .journal)" || status=$?
