@@ -107,8 +107,12 @@ std::vector<LockLine> lines_of_locks(std::string_view locks, dev_t device, ino_t
         if (std::sscanf(line.c_str(), "%*d: FLOCK %*s %7s %d %x:%x:%lu", mode.data(), &pid, &major_number,
                         &minor_number, &found_inode) == 5 &&
             found_inode == inode && ::makedev(major_number, minor_number) == device) {
-            found.push_back(
-                {.pid = pid, .shared = mode.data() == std::string_view("READ"), .waits = arrow != std::string::npos});
+            const LockLine told{
+                .pid = pid, .shared = mode.data() == std::string_view("READ"), .waits = arrow != std::string::npos};
+            // The kernel tells the list page by page: a line comes twice if other locks are taken meanwhile.
+            if (pid <= 0 || std::ranges::find(found, told) == found.end()) {
+                found.push_back(told);
+            }
         }
     }
     return found;

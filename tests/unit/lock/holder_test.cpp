@@ -28,6 +28,10 @@ TEST_CASE("the owner of a lock is the pid that /proc/locks has for its device an
     CHECK(lock::owner_in_locks(locks, ::makedev(8, 1), 78) == 0);
     CHECK(lock::lines_of_locks(locks + "5: FLOCK  ADVISORY  READ 15 08:01:77 0 EOF\n", ::makedev(8, 1), 77) ==
           std::vector<lock::LockLine>{{13, false, true}, {14, false, false}, {15, true, false}});
+    CHECK(
+        lock::others_in_locks("1: FLOCK  ADVISORY  READ 15 08:01:77 0 EOF\n2: FLOCK  ADVISORY  READ 16 08:01:77 0 EOF\n"
+                              "3: FLOCK  ADVISORY  READ 15 08:01:77 0 EOF\n",
+                              ::makedev(8, 1), 77) == 1); // the kernel may tell one twice
     CHECK(lock::owner_in_locks("garbage\n\n4: FLOCK", ::makedev(8, 1), 77) == 0);
     CHECK(lock::owner_in_locks("", ::makedev(8, 1), 77) == 0);
 }
