@@ -27,9 +27,6 @@ class WithSsh(LockHelper):
     def is_free(self, name="host/deploy"):
         return super().is_free(name)
 
-    def named(self, name):
-        return f"host/{name}" if name else ""
-
     def files(self):
         """Of the lock, there."""
         return [path.name for path in (self.home / ".local/state/finally-run/engine").glob("deploy.*")]
@@ -51,6 +48,9 @@ class RunWithSsh(Runs, WithSsh):
 
 
 class Ssh(Behaviour, WithSsh):
+    def named(self, name):
+        return f"host/{name}" if name else ""
+
     def test_nothing_but_counters_is_left_there(self):
         helper = self.hold()
         waiter = self.contend()
