@@ -143,7 +143,8 @@ struct Argument {
     bool straggler;
 };
 
-// By whoever wants the lock: the run that had it after the failure may have been killed, and not be cleaned up yet.
+// By whoever wants the lock: the run that had it after the failure may have been killed, and neither be stopped yet nor
+// cleaned up.
 // Which of the two comes first is no promise.
 bool is_tried_again(const std::string& word) {
     const std::string by = variable("FINALLY_RUN_BY");
@@ -208,7 +209,10 @@ int deferred(const Place& place, const std::string& word) {
         append(place.ran(), line);
         return 0;
     }
-    const Presence presence(place, "cleanup " + word);
+    std::optional<Presence> presence;
+    if (!is_tried_again(word)) {
+        presence.emplace(place, "cleanup " + word);
+    }
     // Its command was killed alone and its workers were not: then it may come when the run has given its token back.
     const bool took = take_token(place, run_id().append(late));
     const std::string found = token(place);
