@@ -2,13 +2,13 @@
 
 #include "action/run.hpp"
 #include "os/shell_words.hpp"
+#include "os/spawn.hpp"
 #include "os/state_dir.hpp"
 #include "report/hints.hpp"
 #include "report/text.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <stdexcept>
 #include <string_view>
 #include <sys/stat.h>
@@ -41,30 +41,21 @@ private:
     unsigned m_number = 0;
 };
 
-// nullptr: it can be started; as execvp(3) looks for it.
+// nullptr: it can be started.
 const char* why_not(const std::string& program) {
-    const auto look = [](const std::string& file) {
+    const bool is_path = program.find('/') != std::string::npos;
+    const char* reason = is_path ? "there is no such program" : "there is no such program in PATH";
+    for (const std::string& file : os::candidates(program, environ)) {
         struct stat info = {};
         if (::stat(file.c_str(), &info) < 0) {
-            return "there is no such program";
+            continue;
         }
-        return S_ISREG(info.st_mode) && ::access(file.c_str(), X_OK) == 0 ? nullptr : "cannot be executed";
-    };
-    if (program.find('/') != std::string::npos) {
-        return look(program);
-    }
-    const char* const variable = ::getenv("PATH");
-    const std::string_view path = variable != nullptr ? variable : "/bin:/usr/bin";
-    for (std::size_t begin = 0; begin <= path.size() && !program.empty();) {
-        const auto end = std::min(path.find(':', begin), path.size());
-        std::string file(path.substr(begin, end - begin)); // empty: here
-        file.append(file.empty() ? "" : "/").append(program);
-        if (look(file) == nullptr) {
+        if (S_ISREG(info.st_mode) && ::access(file.c_str(), X_OK) == 0) {
             return nullptr;
         }
-        begin = end + 1;
+        reason = is_path ? "cannot be executed" : reason;
     }
-    return "there is no such program in PATH";
+    return reason;
 }
 
 // Of a CMD; a line for a shell begins with it too, more often than not.

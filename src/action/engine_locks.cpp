@@ -71,12 +71,6 @@ bool finish_as_keeper(const Beginning& run, const std::function<bool()>& lost) {
     }
 }
 
-plan::RunEnd end_of(const engine::Interrupted& interrupted) {
-    plan::RunEnd end = plan::stopped_by(interrupted.signal);
-    end.ending.result = interrupted.caller_gone ? plan::Result::caller_gone : end.ending.result;
-    return end;
-}
-
 } // namespace
 
 bool engines_are_known(const plan::Plan& plan, report::Narrator& narrator) {
@@ -158,8 +152,8 @@ take_engine_locks(const Beginning& beginning, const lock::Held& held, const os::
     constexpr text::Duration moment = std::chrono::milliseconds(20);
     keeper->release(moment);
     lock::release(held); // the keeper may have them for some time yet
-    if (const auto* const interrupted = std::get_if<engine::Interrupted>(&outcome)) {
-        return end_of(*interrupted);
+    if (const auto* const interrupted = std::get_if<os::Interrupted>(&outcome)) {
+        return plan::interrupted_by(interrupted->signal, interrupted->caller_gone);
     }
     const auto& not_had = std::get<engine::NotHad>(outcome);
     narrator.lock_not_had(not_had);

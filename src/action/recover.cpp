@@ -45,7 +45,7 @@ std::variant<lock::Held, plan::ExitStatus> take_locks_of(const journal::Opened& 
                                  text::Duration waited) { return report::say_waiting(messages, name, holder, waited); };
         auto outcome = lock::acquire(wanted, {}, request.lock_wait, events, waiting, holders_by_journal(state_dir));
         messages.finish_transient();
-        if (const auto* const interrupted = std::get_if<lock::Interrupted>(&outcome)) {
+        if (const auto* const interrupted = std::get_if<os::Interrupted>(&outcome)) {
             return plan::ExitStatus{128 + interrupted->signal, interrupted->signal};
         }
         if (const auto* const not_had = std::get_if<lock::NotHad>(&outcome)) {

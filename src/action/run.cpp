@@ -74,10 +74,8 @@ std::variant<lock::Held, plan::RunEnd> take_locks(const plan::Plan& plan, const 
     if (auto* const held = std::get_if<lock::Held>(&outcome)) {
         return std::move(*held);
     }
-    if (const auto* const interrupted = std::get_if<lock::Interrupted>(&outcome)) {
-        const int signal = interrupted->signal;
-        const auto result = interrupted->caller_gone ? plan::Result::caller_gone : plan::Result::stopped;
-        return plan::RunEnd{{result, 128 + signal, signal}, {128 + signal, signal}};
+    if (const auto* const interrupted = std::get_if<os::Interrupted>(&outcome)) {
+        return plan::interrupted_by(interrupted->signal, interrupted->caller_gone);
     }
     narrator.lock_not_had(std::get<lock::NotHad>(outcome));
     const int status = plan.conflict_exit_code;

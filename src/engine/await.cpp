@@ -6,8 +6,8 @@
 
 namespace finally_run::engine {
 
-std::variant<Had, NotHad, Interrupted> await(Keeper& keeper, const os::BootDeadline& deadline, os::Events& events,
-                                             const WhileWaiting& while_waiting) {
+std::variant<Had, NotHad, os::Interrupted> await(Keeper& keeper, const os::BootDeadline& deadline, os::Events& events,
+                                                 const WhileWaiting& while_waiting) {
     const auto start = os::Clock::now();
     os::Deadline next_line = start + std::chrono::seconds(1);
     const os::Fd alarm = os::alarm_at(deadline);
@@ -40,13 +40,10 @@ std::variant<Had, NotHad, Interrupted> await(Keeper& keeper, const os::BootDeadl
             }
             continue;
         }
-        if (std::holds_alternative<os::CallerGone>(event)) {
-            return Interrupted{SIGTERM, true};
+        if (const auto interrupted = os::interrupted_by(event)) {
+            return *interrupted;
         }
-        if (const auto* const signal = std::get_if<os::Signal>(&event)) {
-            if (const int ending = os::ends_a_wait(*signal); ending != 0) {
-                return Interrupted{ending, false};
-            }
+        if (std::holds_alternative<os::Signal>(event)) {
             continue;
         }
         const std::string& name = keeper.name_of(keeper.held().size());

@@ -17,11 +17,6 @@ struct NotHad {
     std::string name;
     std::string reason; // as far as the helper has said; may be empty
 };
-// By a signal, or because the caller has gone (then by TERM).
-struct Interrupted {
-    int signal;
-    bool caller_gone;
-};
 
 // Called after one second of waiting, and again after what it returns; nullopt: no more. `holder`: as the helper says.
 using WhileWaiting =
@@ -30,7 +25,7 @@ using WhileWaiting =
 // How long one that may not wait has for its answer.
 inline constexpr text::Duration answer_patience = std::chrono::seconds(10);
 
-[[nodiscard]] std::variant<Had, NotHad, Interrupted> await(Keeper& keeper, const os::BootDeadline& deadline,
-                                                           os::Events& events, const WhileWaiting& while_waiting);
+[[nodiscard]] std::variant<Had, NotHad, os::Interrupted> await(Keeper& keeper, const os::BootDeadline& deadline,
+                                                               os::Events& events, const WhileWaiting& while_waiting);
 
 } // namespace finally_run::engine

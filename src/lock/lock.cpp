@@ -14,7 +14,7 @@ namespace finally_run::lock {
 namespace {
 
 struct Got {};
-using Taken = std::variant<Got, NotHad, Interrupted>;
+using Taken = std::variant<Got, NotHad, os::Interrupted>;
 
 Held open_in_order(std::span<const plan::LockRequest> requests, const std::filesystem::path& state_dir) {
     Held files;
@@ -45,13 +45,10 @@ Taken wait_for(LockFile& file, const os::BootDeadline& deadline, os::Events& eve
             }
             return Got{};
         }
-        if (std::holds_alternative<os::CallerGone>(event)) {
-            return Interrupted{SIGTERM, true};
+        if (const auto interrupted = os::interrupted_by(event)) {
+            return *interrupted;
         }
-        if (const auto* const signal = std::get_if<os::Signal>(&event)) {
-            if (const int ending = os::ends_a_wait(*signal); ending != 0) {
-                return Interrupted{ending, false};
-            }
+        if (std::holds_alternative<os::Signal>(event)) {
             continue;
         }
         if (os::has_passed(deadline)) {
@@ -81,10 +78,10 @@ Taken take(LockFile& file, bool may_wait, const os::BootDeadline& deadline, os::
 
 } // namespace
 
-std::variant<Held, NotHad, Interrupted> acquire(std::span<const plan::LockRequest> requests,
-                                                const std::filesystem::path& state_dir, text::Limit wait,
-                                                os::Events& events, const WhileWaiting& while_waiting,
-                                                const Holders& holders) {
+std::variant<Held, NotHad, os::Interrupted> acquire(std::span<const plan::LockRequest> requests,
+                                                    const std::filesystem::path& state_dir, text::Limit wait,
+                                                    os::Events& events, const WhileWaiting& while_waiting,
+                                                    const Holders& holders) {
     const os::BootDeadline deadline = os::boot_deadline_after(wait);
     const bool may_wait = wait != text::Limit(text::Duration::zero());
     constexpr int most_rounds = 1000;
@@ -95,7 +92,7 @@ std::variant<Held, NotHad, Interrupted> acquire(std::span<const plan::LockReques
             if (auto* const not_had = std::get_if<NotHad>(&outcome)) {
                 return std::move(*not_had);
             }
-            if (const auto* const interrupted = std::get_if<Interrupted>(&outcome)) {
+            if (const auto* const interrupted = std::get_if<os::Interrupted>(&outcome)) {
                 return *interrupted;
             }
         }

@@ -26,12 +26,6 @@ struct NotHad {
     std::optional<Holder> holder;
 };
 
-// Stopped while waiting, by a signal or because the caller has gone (then by TERM).
-struct Interrupted {
-    int signal;
-    bool caller_gone;
-};
-
 // Called after one second of waiting, and again after what it returns; nullopt: no more.
 using WhileWaiting =
     std::function<text::Limit(const std::string& name, const std::optional<Holder>& holder, text::Duration waited)>;
@@ -50,9 +44,8 @@ void release(const Held& locks) noexcept;
 // Takes the locks in an order that is the same for every run (by inode, then device: whatever path leads there), so
 // that two runs cannot wait for each other. Two names of one file are one lock, exclusive if either is. Throws
 // std::system_error if a file cannot be opened or its file system has no locks.
-[[nodiscard]] std::variant<Held, NotHad, Interrupted> acquire(std::span<const plan::LockRequest> requests,
-                                                              const std::filesystem::path& state_dir, text::Limit wait,
-                                                              os::Events& events, const WhileWaiting& while_waiting,
-                                                              const Holders& holders = {});
+[[nodiscard]] std::variant<Held, NotHad, os::Interrupted>
+acquire(std::span<const plan::LockRequest> requests, const std::filesystem::path& state_dir, text::Limit wait,
+        os::Events& events, const WhileWaiting& while_waiting, const Holders& holders = {});
 
 } // namespace finally_run::lock

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 #include <poll.h>
 #include <termios.h>
@@ -12,6 +13,15 @@
 #include <utility>
 
 namespace finally_run::os {
+
+std::optional<Interrupted> interrupted_by(const Event& event) {
+    if (std::holds_alternative<CallerGone>(event)) {
+        return Interrupted{SIGTERM, true};
+    }
+    const auto* const signal = std::get_if<Signal>(&event);
+    const int ending = signal != nullptr ? ends_a_wait(*signal) : 0;
+    return ending != 0 ? std::optional(Interrupted{ending, false}) : std::nullopt;
+}
 
 Events::Events(Signals& signals, Watched watched) : m_signals(signals), m_watch_stdout(watched.stdout_reader) {
     const pid_t caller = ::getppid();

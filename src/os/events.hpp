@@ -17,6 +17,15 @@ struct Readable {}; // the extra descriptor
 struct LockLost {}; // one that machines share
 using Event = std::variant<Signal, CallerGone, TimedOut, Readable, LockLost>;
 
+// What ends a wait for something that somebody else has: a signal, or the end of the caller (then by TERM).
+struct Interrupted {
+    int signal;
+    bool caller_gone;
+};
+
+// nullopt: the event does not end it. One that stops us has done so by then: see ends_a_wait().
+[[nodiscard]] std::optional<Interrupted> interrupted_by(const Event& event);
+
 struct Watched {
     bool caller = false;        // our parent, unless that is pid 1 or outside our pid namespace
     bool stdout_reader = false; // a pipe, socket or terminal on stdout that nobody reads any more

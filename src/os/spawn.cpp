@@ -26,6 +26,27 @@
 
 namespace finally_run::os {
 
+std::vector<std::string> candidates(std::string_view program, const char* const* env) {
+    if (program.empty()) {
+        return {};
+    }
+    if (program.find('/') != std::string_view::npos) {
+        return {std::string(program)};
+    }
+    const char* const path = variable_in(env, "PATH");
+    std::string_view rest = path != nullptr ? path : "/bin:/usr/bin";
+    std::vector<std::string> found;
+    for (;;) {
+        const auto colon = rest.find(':');
+        const auto directory = rest.substr(0, colon);
+        found.push_back(directory.empty() ? std::string(program) : std::string(directory).append("/").append(program));
+        if (colon == std::string_view::npos) {
+            return found;
+        }
+        rest.remove_prefix(colon + 1);
+    }
+}
+
 namespace {
 
 namespace bp = boost::process::v2;
@@ -125,28 +146,6 @@ struct DispositionsInit {
         return {};
     }
 };
-
-// The files that execvp(3) would try, in its order, with the PATH that the program will have.
-std::vector<std::string> candidates(std::string_view program, const char* const* env) {
-    if (program.empty()) {
-        return {};
-    }
-    if (program.find('/') != std::string_view::npos) {
-        return {std::string(program)};
-    }
-    const char* const path = variable_in(env, "PATH");
-    std::string_view rest = path != nullptr ? path : "/bin:/usr/bin";
-    std::vector<std::string> found;
-    for (;;) {
-        const auto colon = rest.find(':');
-        const auto directory = rest.substr(0, colon);
-        found.push_back(directory.empty() ? std::string(program) : std::string(directory).append("/").append(program));
-        if (colon == std::string_view::npos) {
-            return found;
-        }
-        rest.remove_prefix(colon + 1);
-    }
-}
 
 // The child does not return from its functions: what AddressSanitizer has marked in its stack would stay marked in
 // ours.

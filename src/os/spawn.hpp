@@ -11,7 +11,10 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <sys/types.h>
+#include <vector>
 
 namespace finally_run::os {
 
@@ -26,6 +29,9 @@ enum class Placement {
     own_group,    // leads a process group of its own: setpgid(2)
     own_session,  // leads a session, so a process group, of its own, without a terminal: setsid(2)
 };
+
+// The files that execvp(3) would try for a program, in its order, with the PATH of `env`, which ends with a null.
+[[nodiscard]] std::vector<std::string> candidates(std::string_view program, const char* const* env);
 
 // All pointers and descriptors are borrowed for the duration of the call.
 struct SpawnRequest {

@@ -35,6 +35,13 @@ inline constexpr Ending own_failure{Result::not_started, own_failure_status, 0};
     return {{Result::stopped, 128 + signal, signal}, {128 + signal, signal}};
 }
 
+// While it waited for its locks.
+[[nodiscard]] inline RunEnd interrupted_by(int signal, bool caller_gone) {
+    RunEnd end = stopped_by(signal);
+    end.ending.result = caller_gone ? Result::caller_gone : Result::stopped;
+    return end;
+}
+
 // A lock that machines share was lost before it was over. `signal`: what has ended the command for it.
 [[nodiscard]] inline RunEnd lock_lost(int signal = 0) {
     return {{Result::lock_lost, lock_lost_status, signal}, {lock_lost_status, 0}};

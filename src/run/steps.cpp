@@ -182,16 +182,13 @@ std::optional<plan::RunEnd> Steps::run_setup(const std::string& cmd) {
         if (!outcome.error.empty()) {
             end = {ended.ending, {*outcome.exit_code, outcome.signal}};
             end->ending.result = ended.stopped ? ended.ending.result : Result::setup_failed;
-            if (end->ending.result == Result::lock_lost) {
-                end = plan::lock_lost(ended.ending.signal);
-            }
         } else if (const int told = ended.stop_request; told != 0) {
             // The setup has ended well all the same; what it was to be the setup of must not begin any more.
             end = plan::stopped_by(told);
             end->ending.result = ended.stopped ? ended.ending.result : Result::stopped;
-            if (end->ending.result == Result::lock_lost) {
-                end = plan::lock_lost(ended.ending.signal);
-            }
+        }
+        if (end && end->ending.result == Result::lock_lost) {
+            end = plan::lock_lost(ended.ending.signal);
         }
     }
     m_run.stack.record(journal::SetupEnded{});

@@ -135,6 +135,12 @@ cleanup::Settings Supervisor::cleanup_settings() const {
     return settings;
 }
 
+cleanup::Means Supervisor::cleanup_means(OnSignal on_signal) {
+    return {m_run.stack,          m_run.output,
+            m_run.events,         m_run.narrator,
+            std::move(on_signal), [this] { m_run.environment.set(cleanup::lock_variable, lock_state()); }};
+}
+
 std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {
     if (!end.begun) {
         static_cast<void>(m_run.stack.close(true));
@@ -150,9 +156,7 @@ std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {
             hand_over(cleanup);
         }
     };
-    return cleanup::run_to_end({m_run.stack, m_run.output, m_run.events, m_run.narrator, on_signal,
-                                [this] { m_run.environment.set(cleanup::lock_variable, lock_state()); }},
-                               end.ending.result, cleanup_settings());
+    return cleanup::run_to_end(cleanup_means(on_signal), end.ending.result, cleanup_settings());
 }
 
 // The last holder of a lock, on whatever machine, has not cleaned up. That is done before anything else, by our own
@@ -175,9 +179,7 @@ std::optional<plan::RunEnd> Supervisor::clean_up_for_last_holder(std::size_t& fa
         m_run.narrator.on_signal(cleanup, signal);
         told = told == 0 && os::means_stop(signal.number) ? signal.number : told;
     };
-    failed = cleanup::run_all({m_run.stack, m_run.output, m_run.events, m_run.narrator, on_signal,
-                               [this] { m_run.environment.set(cleanup::lock_variable, lock_state()); }},
-                              plan::Result::lost, cleanup_settings());
+    failed = cleanup::run_all(cleanup_means(on_signal), plan::Result::lost, cleanup_settings());
     for (const char* const variable :
          {"FINALLY_RUN_RESULT", "FINALLY_RUN_EXIT_CODE", "FINALLY_RUN_SIGNAL", "FINALLY_RUN_BY"}) {
         m_run.environment.remove(variable); // not for the steps

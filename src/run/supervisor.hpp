@@ -8,6 +8,7 @@
 #include "run/parts.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,8 @@ private:
     void finish_as_guardian();
     [[nodiscard]] std::optional<plan::RunEnd> clean_up_for_last_holder(std::size_t& failed);
     plan::RunEnd run_steps();
+    using OnSignal = std::function<void(const cleanup::Cleanup&, const os::Signal&)>;
+    [[nodiscard]] cleanup::Means cleanup_means(OnSignal on_signal);
     [[nodiscard]] cleanup::Settings cleanup_settings() const;
     std::size_t run_cleanups(const plan::RunEnd& end);
     [[nodiscard]] std::string_view lock_state() const;

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using Result = std::variant<lock::Held, lock::NotHad, lock::Interrupted>;
+using Result = std::variant<lock::Held, lock::NotHad, os::Interrupted>;
 
 constexpr text::Limit no_wait = text::Duration::zero();
 
@@ -116,8 +116,8 @@ TEST_CASE("a wait ends when its time is over, and a signal ends it at once") {
     ::kill(::getpid(), SIGWINCH); // does not end a program
     ::kill(::getpid(), SIGHUP);
     const Result result = acquire({{dir / "l"}}, "", std::nullopt);
-    REQUIRE(std::holds_alternative<lock::Interrupted>(result));
-    CHECK(std::get<lock::Interrupted>(result).signal == SIGHUP);
+    REQUIRE(std::holds_alternative<os::Interrupted>(result));
+    CHECK(std::get<os::Interrupted>(result).signal == SIGHUP);
 }
 
 TEST_CASE("a lock file that is replaced while we wait is not the lock: the file at its path is") {
