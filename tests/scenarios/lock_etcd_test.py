@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import processes
-from lock_helper import Behaviour, LockHelper
+from lock_helper import Behaviour, LockHelper, OwnServer
 from lock_run import Runs
 from network import enter_private_network
 from scenario import need
@@ -66,16 +66,12 @@ class RunWithEtcd(Runs, OneEtcd):
         return self.recipe("lock-etcd")
 
 
-class Etcd(Behaviour, OneEtcd):
+class Etcd(Behaviour, OwnServer, OneEtcd):
+    server_end = signal.SIGKILL
+    unanswered = "etcd: "
 
     def test_nothing_is_left_in_etcd(self):
-        helper = self.hold()
-        waiter = self.contend()
-        waiter.wait_for("waiting ")
-        self.assertEqual(waiter.leave(), 0)
-        helper.write("begin x")
-        helper.write("clean")
-        self.assertEqual(helper.leave(), 0)
+        self.take_part()
         self.assertEqual(self.keys(), [])
         self.assertEqual(self.etcdctl("lease", "list").split(), ["found", "0", "leases"])
 
@@ -143,29 +139,7 @@ class Etcd(Behaviour, OneEtcd):
         self.server.signal(signal.SIGTERM)
         self.server.wait()
         self.start_server()
-        first.write("begin x")
-        self.wait_until_unclean()
-        self.assertEqual(first.leave(), 0, first.program.transcript())
-        second.held()
-        self.assertEqual(second.said()[-2], "unclean x")
-        self.assertEqual(second.leave(), 0)
-
-    def test_a_server_that_is_gone(self):
-        first = self.hold(ttl=self.short_ttl)
-        waiter = self.contend(ttl=self.short_ttl)
-        waiter.wait_for("waiting ")
-        since = time.monotonic()
-        self.server.signal(signal.SIGKILL)
-        self.server.wait()
-        late = [self.contend(wait=wait, ttl=self.short_ttl) for wait in ("", "0")]
-        self.gives_up(first, None, "server gone", since)
-        for helper in (waiter, *late):
-            self.assertNotIn(helper.finish(), (0, 75))
-            self.assertIn("etcd: ", helper.last_error())
-            self.assertFalse(helper.has_said("held"))
-        # Whoever comes when it is back must not wait for what is over.
-        self.start_server()
-        self.is_free()
+        self.go_on(first, second)
 
     def test_the_server_hangs(self):
         first = self.hold(ttl=self.short_ttl)

@@ -121,6 +121,25 @@ class LockHelper(Scenario):
         helper.held()
         return helper
 
+    def take_part(self):
+        """All that a helper can do, once."""
+        helper = self.hold()
+        waiter = self.contend()
+        waiter.wait_for("waiting ")
+        self.assertEqual(waiter.leave(), 0)
+        helper.write("begin x")
+        helper.write("clean")
+        self.assertEqual(helper.leave(), 0)
+
+    def go_on(self, first, second):
+        """The holder still is one, and the waiter the next."""
+        first.write("begin x")
+        self.wait_until_unclean()
+        self.assertEqual(first.leave(), 0, first.program.transcript())
+        second.held()
+        self.assertEqual(second.said()[-2], "unclean x")
+        self.assertEqual(second.leave(), 0)
+
     def measured(self, what, seconds):
         """For who reads the log."""
         print(f"    {self.engine}: {what}: {seconds:.2f} s", flush=True)
@@ -160,6 +179,52 @@ class LockHelper(Scenario):
         _, held = second.held()
         self.measured(f"{what}: until the second is in", held - since)
         self.assertGreater(held - since, first.ttl / 2, what)
+
+
+class Shared:
+    """What the helper of an engine that has shared locks must do besides. A mix-in, like Behaviour."""
+
+    def test_shared_holders_are_in_at_once(self):
+        first = self.contend(mode="shared", holder="first")
+        second = self.contend(mode="shared", holder="second")
+        tokens = {first.held()[0], second.held()[0]}
+        self.assertEqual(len(tokens), 2)
+        first.write("begin first")
+        self.wait_until_unclean()
+        # Who is at work is not unclean for somebody beside it.
+        third = self.hold(mode="shared")
+        self.assertFalse(third.has_said("unclean"))
+        alone = self.contend()
+        alone.wait_for("waiting ")
+        for helper in (first, second, third):
+            self.assertEqual(helper.leave(), 0)
+        alone.held()
+        self.assertEqual(alone.said()[-2], "unclean first")
+        self.assertEqual(alone.leave(), 0)
+
+
+class OwnServer:
+    """What a helper must do without the server, which the test has started. A mix-in, like Behaviour."""
+
+    server_end = None  # the signal that ends it
+    unanswered = None  # what the helper says then
+
+    def test_a_server_that_is_gone(self):
+        first = self.hold(ttl=self.short_ttl)
+        waiter = self.contend(ttl=self.short_ttl)
+        waiter.wait_for("waiting ")
+        since = time.monotonic()
+        self.server.signal(self.server_end)
+        self.server.wait()
+        late = [self.contend(wait=wait, ttl=self.short_ttl) for wait in ("", "0")]
+        self.gives_up(first, None, "server gone", since)
+        for helper in (waiter, *late):
+            self.assertNotIn(helper.finish(), (0, 75))
+            self.assertRegex(helper.last_error(), self.unanswered)
+            self.assertFalse(helper.has_said("held"))
+        # Whoever comes when it is back must not wait for what is over.
+        self.start_server()
+        self.is_free()
 
 
 class Behaviour:
@@ -323,12 +388,7 @@ class Behaviour:
         set_loopback(0)
         time.sleep(2)
         set_loopback(IFF_UP)
-        first.write("begin x")
-        self.wait_until_unclean()
-        self.assertEqual(first.leave(), 0, first.program.transcript())
-        second.held()
-        self.assertEqual(second.said()[-2], "unclean x")
-        self.assertEqual(second.leave(), 0)
+        self.go_on(first, second)
 
     def children_of(self, helper):
         return [process for process in processes.descendants() if process.session == helper.pid and not process.dead]

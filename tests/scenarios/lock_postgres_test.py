@@ -10,7 +10,7 @@ import tempfile
 import time
 
 import processes
-from lock_helper import Behaviour, LockHelper
+from lock_helper import Behaviour, LockHelper, OwnServer, Shared
 from lock_run import Runs
 from network import enter_private_network
 from scenario import need
@@ -81,38 +81,16 @@ class RunWithPostgres(Runs, WithPostgres):
         return self.recipe("lock-postgres")
 
 
-class Postgres(Behaviour, WithPostgres):
+class Postgres(Behaviour, Shared, OwnServer, WithPostgres):
+    server_end = signal.SIGINT
+    unanswered = "postgres: .*(refused|no answer)"
+
     def rows(self):
         return int(self.psql("select count(*) from finally_run_locks"))
 
     def test_nothing_is_left_in_the_table(self):
-        helper = self.hold()
-        waiter = self.contend()
-        waiter.wait_for("waiting ")
-        self.assertEqual(waiter.leave(), 0)
-        helper.write("begin x")
-        helper.write("clean")
-        self.assertEqual(helper.leave(), 0)
+        self.take_part()
         self.assertEqual(self.rows(), 0)
-
-    def test_shared_holders_are_in_at_once(self):
-        # And the first of all of them make the table.
-        first = self.contend(mode="shared", holder="first")
-        second = self.contend(mode="shared", holder="second")
-        tokens = {first.held()[0], second.held()[0]}
-        self.assertEqual(len(tokens), 2)
-        first.write("begin first")
-        self.wait_until_unclean()
-        # Who is at work is not unclean for somebody beside it.
-        third = self.hold(mode="shared")
-        self.assertFalse(third.has_said("unclean"))
-        alone = self.contend()
-        alone.wait_for("waiting ")
-        for helper in (first, second, third):
-            self.assertEqual(helper.leave(), 0)
-        alone.held()
-        self.assertEqual(alone.said()[-2], "unclean first")
-        self.assertEqual(alone.leave(), 0)
 
     def test_it_is_lost_with_its_row(self):
         first = self.hold(ttl=8)
@@ -174,26 +152,4 @@ class Postgres(Behaviour, WithPostgres):
         self.server.signal(signal.SIGINT)
         self.server.wait()
         self.start_server()
-        first.write("begin x")
-        self.wait_until_unclean()
-        self.assertEqual(first.leave(), 0, first.program.transcript())
-        second.held()
-        self.assertEqual(second.said()[-2], "unclean x")
-        self.assertEqual(second.leave(), 0)
-
-    def test_a_server_that_is_gone(self):
-        first = self.hold(ttl=self.short_ttl)
-        waiter = self.contend(ttl=self.short_ttl)
-        waiter.wait_for("waiting ")
-        since = time.monotonic()
-        self.server.signal(signal.SIGINT)
-        self.server.wait()
-        late = [self.contend(wait=wait, ttl=self.short_ttl) for wait in ("", "0")]
-        self.gives_up(first, None, "server gone", since)
-        for helper in (waiter, *late):
-            self.assertNotIn(helper.finish(), (0, 75))
-            self.assertRegex(helper.last_error(), "postgres: .*(refused|no answer)")
-            self.assertFalse(helper.has_said("held"))
-        # Whoever comes when it is back must not wait for what is over.
-        self.start_server()
-        self.is_free()
+        self.go_on(first, second)

@@ -4,7 +4,7 @@ import signal
 import time
 
 import processes
-from lock_helper import Behaviour, LockHelper
+from lock_helper import Behaviour, LockHelper, Shared
 from lock_run import Runs
 from network import IFF_UP, enter_private_network, set_loopback
 from ssh_server import SshServer
@@ -47,38 +47,14 @@ class RunWithSsh(Runs, WithSsh):
         return self.recipe("lock-ssh")
 
 
-class Ssh(Behaviour, WithSsh):
+class Ssh(Behaviour, Shared, WithSsh):
     def named(self, name):
         return f"host/{name}" if name else ""
 
     def test_nothing_but_counters_is_left_there(self):
-        helper = self.hold()
-        waiter = self.contend()
-        waiter.wait_for("waiting ")
-        self.assertEqual(waiter.leave(), 0)
-        helper.write("begin x")
-        helper.write("clean")
-        self.assertEqual(helper.leave(), 0)
+        self.take_part()
         self.nobody_there()
         self.assertEqual(sorted(self.files()), ["deploy.count", "deploy.lock", "deploy.token"])
-
-    def test_shared_holders_are_in_at_once(self):
-        first = self.contend(mode="shared", holder="first")
-        second = self.contend(mode="shared", holder="second")
-        tokens = {first.held()[0], second.held()[0]}
-        self.assertEqual(len(tokens), 2)
-        first.write("begin first")
-        self.wait_until_unclean()
-        # Who is at work is not unclean for somebody beside it.
-        third = self.hold(mode="shared")
-        self.assertFalse(third.has_said("unclean"))
-        alone = self.contend()
-        alone.wait_for("waiting ")
-        for helper in (first, second, third):
-            self.assertEqual(helper.leave(), 0)
-        alone.held()
-        self.assertEqual(alone.said()[-2], "unclean first")
-        self.assertEqual(alone.leave(), 0)
 
     def test_a_name_is_host_and_name(self):
         for name in ("deploy", "/deploy", "host/", "-oProxyCommand=touch x/deploy"):
