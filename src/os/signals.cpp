@@ -161,11 +161,15 @@ int Signals::pending_stop(std::span<const plan::Rewrite> rewrites) const {
     return 0;
 }
 
-bool stop_self(int signal) {
+bool is_pending(int signal) {
     sigset_t pending;
     ::sigemptyset(&pending);
     ::sigpending(&pending);
-    if (::sigismember(&pending, SIGCONT) == 1) {
+    return ::sigismember(&pending, signal) == 1;
+}
+
+bool stop_self(int signal) {
+    if (is_pending(SIGCONT)) {
         return true; // whoever continues us was faster
     }
     sigset_t one;
@@ -175,9 +179,7 @@ bool stop_self(int signal) {
     sigset_t before;
     ::sigprocmask(SIG_UNBLOCK, &one, &before);
     ::sigprocmask(SIG_SETMASK, &before, nullptr);
-    // A stop signal discards a pending SIGCONT, so this one came after it.
-    ::sigpending(&pending);
-    return ::sigismember(&pending, SIGCONT) == 1;
+    return is_pending(SIGCONT); // a stop signal discards a pending one, so this one came after it
 }
 
 int ends_a_wait(const Signal& signal) {

@@ -77,6 +77,9 @@ private:
     Fd m_fd;
 };
 
+// Whether a blocked signal waits to be read, for this thread or the process.
+[[nodiscard]] bool is_pending(int signal);
+
 // Stops this process by the signal: STOP, or TSTP, TTIN or TTOU, which do nothing in an orphaned process group, where
 // nobody could continue us (setpgid(2)). Returns after SIGCONT; whether we were stopped.
 bool stop_self(int signal);

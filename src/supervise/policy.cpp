@@ -98,7 +98,7 @@ Reaction Policy::react_to(const os::Signal& signal, bool in_our_group, Told told
             return {};
         }
         // A shell continues the whole group. One more SIGCONT from us might come after the next Ctrl+Z, and undo it.
-        if (std::exchange(m_self_continued, false) && m_shares_group && !m_command_stopped) {
+        if (std::exchange(m_self_continued, false) && m_shares_group && (m_command_followed || !m_command_stopped)) {
             return {};
         }
         return {.send = SIGCONT};
@@ -151,7 +151,7 @@ Reaction Policy::on_command_stopped(int signal) {
         return {};
     }
     // We have been continued: is the command about to be, or is this the next stop? The signal that we read next tells.
-    if (m_self_continued) {
+    if (m_self_continued && !m_command_followed) {
         m_stop_not_followed = true;
         return {};
     }
@@ -161,6 +161,12 @@ Reaction Policy::on_command_stopped(int signal) {
 void Policy::on_command_continued() {
     m_command_stopped = false;
     m_stop_not_followed = false;
+    m_command_followed = m_self_continued;
+}
+
+void Policy::on_self_continued() {
+    m_self_continued = true;
+    m_command_followed = false;
 }
 
 bool Policy::was_stopped(const os::WaitStatus& status) const {

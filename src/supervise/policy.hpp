@@ -42,7 +42,7 @@ public:
     [[nodiscard]] Reaction on_command_stopped(int signal);
     void on_command_continued();
     // We were stopped and run again; the SIGCONT that did it is still to be read.
-    void on_self_continued() { m_self_continued = true; }
+    void on_self_continued();
 
     // Whether the run was told to end and the command ended for it. An INT that the command survived, to succeed in the
     // end, has stopped nothing.
@@ -71,6 +71,7 @@ private:
     int m_told = 0;
     bool m_command_stopped = false;
     bool m_self_continued = false;
+    bool m_command_followed = false; // and the command has: what it does next is newer than that SIGCONT
     bool m_stop_not_followed = false; // the command stopped on the terminal, and we have not
     bool m_stop_with_command = false; // job control told us to stop, and the command has not stopped yet
 };

@@ -85,7 +85,8 @@ void Supervision::send_to_rest_of_group(int signal) const {
 
 void Supervision::carry_out(const Reaction& reaction) {
     m_refused = 0;
-    if (reaction.send != 0) {
+    // What has been stopped by the next Ctrl+Z already, which we are still to read, is not run again.
+    if (reaction.send != 0 && (reaction.send != SIGCONT || !os::is_pending(SIGTSTP))) {
         send(reaction.send);
     }
     if (reaction.to_group) {

@@ -189,6 +189,19 @@ TEST_CASE("a Ctrl+Z that comes right after a resumption is followed although its
     CHECK(policy.on_signal(typed(SIGTSTP), terminal).stop_self == SIGTSTP);
 }
 
+TEST_CASE("a Ctrl+Z that comes between our SIGCONT and the look at the command is followed and not undone") {
+    Policy policy(terminal, SIGTERM);
+    static_cast<void>(policy.on_command_stopped(SIGTSTP));
+    policy.on_self_continued();
+    policy.on_command_continued();
+    // SIGCONT has been read, then comes Ctrl+Z: what the command does is asked for first.
+    CHECK(policy.on_command_stopped(SIGTSTP).stop_self == SIGTSTP);
+    CHECK(policy.on_signal(sent(SIGCONT), terminal).send == 0);
+    policy.on_self_continued();
+    CHECK(policy.on_command_stopped(SIGTSTP).stop_self == 0); // not seen to run again: an old stop, or a new one
+    CHECK(policy.on_signal(sent(SIGCONT), terminal).send == SIGCONT);
+}
+
 TEST_CASE("a command that ends by itself is a success, a failure or the victim of a signal") {
     Policy policy(no_terminal, SIGTERM);
     CHECK(policy.ending(WaitStatus::exited(0)).result == Result::success);
