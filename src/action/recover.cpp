@@ -216,7 +216,8 @@ plan::ExitStatus recover(const plan::Recover& request, const os::MainArgs& main_
     report::Messages messages(request.verbosity);
     const auto state_dir = os::state_dir_path(request.state_dir);
     const auto runs = journal::Runs::existing(state_dir);
-    const FoundRuns found = find_runs(request.runs, runs.items(), messages);
+    FoundRuns found = find_runs(request.runs, runs.items(), messages);
+    rescue::failed_last(found.runs);
     plan::ExitStatus worst{found.complete ? 0 : plan::own_failure_status, 0};
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); // the orphans of a cleanup are ours to find and reap
     bool any = false;

@@ -18,7 +18,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
+#include <map>
 #include <optional>
+#include <set>
 #include <sys/file.h>
 #include <system_error>
 #include <unistd.h>
@@ -116,6 +118,26 @@ plan::Plan plan_of(const journal::Opened& opened, plan::Verbosity verbosity) {
     plan.failed_cleanups = opened.drops_failed ? plan::FailedCleanups::drop : plan::FailedCleanups::keep;
     plan.verbosity = verbosity;
     return plan;
+}
+
+void failed_last(std::vector<journal::Item>& runs) {
+    std::set<std::string> unfinished;                       // the paths of their locks
+    std::map<std::string, std::vector<std::string>> failed; // the same, for each run
+    for (const journal::Item& run : runs) {
+        const auto state = journal::read_state(run.path);
+        for (const journal::LockId& lock : state ? state->opened.locks : std::vector<journal::LockId>()) {
+            if (state->failures.empty()) {
+                unfinished.insert(lock.path);
+            } else {
+                failed[run.id].push_back(lock.path);
+            }
+        }
+    }
+    std::stable_partition(runs.begin(), runs.end(), [&](const journal::Item& run) {
+        const auto locks = failed.find(run.id);
+        return locks == failed.end() ||
+               std::ranges::none_of(locks->second, [&](const std::string& lock) { return unfinished.contains(lock); });
+    });
 }
 
 Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs, const Finisher& finisher,
@@ -241,13 +263,20 @@ Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, con
                          const HeldAtEngines& at_engines) {
     Recovered all;
     const bool silent = plan.verbosity == plan::Verbosity::quiet || !narrator.is_heard();
-    for (const journal::Item& item : runs.items()) {
+    std::vector<journal::Item> ours = runs.items();
+    std::erase_if(ours, [&](const journal::Item& item) {
         const auto state = locks.empty() ? std::nullopt : journal::read_state(item.path);
-        if (!state || !concerns(state->opened, locks)) {
-            if (!item.told && !silent) {
-                tell(item, runs, plan, narrator);
-            }
-            continue;
+        const bool is_ours = state && concerns(state->opened, locks);
+        if (!is_ours && !item.told && !silent) {
+            tell(item, runs, plan, narrator);
+        }
+        return !is_ours;
+    });
+    failed_last(ours);
+    for (const journal::Item& item : ours) {
+        const auto state = journal::read_state(item.path);
+        if (!state) {
+            continue; // finished in the meantime
         }
         journal::Found found = journal::claim(item.path, journal::Patience::some);
         while (std::holds_alternative<journal::Alive>(found) &&

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace finally_run::rescue {
 
@@ -36,6 +37,10 @@ struct Recovered {
     int stop = 0;           // the first signal that told us to stop meanwhile; 0: none
     bool too_long = false;  // somebody else was still at it at the deadline
 };
+
+// A run of which something has failed goes behind those with one of its locks of which nothing has: their command may
+// still run, and nothing is to be tried again beside it. Else the order stays.
+void failed_last(std::vector<journal::Item>& runs);
 
 // Runs what is left of it, and again what has failed; takes its journal away, if nothing has failed. Whoever calls this
 // holds the locks of the run.

@@ -193,6 +193,26 @@ TEST_CASE("what failed before everybody was killed, and what had not run yet, ar
     CHECK(run_files().empty());
 }
 
+TEST_CASE("a killed run is ended before what failed in a newer one with its lock is tried again") {
+    make_fifo(work("fifo"));
+    for (const bool next_holder : {true, false}) {
+        CAPTURE(next_holder);
+        auto other = Run({"-l", "a", "--", "sh", "-c", "echo READY; read x <fifo"}).start();
+        other.wait_for_line("READY");
+        auto older = Run({"-l", "a", "-l", "b", "-c", "echo older >>log", "--", "helper", "pause"}).start();
+        wait_for_lock_waiters(state_dir() / "a", 1);
+        Run({"-l", "b", "-c", "echo newer >>log; exit 7", "--", "true"}).run();
+        release(work("fifo"));
+        older.wait_for_line("READY"); // it has tried again, too
+        kill_both(older);
+        fs::remove(work("log"));
+        CHECK((next_holder ? Run({"-l", "b", "--", "true"}) : Run({"--recover"})).run().status ==
+              (next_holder ? 0 : 120));
+        CHECK(log_text() == "older\nnewer\n");
+        CHECK(Run({"--forget", only_run_file().stem()}).run().status == 0);
+    }
+}
+
 TEST_CASE("a cleanup that is tried again can defer another one, and a failed run takes no deferral") {
     Run({"-c", "finally-run --defer 'echo deferred >>log'; test -e mended", "--", "true"}).run();
     const fs::path journal = only_run_file();

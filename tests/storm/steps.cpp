@@ -143,14 +143,6 @@ struct Argument {
     bool straggler;
 };
 
-// By whoever wants the lock: the run that had it after the failure may have been killed, and neither be stopped yet nor
-// cleaned up. Which of the two comes first is no promise.
-bool is_tried_again(const std::string& word) {
-    const std::string by = variable("FINALLY_RUN_BY");
-    return (by == "next-holder" || by == "recovery") &&
-           (word.find(at_times) != word.npos || word.find(always) != word.npos);
-}
-
 } // namespace
 
 int setup(const Place& place, const std::string& number) {
@@ -208,17 +200,11 @@ int deferred(const Place& place, const std::string& word) {
         append(place.ran(), line);
         return 0;
     }
-    const bool tried_again = is_tried_again(word);
-    std::optional<Presence> presence;
-    if (!tried_again) {
-        presence.emplace(place, "cleanup " + word);
-    }
+    const Presence presence(place, "cleanup " + word);
     // Its command was killed alone and its workers were not: then it may come when the run has given its token back.
     const bool took = take_token(place, run_id().append(late));
     const std::string found = token(place);
-    if (!tried_again) {
-        check_token(place, "cleanup " + word, found);
-    }
+    check_token(place, "cleanup " + word, found);
     if (random_below(8) == 0) {
         pause(random_below(20));
     }
