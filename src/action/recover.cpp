@@ -181,7 +181,19 @@ plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& req
             finisher.lock_state = [&] { return keeper->state(); };
             finisher.lock_token = tokens_of(*keeper);
         }
-        const rescue::Recovered recovered = rescue::finish_leftover(std::move(*leftover), runs, finisher, signals);
+        rescue::Recovered recovered;
+        if (!leftover->state.failures.empty()) { // while we waited for the lock, another holder may have been killed
+            recovered = rescue::finish_unfinished_of(
+                std::get<Taken>(taken).locks, runs, finisher, os::deadline_after(request.lock_wait), signals,
+                [&](auto what, auto object, auto reason) { messages.note(what, object, reason); });
+        }
+        if (recovered.too_long) {
+            return {plan::Plan{}.conflict_exit_code, 0};
+        }
+        if (recovered.stop == 0) {
+            const rescue::Recovered own = rescue::finish_leftover(std::move(*leftover), runs, finisher, signals);
+            recovered = {recovered.failed + own.failed, own.stop};
+        }
         if (keeper) {
             if (recovered.failed == 0 && recovered.stop == 0) {
                 keeper->clean();

@@ -87,13 +87,6 @@ void tell(const journal::Item& item, const journal::Runs& runs, const plan::Plan
     }
 }
 
-// Each time: the mark that a person has been told is for the people of its own host.
-void tell_of_other_host(const journal::Opened& opened, const plan::Plan& plan, report::Narrator& narrator) {
-    narrator.noted("run " + opened.run_id + " was left unfinished on another host, " + opened.host_name(),
-                   opened.command,
-                   report::call_for(plan.state_dir) + " --recover " + opened.run_id + " runs its cleanups on this one");
-}
-
 // Secrets were not written down: they are whoever's who recovers. Returns the names of those that are not set here.
 std::string take_withheld(const std::vector<std::string>& names, os::Environment& environment) {
     std::string missing;
@@ -250,10 +243,52 @@ Waited wait_for_other(const std::filesystem::path& path, os::Signals& signals, c
 
 namespace {
 
+// Each time: the mark that a person has been told is for the people of its own host.
+void say_of_other_host(const journal::Opened& opened, const Finisher& finisher, const Say& say) {
+    say("run " + opened.run_id + " was left unfinished on another host, " + opened.host_name(), opened.command,
+        report::call_for(finisher.state_dir) + " --recover " + opened.run_id + " runs its cleanups on this one");
+}
+
 // Whoever has it has done all that it will do: it only has to end, and then others may try again what has failed.
 bool is_about_to_end(const journal::Item& item) {
     const auto state = journal::read_state(item.path);
     return state && state->over;
+}
+
+// Takes over those that are left of `ours`, which held one of our locks, and waits for whoever is at one of them.
+Recovered finish_each(const std::vector<journal::Item>& ours, const lock::Held& locks, const journal::Runs& runs,
+                      const Finisher& finisher, const os::Deadline& deadline, os::Signals& signals, const Say& say) {
+    Recovered all;
+    for (const journal::Item& item : ours) {
+        const auto state = journal::read_state(item.path);
+        if (!state) {
+            continue; // finished in the meantime
+        }
+        journal::Found found = journal::claim(item.path, journal::Patience::some);
+        while (std::holds_alternative<journal::Alive>(found) &&
+               (must_be_dead(state->opened, locks) || is_about_to_end(item))) {
+            const Waited waited = wait_for_other(item.path, signals, deadline, say);
+            if (waited.stop != 0 || waited.too_long) {
+                if (waited.too_long) {
+                    say("lock", locks.front().name,
+                        "its last holder is still cleaning up, run " + state->opened.run_id);
+                }
+                return {all.failed, waited.stop, waited.too_long};
+            }
+            found = journal::claim(item.path, journal::Patience::some);
+        }
+        if (auto* const leftover = std::get_if<journal::Leftover>(&found)) {
+            const lock::Held others = take_others(state->opened, locks);
+            const Recovered one = finish_leftover(std::move(*leftover), runs, finisher, signals);
+            all.failed += one.failed;
+            if (one.stop != 0) {
+                return {all.failed, one.stop};
+            }
+        } else if (std::holds_alternative<journal::Elsewhere>(found) && finisher.verbosity != plan::Verbosity::quiet) {
+            say_of_other_host(state->opened, finisher, say);
+        }
+    }
+    return all;
 }
 
 } // namespace
@@ -261,7 +296,6 @@ bool is_about_to_end(const journal::Item& item) {
 Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const plan::Plan& plan,
                          const os::Deadline& deadline, os::Signals& signals, report::Narrator& narrator,
                          const HeldAtEngines& at_engines) {
-    Recovered all;
     const bool silent = plan.verbosity == plan::Verbosity::quiet || !narrator.is_heard();
     std::vector<journal::Item> ours = runs.items();
     std::erase_if(ours, [&](const journal::Item& item) {
@@ -273,43 +307,23 @@ Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, con
         return !is_ours;
     });
     failed_last(ours);
-    for (const journal::Item& item : ours) {
+    const Finisher finisher{.by = plan::Actor::next_holder,
+                            .verbosity = plan.verbosity,
+                            .state_dir = plan.state_dir,
+                            .lock_token = at_engines.token,
+                            .lock_state = at_engines.state};
+    return finish_each(ours, locks, runs, finisher, deadline, signals,
+                       [&](auto what, auto object, auto reason) { narrator.noted(what, object, reason); });
+}
+
+Recovered finish_unfinished_of(const lock::Held& locks, const journal::Runs& runs, const Finisher& finisher,
+                               const os::Deadline& deadline, os::Signals& signals, const Say& say) {
+    std::vector<journal::Item> ours = runs.items(journal::Runs::Marks::leave);
+    std::erase_if(ours, [&](const journal::Item& item) {
         const auto state = journal::read_state(item.path);
-        if (!state) {
-            continue; // finished in the meantime
-        }
-        journal::Found found = journal::claim(item.path, journal::Patience::some);
-        while (std::holds_alternative<journal::Alive>(found) &&
-               (must_be_dead(state->opened, locks) || is_about_to_end(item))) {
-            const auto say = [&](auto what, auto object, auto reason) { narrator.noted(what, object, reason); };
-            const Waited waited = wait_for_other(item.path, signals, deadline, say);
-            if (waited.stop != 0 || waited.too_long) {
-                if (waited.too_long) {
-                    narrator.noted("lock", locks.front().name,
-                                   "its last holder is still cleaning up, run " + state->opened.run_id);
-                }
-                return {all.failed, waited.stop, waited.too_long};
-            }
-            found = journal::claim(item.path, journal::Patience::some);
-        }
-        if (auto* const leftover = std::get_if<journal::Leftover>(&found)) {
-            const lock::Held others = take_others(state->opened, locks);
-            const Recovered one = finish_leftover(std::move(*leftover), runs,
-                                                  {.by = plan::Actor::next_holder,
-                                                   .verbosity = plan.verbosity,
-                                                   .state_dir = plan.state_dir,
-                                                   .lock_token = at_engines.token,
-                                                   .lock_state = at_engines.state},
-                                                  signals);
-            all.failed += one.failed;
-            if (one.stop != 0) {
-                return {all.failed, one.stop};
-            }
-        } else if (std::holds_alternative<journal::Elsewhere>(found) && !silent) {
-            tell_of_other_host(state->opened, plan, narrator);
-        }
-    }
-    return all;
+        return !state || !state->failures.empty() || !concerns(state->opened, locks);
+    });
+    return finish_each(ours, locks, runs, finisher, deadline, signals, say);
 }
 
 } // namespace finally_run::rescue

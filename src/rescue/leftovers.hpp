@@ -72,4 +72,9 @@ struct HeldAtEngines {
                                        const os::Deadline& deadline, os::Signals& signals, report::Narrator& narrator,
                                        const HeldAtEngines& at_engines = {});
 
+// Those of them of which nothing has failed, by whoever has taken `locks` to try again what failed in another run.
+[[nodiscard]] Recovered finish_unfinished_of(const lock::Held& locks, const journal::Runs& runs,
+                                             const Finisher& finisher, const os::Deadline& deadline,
+                                             os::Signals& signals, const Say& say);
+
 } // namespace finally_run::rescue

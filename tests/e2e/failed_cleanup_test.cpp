@@ -213,6 +213,18 @@ TEST_CASE("a killed run is ended before what failed in a newer one with its lock
     }
 }
 
+TEST_CASE("recovery of what failed ends the holder first that was killed while it waited for the lock") {
+    Run({"-l", "b", "-c", "echo failed >>log; exit 7", "--", "true"}).run();
+    auto holder = Run({"-l", "b", "-c", "echo killed >>log", "--", "helper", "pause"}).start();
+    holder.wait_for_line("READY");
+    fs::remove(work("log"));
+    auto recovery = Run({"--recover"}).start();
+    wait_for_lock_waiters(state_dir() / "b", 1);
+    kill_both(holder);
+    CHECK(recovery.finish().status == 120);
+    CHECK(log_text() == "killed\nfailed\n");
+}
+
 TEST_CASE("a cleanup that is tried again can defer another one, and a failed run takes no deferral") {
     Run({"-c", "finally-run --defer 'echo deferred >>log'; test -e mended", "--", "true"}).run();
     const fs::path journal = only_run_file();

@@ -138,8 +138,8 @@ int storm(unsigned seconds) {
     std::size_t left = 0;
     bool over = false;
     try {
-        rage(contenders, killer, seconds);
-        if (!somebody_was_rescued(place)) { // a machine that is busy with other things
+        constexpr int most_rounds = 5; // on a machine that is busy with other things
+        for (int round = 0; round == 0 || (round < most_rounds && !somebody_was_rescued(place)); ++round) {
             rage(contenders, killer, seconds);
         }
         contenders.tell_to_end();
