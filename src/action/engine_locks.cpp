@@ -104,7 +104,7 @@ std::string holder_text(const plan::Plan& plan, const std::string& run_id) {
         command.resize(std::min(command.size(), longest));
     }
     std::ranges::replace_if(
-        command, [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }, ' ');
+        command, [](unsigned char c) { return c < ' ' || c == '\x7f'; }, ' ');
     const std::string job = os::job_url(os::variable);
     return "host " + os::host_name() + ", run " + run_id + ", pid " + std::to_string(::getpid()) + ": " + command +
            (job.empty() ? "" : ", " + job);

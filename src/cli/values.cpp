@@ -53,7 +53,7 @@ void check_name_at_engine(const Value& value, const plan::LockRequest& lock) {
         refuse(value, "ENGINE:NAME has an ENGINE of letters, digits, _ and -; a local lock with a colon in its name "
                       "needs a slash, as in ./NAME");
     }
-    const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; };
+    const auto is_control = [](unsigned char c) { return c < ' ' || c == '\x7f'; };
     if (name.empty() || name.starts_with('-') || std::ranges::any_of(name, is_control)) {
         refuse(value, "the NAME of ENGINE:NAME is not empty, does not begin with - and has no control characters");
     }

@@ -19,8 +19,13 @@
 namespace finally_run::os {
 
 pid_t fork_quietly() {
-    // Some machines take the arguments in another order, which does not matter: all are 0.
-    return static_cast<pid_t>(::syscall(SYS_clone, 0UL, nullptr, nullptr, nullptr, nullptr));
+    // Some machines take the arguments in another order, which does not matter: all others are 0.
+    const auto clone = [](unsigned long signal) {
+        return ::syscall(SYS_clone, signal, nullptr, nullptr, nullptr, nullptr);
+    };
+    const long pid = clone(0);
+    // A user-mode emulator (QEMU's, in a container of another architecture) knows no other signal than that of fork(2).
+    return static_cast<pid_t>(pid < 0 && errno == EINVAL ? clone(SIGCHLD) : pid);
 }
 
 pid_t fork_apart(int fd) {
@@ -70,7 +75,7 @@ void close_all_but(std::vector<int> kept) {
 
 void reap_quiet(pid_t pid) {
     siginfo_t info = {}; // waitid(2), without which no run begins; wait4(2) may be refused
-    while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | static_cast<int>(__WCLONE)) < 0 && errno == EINTR) {
+    while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | static_cast<int>(__WALL)) < 0 && errno == EINTR) {
     }
 }
 
