@@ -272,6 +272,7 @@ TEST_CASE("all that an old kernel does not have, refused at once, changes nothin
                                               SYS_faccessat2, SYS_openat2, SYS_statx}) {
                         test::refuse_system_call(number, error);
                     }
+                    test::refuse_system_call(SYS_openat, error, 2, O_TMPFILE & ~O_DIRECTORY);
                 })
                 .run();
         check_same(outcome);
