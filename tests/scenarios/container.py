@@ -22,8 +22,21 @@ if test $$ = 1; then mount -t proc proc "$root/proc"; else mount --rbind /proc "
 exec chroot "$root" "$@"
 """
 
+# The same for an image that has nothing of this machine: docker makes these two for each. $IMAGE_PATH is its PATH.
+ENTER_SCRATCH = """
+root=$1
+shift
+mkdir "$root/proc" "$root/dev"
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+chroot=$(command -v chroot)
+PATH=$IMAGE_PATH exec "$chroot" "$root" "$@"
+"""
+
 
 class Root:
+    enter_script = ENTER
+
     def __init__(self, scenario):
         self.scenario = scenario
         self.path = scenario.dir / "root"
@@ -49,7 +62,7 @@ class Root:
 
     def enter(self, options, words, **env):
         return self.scenario.start(
-            *self.unshare, *options, "sh", "-euc", ENTER, "sh", str(self.path), *words, env={**self.env, **env}
+            *self.unshare, *options, "sh", "-euc", self.enter_script, "sh", str(self.path), *words, env={**self.env, **env}
         )
 
 
@@ -86,6 +99,17 @@ class Docker(Root):
     def processes(self):
         """All in it but pid 1, zombies as well."""
         return processes.descendants(self.first)
+
+
+class Scratch(Docker):
+    """A container whose image begins with nothing."""
+
+    enter_script = ENTER_SCRATCH
+
+    def __init__(self, scenario):
+        super().__init__(scenario)
+        shutil.rmtree(self.path)
+        self.path.mkdir()
 
 
 class Systemd(Root):
