@@ -7,13 +7,44 @@ if [ "$(id -u)" -ne 0 ] && [ -z "${IN_NAMESPACE-}" ]; then
 fi
 . "$(dirname "$0")/files.sh"
 
-cpack --config "$1/CPackConfig.cmake" -B "$dir/made" >"$dir/log" 2>&1 || fail "$(cat "$dir/log")"
+# pack BUILD_DIRECTORY INTO
+pack() {
+    cpack --config "$1/CPackConfig.cmake" -B "$2" >"$dir/log" 2>&1 || fail "$(cat "$dir/log")"
+}
+
+export SOURCE_DATE_EPOCH=1700000000
+pack "$1" "$dir/made"
+
+# Once more, where all is different that may differ between two machines, file system included: the same bytes.
+elsewhere=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
+trap 'rm -rf "$dir" "$elsewhere"' EXIT
+(
+    umask 077
+    export TZ=Asia/Tokyo LC_ALL=C.UTF-8
+    pack "$1" "$elsewhere"
+)
+for file in "$dir"/made/finally-run*; do
+    cmp "$file" "$elsewhere/${file##*/}"
+done
+! grep -qF "$PWD" "$1/finally-run" || fail 'the program has in it where it was built'
 
 # The archive.
 mkdir "$dir/archive"
 tar -xzf "$dir"/made/*.tar.gz -C "$dir/archive" --strip-components=1
 same 'what is in the archive' "$installed_files" "$(files_below "$dir/archive")"
 works "$dir/archive/bin/finally-run"
+
+# The RPM.
+rpm=$(echo "$dir"/made/*.rpm)
+same 'what is in the RPM' "$(echo "$installed_files" | sed 's|^|/usr/|')" \
+    "$(rpm -qp --qf '[%{FILEMODES:perms} %{FILENAMES}\n]' "$rpm" | sed -n 's/^-[^ ]* //p' | LC_ALL=C sort)"
+same 'the directories of the RPM' '/usr/libexec/finally-run
+/usr/share/doc/finally-run
+/usr/share/doc/finally-run/docs' "$(rpm -qp --qf '[%{FILEMODES:perms} %{FILENAMES}\n]' "$rpm" | sed -n 's/^d[^ ]* //p')"
+rpm -K --nosignature "$rpm" >"$dir/log" 2>&1 || fail "rpm -K: $(cat "$dir/log")"
+same 'what the RPM needs' /bin/sh "$(rpm -qp --requires "$rpm" | grep -v '^rpmlib(')"
+rpm2archive -n - <"$rpm" | tar -xf - -C "$dir" ./usr/bin/finally-run
+cmp "$dir/usr/bin/finally-run" "$dir/archive/bin/finally-run"
 
 # The Debian package.
 deb=$(echo "$dir"/made/*.deb)
