@@ -22,3 +22,10 @@ same 'what is left' share/doc/finally-run/notes "$(files_below "$prefix")"
 
 ! ./dev uninstall "$prefix" </dev/null >"$dir/log" 2>&1 || fail 'nothing is installed, and uninstall succeeds'
 grep -qF "dev: $prefix/bin/finally-run: there is none" "$dir/log" || fail "$(cat "$dir/log")"
+
+# Where systemd looks, it says how to enable the unit; DESTDIR keeps it out of this machine.
+if [ "$(id -u)" -eq 0 ]; then
+    DESTDIR="$dir/machine" ./dev install </dev/null >"$dir/log" 2>&1 || fail "$(cat "$dir/log")"
+    grep -qF 'dev: to finish what a reboot cuts off: systemctl --user enable finally-run-recover; ' "$dir/log" || fail "$(cat "$dir/log")"
+    [ -e "$dir/machine/usr/local/lib/systemd/user/finally-run-recover.service" ] || fail 'there is no unit where systemd looks'
+fi
