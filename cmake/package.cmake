@@ -56,7 +56,7 @@ endif()
 set(CPACK_DEBIAN_PACKAGE_MAINTAINER "finally-run authors <finally-run@localhost>"
     CACHE STRING "Who answers for the Debian package: Name <address>"
 )
-set(CPACK_PRE_BUILD_SCRIPTS "${PROJECT_SOURCE_DIR}/cmake/directories.cmake" "${PROJECT_SOURCE_DIR}/cmake/debian.cmake")
+set(CPACK_PRE_BUILD_SCRIPTS "${PROJECT_SOURCE_DIR}/cmake/debian.cmake" "${PROJECT_SOURCE_DIR}/cmake/staged.cmake")
 set(CPACK_POST_BUILD_SCRIPTS "${PROJECT_SOURCE_DIR}/cmake/reproducible.cmake")
 set(CPACK_FINALLY_RUN_SOURCE "${PROJECT_SOURCE_DIR}")
 include(CPack)

@@ -30,6 +30,8 @@ elseif(CPACK_GENERATOR STREQUAL "DEB")
     file(READ "${tree}/DEBIAN/control" control)
     string(REGEX REPLACE "Installed-Size: [0-9]+" "Installed-Size: ${size}" control "${control}")
     file(WRITE "${tree}/DEBIAN/control" "${control}")
+    set(CPACK_TEMPORARY_INSTALL_DIRECTORY "${tree}")
+    include("${CPACK_FINALLY_RUN_SOURCE}/cmake/staged.cmake")
     execute_process(
         COMMAND dpkg-deb --root-owner-group -Zxz --build "${tree}" "${CPACK_PACKAGE_FILES}"
         OUTPUT_QUIET

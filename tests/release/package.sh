@@ -12,7 +12,7 @@ pack() {
     cpack --config "$1/CPackConfig.cmake" -B "$2" >"$dir/log" 2>&1 || fail "$(cat "$dir/log")"
 }
 
-export SOURCE_DATE_EPOCH=1700000000
+export SOURCE_DATE_EPOCH=2000000000 # later than that of any file, as the commit is that a fresh clone is made from
 pack "$1" "$dir/made"
 
 # Once more, where all is different that may differ between two machines, file system included: the same bytes.
@@ -30,7 +30,7 @@ done
 
 # The archive.
 mkdir "$dir/archive"
-tar -xzf "$dir"/made/*.tar.gz -C "$dir/archive" --strip-components=1
+tar --warning=no-timestamp -xzf "$dir"/made/*.tar.gz -C "$dir/archive" --strip-components=1
 same 'what is in the archive' "$installed_files" "$(files_below "$dir/archive")"
 works "$dir/archive/bin/finally-run"
 
@@ -43,7 +43,7 @@ same 'the directories of the RPM' '/usr/libexec/finally-run
 /usr/share/doc/finally-run/docs' "$(rpm -qp --qf '[%{FILEMODES:perms} %{FILENAMES}\n]' "$rpm" | sed -n 's/^d[^ ]* //p')"
 rpm -K --nosignature "$rpm" >"$dir/log" 2>&1 || fail "rpm -K: $(cat "$dir/log")"
 same 'what the RPM needs' /bin/sh "$(rpm -qp --requires "$rpm" | grep -v '^rpmlib(')"
-rpm2archive -n - <"$rpm" | tar -xf - -C "$dir" ./usr/bin/finally-run
+rpm2archive -n - <"$rpm" | tar --warning=no-timestamp -xf - -C "$dir" ./usr/bin/finally-run
 cmp "$dir/usr/bin/finally-run" "$dir/archive/bin/finally-run"
 
 # The Debian package.
