@@ -33,6 +33,9 @@ is_there() {
     libfuzzer)
         has_libfuzzer
         ;;
+    busybox-static) # the other busybox needs libraries
+        [[ -e /usr/share/doc/busybox-static ]]
+        ;;
     *)
         command -v "$1" >/dev/null
         ;;
