@@ -32,7 +32,8 @@ _finally_run_command() {
 
 _finally_run() {
     # The blanks at both ends matter: names are found as " name ".
-    local take_a_value=' -c --cleanup --cleanup-anywhere --on-success --on-failure -r --remove --temp-dir -s --setup -l --lock --lock-shared'
+    local take_a_value=' -c --cleanup --cleanup-anywhere --on-success --on-failure -r --remove --temp-dir -s --setup --service --ready --ready-timeout'
+    take_a_value+=' --service-exit -l --lock --lock-shared'
     take_a_value+=' --lock-ttl -w --wait -E --conflict-exit-code -t --timeout --signal --rewrite -k --grace --cleanup-timeout'
     take_a_value+=' --cleanup-retries --orphans --stop-with-caller --state-dir --keep-env --failed-cleanups --defer'
     take_a_value+=' --report --ci '
@@ -88,7 +89,7 @@ _finally_run() {
 
     [[ $cur == = && -z $equals_seen && $option == --* ]] && cur=''
     case $option in
-        -c | --cleanup | --cleanup-anywhere | -s | --setup | --on-success | --on-failure | --defer)
+        -c | --cleanup | --cleanup-anywhere | -s | --setup | --service | --ready | --on-success | --on-failure | --defer)
             mapfile -t COMPREPLY < <(compgen -c -- "$cur") ;;
         -r | --remove | --report)
             compopt -o filenames
@@ -110,6 +111,8 @@ _finally_run() {
             local signals='HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP'
             signals+=' TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS RTMIN RTMAX'
             mapfile -t COMPREPLY < <(compgen -W "$signals" -- "$cur") ;;
+        --service-exit)
+            mapfile -t COMPREPLY < <(compgen -W 'report stop' -- "$cur") ;;
         --orphans)
             mapfile -t COMPREPLY < <(compgen -W 'leave wait kill' -- "$cur") ;;
         --failed-cleanups)

@@ -3,7 +3,7 @@
 # Prints the words of the wrapped command, the one being typed included. Fails while options are still being typed.
 function __finally_run_command_words
     set -l short_with_value c r s l w E t k
-    set -l long_with_value cleanup cleanup-anywhere on-success on-failure remove temp-dir setup lock lock-shared lock-ttl wait \
+    set -l long_with_value cleanup cleanup-anywhere on-success on-failure remove temp-dir setup service ready ready-timeout service-exit lock lock-shared lock-ttl wait \
         conflict-exit-code timeout signal rewrite grace cleanup-timeout cleanup-retries orphans stop-with-caller state-dir keep-env failed-cleanups \
         defer report ci
     set -l words (commandline -opc) (commandline -ct)
@@ -110,6 +110,10 @@ $option -l on-failure -x -a '(__fish_complete_command)' -d 'Run CMD at the end i
 $option -s r -l remove -r -F -d 'Remove this file or tree at the end'
 $option -l temp-dir -x -a '(set --names)' -d 'Make a private directory, named by this variable'
 $option -s s -l setup -x -a '(__fish_complete_command)' -d 'Run CMD now, before what follows'
+$option -l service -x -a '(__fish_complete_command)' -d 'Start CMD now, stop it at the end'
+$option -l ready -x -a 'tcp: unix: file:' -d 'Wait until the service to its left is ready'
+$option -l ready-timeout -x -d 'Limit on that wait'
+$option -l service-exit -x -a 'report stop' -d 'If one ends while the command runs'
 $option -s l -l lock -r -F -a '(__finally_run_locks)' -d 'Take this lock'
 $option -l lock-shared -r -F -a '(__finally_run_locks)' -d 'Take it together with other sharers'
 $option -l lock-ttl -x -d 'Until a vanished machine loses a shared lock'

@@ -4,6 +4,7 @@
 #include "os/shell_words.hpp"
 #include "os/spawn.hpp"
 #include "os/state_dir.hpp"
+#include "report/ci_log.hpp"
 #include "report/hints.hpp"
 #include "report/text.hpp"
 
@@ -76,7 +77,7 @@ void warn_if_missing(Numbered& said, const std::string& program, std::string_vie
 }
 
 void warn_if_missing(Numbered& said, const plan::Step& step) {
-    if (step.cleanup && !is_command(step)) {
+    if (step.cleanup && !is_command(step) && step.cleanup != Cleanup::Kind::service) {
         return;
     }
     const auto words = os::plain_words(step.text); // what a shell has to read is left to it
@@ -115,6 +116,8 @@ std::string_view would_register(Cleanup::Kind kind) {
         return "register the removal of";
     case Cleanup::Kind::temp_dir:
         return "make a private directory, and set the variable";
+    case Cleanup::Kind::service:
+        return "start the service";
     }
     return {};
 }
@@ -131,6 +134,8 @@ std::string_view would_run(Cleanup::Kind kind) {
         return "remove";
     case Cleanup::Kind::temp_dir:
         return "remove the directory of";
+    case Cleanup::Kind::service:
+        return "stop the service";
     }
     return {};
 }
@@ -158,6 +163,12 @@ std::string dry_run(const plan::Plan& plan) {
     }
     for (const plan::Step& step : plan.steps) {
         said.add(step.cleanup ? would_register(*step.cleanup) : "run the setup", step.text);
+        for (const plan::ReadyCheck& check : step.ready) {
+            said.add(plan.ready_timeout
+                         ? "wait until it is ready, for " + report::duration_text(*plan.ready_timeout) + " at most"
+                         : std::string("wait until it is ready"),
+                     check.given);
+        }
     }
     said.add(plan.timeout ? "run the command, with a time limit" : "run the command", joined(plan.command));
     std::vector<plan::Step> last_first(plan.steps.rbegin(), plan.steps.rend());

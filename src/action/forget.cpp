@@ -33,13 +33,19 @@ bool remove(const journal::Item& item, report::Messages& messages) {
     return true;
 }
 
-// The command, or the step that was at work when everybody of the run was killed, if it still runs here.
+// The command, the step that was at work when everybody of the run was killed, or a service, if it still runs here.
 std::optional<journal::Started> living_step(const journal::State& state) {
-    const auto& step = state.cleaning ? state.cleaning : state.step;
     const auto origin = journal::origin_of(state.opened);
-    const bool lives = step && origin.same_boot && journal::can_be_told(origin.pids, step->process) &&
-                       os::still_runs(step->process.pid, step->process.boot_nanoseconds);
-    return lives ? step : std::nullopt;
+    const auto lives = [&](const journal::Started& step) {
+        return origin.same_boot && journal::can_be_told(origin.pids, step.process) &&
+               os::still_runs(step.process.pid, step.process.boot_nanoseconds);
+    };
+    const auto& step = state.cleaning ? state.cleaning : state.step;
+    if (step && lives(*step)) {
+        return step;
+    }
+    const auto service = std::ranges::find_if(state.services, lives);
+    return service != state.services.end() ? std::optional(*service) : std::nullopt;
 }
 
 // It is over: only what is known of it goes.

@@ -46,7 +46,8 @@ RunStatus::State state_of(const journal::State& state, bool alive) {
     if (state.ending) {
         return RunStatus::State::cleaning_up;
     }
-    const bool setup = state.step && state.step->what == journal::Started::What::setup;
+    // Between its start and the command a service is awaited.
+    const bool setup = state.step ? state.step->what == journal::Started::What::setup : !state.services.empty();
     return setup ? RunStatus::State::setup : RunStatus::State::running;
 }
 
@@ -62,15 +63,27 @@ bool is_stopped(pid_t pid) {
     return process && process->state == 'T';
 }
 
+// The service that is awaited or stopped.
+std::optional<journal::Started> service_at_work(const journal::State& state) {
+    const auto at = state.ending && !state.stack.empty()
+                        ? std::ranges::find(state.services, state.stack.back().id, &journal::Started::cleanup)
+                        : state.services.end() - (state.services.empty() ? 0 : 1);
+    return at != state.services.end() ? std::optional(*at) : std::nullopt;
+}
+
 // What it is at, for how long, and whether it was suspended.
 void describe_step(const journal::State& state, const journal::Origin& origin, RunStatus& run) {
     const bool in_setup = run.state == RunStatus::State::setup;
-    const auto& step = state.cleaning ? state.cleaning : state.step;
+    const auto service = state.cleaning || state.step ? std::nullopt : service_at_work(state);
+    const auto& step = state.cleaning ? state.cleaning : state.step ? state.step : service;
     const bool here = origin.same_host && origin.same_boot && origin.pids == journal::Pids::same;
     const auto process = here && step && os::still_runs(step->process.pid, step->process.boot_nanoseconds)
                              ? os::read_process(step->process.pid)
                              : std::nullopt;
-    if (in_setup) {
+    const auto stop = std::ranges::find(state.stack, service ? service->cleanup : 0, &plan::Cleanup::id);
+    if (service && stop != state.stack.end()) {
+        run.current = RunStatus::Step{"service", stop->text};
+    } else if (in_setup) {
         run.current = RunStatus::Step{"setup", process ? setup_text(*process) : ""};
     }
     if (here && is_stopped(state.at_work())) {

@@ -143,7 +143,7 @@ os::WaitStatus Attempt::wait_for_end() {
         }
         if (const auto* const signal = std::get_if<os::Signal>(&event)) {
             m_listening.on_signal(*signal);
-            while (const auto change = os::next_change(m_pid)) {
+            while (const auto change = os::next_change(m_pid, m_events.other_child())) {
                 if (change->si_code == CLD_STOPPED) {
                     on_stop(change->si_status);
                 } else if (change->si_code != CLD_CONTINUED) {

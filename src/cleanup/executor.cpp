@@ -2,6 +2,7 @@
 
 #include "cleanup/fresh_directory.hpp"
 #include "cleanup/removal.hpp"
+#include "cleanup/service.hpp"
 #include "os/clock.hpp"
 #include "os/error.hpp"
 #include "os/place.hpp"
@@ -39,6 +40,7 @@ private:
     Outcome attempt(int directory, const Cleanup& cleanup);
     Outcome attempt_command(int directory, const Cleanup& cleanup);
     Outcome attempt_removal(int directory, const Cleanup& cleanup);
+    Outcome attempt_stop(const Cleanup& cleanup);
     // What was asked for ends it; whoever asks wakes us with a SIGCHLD.
     void pause(const Cleanup& cleanup, text::Duration duration);
     bool is_stop_asked(const Cleanup& cleanup);
@@ -92,6 +94,22 @@ Outcome Executor::attempt_removal(int directory, const Cleanup& cleanup) {
     return run_removal(removal, m_settings.limits.limit, m_means.events, on_signal, in_child);
 }
 
+// One that was not started has nothing to be stopped.
+Outcome Executor::attempt_stop(const Cleanup& cleanup) {
+    if (const auto service = m_means.stack.service(cleanup.id)) {
+        const RunningService running{service->process, "FINALLY_RUN_ID=" + m_means.stack.read_state().opened.run_id,
+                                     m_settings.pids, m_settings.numbers_hold};
+        const auto on_signal = [&](const os::Signal& signal) {
+            if (signal.number != SIGCHLD) {
+                m_means.on_signal(cleanup, signal);
+            }
+        };
+        stop_service(running, m_settings.limits.grace, m_means.events, on_signal,
+                     [&](const supervise::Notice& notice) { m_means.observer.noticed(notice); });
+    }
+    return {};
+}
+
 Outcome Executor::attempt(int directory, const Cleanup& cleanup) {
     Outcome outcome;
     try {
@@ -103,6 +121,8 @@ Outcome Executor::attempt(int directory, const Cleanup& cleanup) {
         case Cleanup::Kind::remove:
         case Cleanup::Kind::temp_dir:
             return attempt_removal(directory, cleanup);
+        case Cleanup::Kind::service:
+            return attempt_stop(cleanup);
         }
     } catch (const std::exception& error) { // the others still have to run
         outcome.error = error.what();
@@ -121,7 +141,7 @@ void Executor::pause(const Cleanup& cleanup, text::Duration duration) {
         const os::Event event = m_means.events.wait(end);
         const auto* const signal = std::get_if<os::Signal>(&event);
         if (signal != nullptr && signal->number == SIGCHLD) {
-            os::reap_all();
+            os::reap_all(m_means.events.other_child());
         } else if (signal != nullptr) {
             m_means.on_signal(cleanup, *signal);
         }

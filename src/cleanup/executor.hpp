@@ -4,6 +4,7 @@
 #include "cleanup/command.hpp"
 #include "cleanup/output.hpp"
 #include "cleanup/stack.hpp"
+#include "journal/origin.hpp"
 #include "os/environment.hpp"
 #include "os/events.hpp"
 #include "plan/result.hpp"
@@ -24,7 +25,10 @@ struct Settings {
     // Where a cleanup runs that has no place of its own. For a run that ended long ago also its umask(2).
     int directory = AT_FDCWD;
     std::optional<mode_t> mask = {};
-    bool same_boot = true;       // device numbers in places still hold
+    bool same_boot = true; // device numbers in places still hold
+    // Of the services: what their pids mean here, and whether whoever stops them has been there all the time.
+    journal::Pids pids = journal::Pids::same;
+    bool numbers_hold = true;
     bool in_our_session = false; // see Surroundings
 };
 

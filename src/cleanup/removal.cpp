@@ -68,8 +68,8 @@ std::optional<Pipe> make_pipe() {
     ::_exit(obstacle.empty() ? 0 : 1); // for a successor, to whom the pipe tells nothing
 }
 
-std::optional<os::WaitStatus> end_of(pid_t pid) {
-    while (const auto change = os::next_change(pid)) {
+std::optional<os::WaitStatus> end_of(pid_t pid, const os::Events& events) {
+    while (const auto change = os::next_change(pid, events.other_child())) {
         if (change->si_code != CLD_STOPPED && change->si_code != CLD_CONTINUED) {
             return os::WaitStatus::from(*change);
         }
@@ -110,7 +110,7 @@ Outcome run_removal(const Removal& removal, text::Limit limit, os::Events& event
             if (signal->number != SIGCHLD) {
                 on_signal(*signal);
             }
-            if (const auto status = end_of(pid)) {
+            if (const auto status = end_of(pid, events)) {
                 outcome.error =
                     dead_by ? "stopped: it took longer than --cleanup-timeout" : read_all(pipe->reading.get());
                 if (outcome.error.empty()) {

@@ -32,23 +32,27 @@ void Stack::tell(std::string_view what, const std::exception& error) const {
 }
 
 // Into the memory of this process alone.
-void Stack::note(journal::Record record) { m_state.apply({m_next_own_id++, std::move(record)}); }
+std::uint64_t Stack::note(journal::Record record) {
+    m_state.apply({m_next_own_id, std::move(record)});
+    return m_next_own_id++;
+}
 
 // Either all of it or nothing.
-void Stack::append(const journal::Record& record) {
+std::uint64_t Stack::append(const journal::Record& record) {
     journal::Entry entry{0, record};
     m_unread.reserve(m_unread.size() + 1);
     entry.offset = m_file.append(record);
     m_unread.push_back(std::move(entry));
+    return m_unread.back().offset;
 }
 
 void Stack::record(const journal::Record& record) {
     try {
-        append(record);
+        static_cast<void>(append(record));
     } catch (const std::exception& error) {
         tell("cannot be recorded", error);
         refresh(); // what was recorded before comes first
-        note(record);
+        static_cast<void>(note(record));
     }
 }
 
@@ -120,16 +124,16 @@ void Stack::refresh() {
     }
 }
 
-void Stack::push(Cleanup cleanup) {
+std::uint64_t Stack::push(Cleanup cleanup) {
     const journal::Registered registered{std::move(cleanup)};
     try {
-        append(registered);
+        return append(registered);
     } catch (const std::exception& error) {
         if (!read_state().begun) {
             throw;
         }
         tell("cannot be recorded", error);
-        note(registered);
+        return note(registered);
     }
 }
 
@@ -149,14 +153,7 @@ void Stack::finished(const Cleanup& cleanup, const Outcome& outcome) {
                                   outcome.error});
 }
 
-void Stack::withdraw(const std::string& text) {
-    const auto& stack = read_state().stack;
-    const auto at =
-        std::find_if(stack.rbegin(), stack.rend(), [&](const auto& cleanup) { return cleanup.text == text; });
-    if (at != stack.rend()) {
-        record(journal::CleanupEnded{at->id, {}});
-    }
-}
+void Stack::withdraw(std::uint64_t id) { record(journal::CleanupEnded{id, {}}); }
 
 std::function<int()> Stack::in_child(const Cleanup& cleanup) {
     return [this, id = cleanup.id] {
@@ -165,9 +162,9 @@ std::function<int()> Stack::in_child(const Cleanup& cleanup) {
     };
 }
 
-std::function<int()> Stack::in_child(journal::Started::What what) {
-    return [this, what, first = !read_state().begun] {
-        const int error = m_file.append_started(what, 0);
+std::function<int()> Stack::in_child(journal::Started::What what, std::uint64_t stop) {
+    return [this, what, stop, first = !read_state().begun] {
+        const int error = m_file.append_started(what, stop);
         m_child_error = first ? 0 : error;
         return first ? error : 0;
     };
@@ -177,6 +174,12 @@ void Stack::check_child() {
     if (const int error = std::exchange(m_child_error, 0); error != 0) {
         tell("cannot be recorded", os::error_text(error));
     }
+}
+
+std::optional<journal::Started> Stack::service(std::uint64_t stop) {
+    const auto& services = read_state().services;
+    const auto at = std::ranges::find(services, stop, &journal::Started::cleanup);
+    return at != services.end() ? std::optional(*at) : std::nullopt;
 }
 
 bool Stack::close(bool drop) {

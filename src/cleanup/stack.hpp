@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -24,20 +25,23 @@ public:
 
     // Registers a cleanup before what it covers begins; throws std::system_error if that cannot be done. Once a step
     // has begun, one that cannot be recorded is registered all the same, with this process alone.
-    void push(Cleanup cleanup);
+    // Returns its id.
+    std::uint64_t push(Cleanup cleanup);
     [[nodiscard]] std::optional<Cleanup> top();
     // What the process that runs it does first: see os::SpawnRequest::in_child.
     [[nodiscard]] std::function<int()> in_child(const Cleanup& cleanup);
     void finished(const Cleanup& cleanup, const Outcome& outcome);
 
-    // Takes back the last one with this text: what it covers has not come to be.
-    void withdraw(const std::string& text);
+    // Takes back the one with this id: what it covers has not come to be.
+    void withdraw(std::uint64_t id);
 
-    // For the child that becomes a setup or the command. The first of them must be recorded, or it is not started:
-    // nobody would know that something has begun.
-    [[nodiscard]] std::function<int()> in_child(journal::Started::What what);
+    // For the child that becomes a setup, a service (`stop`: the id of its stop) or the command. The first of them must
+    // be recorded, or it is not started: nobody would know that something has begun.
+    [[nodiscard]] std::function<int()> in_child(journal::Started::What what, std::uint64_t stop = 0);
     // After a spawn: says so if the child could not record itself.
     void check_child();
+    // The service whose stop has this id, as far as it has been started.
+    [[nodiscard]] std::optional<journal::Started> service(std::uint64_t stop);
 
     // Records it, or says that it could not be recorded.
     void record(const journal::Record& record);
@@ -67,12 +71,12 @@ private:
         bool operator==(const Seen&) const = default;
     };
 
-    void append(const journal::Record& record);
+    [[nodiscard]] std::uint64_t append(const journal::Record& record);
     void refresh();
     void take(journal::Entry entry);
     void apply(journal::Entry entry);
     void note_unread();
-    void note(journal::Record record);
+    [[nodiscard]] std::uint64_t note(journal::Record record);
     void tell(std::string_view what, const std::exception& error) const;
     void tell(std::string_view what, std::string_view reason) const;
 

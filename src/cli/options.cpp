@@ -9,6 +9,7 @@ namespace finally_run::cli {
 namespace {
 
 constexpr std::string_view cleanups = "Cleanups (the last one registered runs first)";
+constexpr std::string_view services = "Services (stopped in their place among the cleanups)";
 constexpr std::string_view locks = "Locks";
 constexpr std::string_view limits = "Limits and processes";
 constexpr std::string_view status = "State and status";
@@ -26,6 +27,11 @@ constexpr auto table = std::to_array<Option>({
     {Id::remove, cleanups, 'r', "remove", "PATH", "remove this file or tree at the end", no_variable},
     {Id::temp_dir, cleanups, '\0', "temp-dir", "VAR", "make a private directory, named by $VAR", no_variable},
     {Id::setup, cleanups, 's', "setup", "CMD", "run CMD now, before what follows", no_variable},
+
+    {Id::service, services, '\0', "service", "CMD", "start CMD now, stop it at the end", no_variable},
+    {Id::ready, services, '\0', "ready", "CHECK", "wait until the service to its left is ready", no_variable},
+    {Id::ready_timeout, services, '\0', "ready-timeout", "DURATION", "limit on that wait [1m]"},
+    {Id::service_exit, services, '\0', "service-exit", "report|stop", "if one ends while the command runs [report]"},
 
     {Id::lock, locks, 'l', "lock", "NAME", "take this lock; ENGINE:NAME: of all machines", no_variable},
     {Id::lock_shared, locks, '\0', "lock-shared", "NAME", "take it together with other sharers", no_variable},

@@ -1,6 +1,7 @@
 // What the value of an option means to the plan.
 #include "cli/values.hpp"
 
+#include "cli/ready_check.hpp"
 #include "cli/usage_error.hpp"
 #include "text/signal_name.hpp"
 #include "text/visible.hpp"
@@ -10,6 +11,8 @@
 #include <chrono>
 #include <csignal>
 #include <optional>
+#include <utility>
+#include <variant>
 
 namespace finally_run::cli {
 
@@ -154,6 +157,17 @@ void add_patterns(std::vector<std::string>& patterns, const Value& value) {
     }
 }
 
+void add_ready_check(std::vector<plan::Step>& steps, const Value& value) {
+    if (steps.empty() || steps.back().cleanup != plan::Cleanup::Kind::service) {
+        refuse(value, "it stands right behind the --service that is to be ready");
+    }
+    auto check = ready_check(text(value));
+    if (const auto* const wrong = std::get_if<std::string>(&check)) {
+        refuse(value, *wrong);
+    }
+    steps.back().ready.push_back(std::get<plan::ReadyCheck>(std::move(check)));
+}
+
 // The table lists the choices of an option in the order of the enumeration that it sets.
 template <typename Enumeration> Enumeration choice(const Value& value) {
     auto choices = value.option.value;
@@ -196,6 +210,18 @@ void enter(Values& values, const Option& option, std::string_view given, std::st
         return;
     case Id::setup:
         plan.steps.push_back({std::nullopt, text(value)});
+        return;
+    case Id::service:
+        plan.steps.push_back({Kind::service, text(value)});
+        return;
+    case Id::ready:
+        add_ready_check(plan.steps, value);
+        return;
+    case Id::ready_timeout:
+        plan.ready_timeout = limit_unless_zero(value);
+        return;
+    case Id::service_exit:
+        plan.service_exit = choice<plan::ServiceExit>(value);
         return;
     case Id::lock:
         plan.locks.push_back(lock(value, false));

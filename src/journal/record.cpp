@@ -19,6 +19,8 @@ std::string_view name_of(Started::What what) {
         return "command";
     case Started::What::cleanup:
         return "cleanup";
+    case Started::What::service:
+        return "service";
     }
     return "";
 }

@@ -103,10 +103,10 @@ struct Registered {
 
 // A process was made; written by itself, before it becomes the step's program.
 struct Started {
-    enum class What { setup, command, cleanup };
+    enum class What { setup, command, cleanup, service };
     What what = What::command;
     ProcessId process;
-    std::uint64_t cleanup = 0; // What::cleanup: its id
+    std::uint64_t cleanup = 0; // What::cleanup: its id; What::service: of its stop
 
     bool operator==(const Started&) const = default;
 };

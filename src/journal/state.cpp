@@ -27,8 +27,13 @@ void State::apply(std::uint64_t offset, Registered registered) {
 }
 
 void State::apply(const Started& started) {
-    if (started.what != Started::What::cleanup) {
-        begun = true;
+    using What = Started::What;
+    begun = begun || started.what != What::cleanup;
+    if (started.what == What::service) {
+        services.push_back(started);
+        return;
+    }
+    if (started.what != What::cleanup) {
         step = started;
         return;
     }
@@ -75,6 +80,7 @@ void State::apply(const CleanupEnded& finished) {
         stack.erase(std::next(at).base());
     }
     std::erase_if(failures, [&](const Failure& failure) { return failure.cleanup.id == finished.cleanup; });
+    std::erase_if(services, [&](const Started& service) { return service.cleanup == finished.cleanup; });
 }
 
 void State::apply(CleanupFailed failed) {

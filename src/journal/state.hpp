@@ -38,6 +38,7 @@ struct State {
     std::vector<Done> done;           // in the order in which they ended
     bool begun = false;               // a step has: from here on the cleanups must run
     std::optional<Started> step;      // the setup or command that has started and, as far as is written, not ended
+    std::vector<Started> services;    // that have started, and whose stop has not succeeded
     std::optional<plan::Ending> ending;
     std::optional<Started> cleaning;         // the cleanup that has started and not finished
     bool handed_over = false;                // ... and is not to be run again

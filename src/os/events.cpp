@@ -8,9 +8,11 @@
 #include <csignal>
 #include <fcntl.h>
 #include <poll.h>
+#include <span>
 #include <termios.h>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace finally_run::os {
 
@@ -45,21 +47,34 @@ Event Events::wait(const Deadline& deadline, int extra_fd, int alarm_fd) {
         if (std::exchange(m_caller_gone, false)) {
             return CallerGone{};
         }
+        if (std::exchange(m_service_ended, false)) {
+            return ServiceEnded{};
+        }
         // poll(2) passes over negative descriptors. With no events asked for, stdout reports POLLERR (pipe) or POLLHUP
         // (socket, terminal) when its reader has gone.
-        std::array<pollfd, 7> fds{{{m_signals.fd(), POLLIN, 0},
+        std::array<pollfd, 7> own{{{m_signals.fd(), POLLIN, 0},
                                    {m_caller.get(), POLLIN, 0},
                                    {m_watch_stdout ? STDOUT_FILENO : -1, 0, 0},
                                    {extra_fd, POLLIN, 0},
                                    {m_companion, 0, 0},
                                    {alarm_fd, POLLIN, 0},
                                    {m_lock, POLLIN, 0}}};
+        std::span<pollfd> fds = own;
+        std::vector<pollfd> all;
+        if (m_beside != nullptr) {
+            all.assign(own.begin(), own.end());
+            m_beside->add_to(all);
+            fds = all;
+        }
         const int ready = ::poll(fds.data(), fds.size(), poll_timeout(deadline));
         if (ready < 0 && errno != EINTR && errno != EAGAIN && errno != ENOMEM) {
             throw_errno("poll");
         }
         if (ready == 0 && has_passed(deadline)) {
             return TimedOut{};
+        }
+        if (ready > 0 && m_beside != nullptr) {
+            m_beside->work(fds.subspan(own.size()));
         }
         if (ready > 0 && fds[4].revents != 0) {
             m_companion = -1;
@@ -87,7 +102,7 @@ Event Events::wait(const Deadline& deadline, int extra_fd, int alarm_fd) {
         if (fds[3].revents != 0) {
             return Readable{};
         }
-        if (fds[5].revents != 0) {
+        if (fds[5].revents != 0 || (m_beside != nullptr && has_passed(deadline))) { // there may be work without end
             return TimedOut{};
         }
     }

@@ -3,11 +3,16 @@
 
 #include "os/clock.hpp"
 #include "os/fd.hpp"
+#include "os/process.hpp"
 #include "os/signals.hpp"
 
 #include <functional>
 #include <optional>
+#include <poll.h>
+#include <span>
+#include <utility>
 #include <variant>
+#include <vector>
 
 namespace finally_run::os {
 
@@ -15,7 +20,8 @@ struct CallerGone {};
 struct TimedOut {};
 struct Readable {}; // the extra descriptor
 struct LockLost {}; // one that machines share
-using Event = std::variant<Signal, CallerGone, TimedOut, Readable, LockLost>;
+struct ServiceEnded {};
+using Event = std::variant<Signal, CallerGone, TimedOut, Readable, LockLost, ServiceEnded>;
 
 // What ends a wait for something that somebody else has: a signal, or the end of the caller (then by TERM).
 struct Interrupted {
@@ -25,6 +31,16 @@ struct Interrupted {
 
 // nullopt: the event does not end it. One that stops us has done so by then: see ends_a_wait().
 [[nodiscard]] std::optional<Interrupted> interrupted_by(const Event& event);
+
+// Work that is done whenever we wait, beside whatever we wait for.
+class Beside {
+public:
+    virtual ~Beside() = default;
+    // What it waits for.
+    virtual void add_to(std::vector<pollfd>& fds) = 0;
+    // The same after poll(2). It must not wait.
+    virtual void work(std::span<const pollfd> fds) = 0;
+};
 
 struct Watched {
     bool caller = false;        // our parent, unless that is pid 1 or outside our pid namespace
@@ -47,6 +63,16 @@ public:
     // LockLost, once, when it can be read from. -1: watch no more.
     void watch_lock(int fd) { m_lock = fd; }
 
+    // `beside` is borrowed; nullptr: none.
+    void work_beside(Beside* beside) { m_beside = beside; }
+
+    // Hears of the changes of children that nobody waits for, from whoever reaps them.
+    void hear_children(OtherChild other) { m_other_child = std::move(other); }
+    [[nodiscard]] const OtherChild& other_child() const { return m_other_child; }
+    // From within that: the next event is ServiceEnded.
+    void raise_service_ended() { m_service_ended = true; }
+    void forget_service_ended() { m_service_ended = false; }
+
     [[nodiscard]] Signals& signals() { return m_signals; }
 
 private:
@@ -57,6 +83,9 @@ private:
     int m_companion = -1;
     int m_lock = -1;
     std::function<void()> m_companion_gone;
+    Beside* m_beside = nullptr;
+    OtherChild m_other_child;
+    bool m_service_ended = false;
 };
 
 } // namespace finally_run::os

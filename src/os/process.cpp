@@ -171,7 +171,7 @@ std::optional<ProcessInfo> read_process(pid_t pid) {
     return info;
 }
 
-std::optional<siginfo_t> next_change(pid_t pid) {
+std::optional<siginfo_t> next_change(pid_t pid, const OtherChild& other) {
     for (;;) {
         siginfo_t info = {};
         if (::waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG) < 0 || info.si_pid == 0) {
@@ -180,10 +180,13 @@ std::optional<siginfo_t> next_change(pid_t pid) {
         if (info.si_pid == pid) {
             return info;
         }
+        if (other) {
+            other(info);
+        }
     }
 }
 
-void reap_all() { static_cast<void>(next_change(-1)); }
+void reap_all(const OtherChild& other) { static_cast<void>(next_change(-1, other)); }
 
 bool has_children() {
     siginfo_t info = {};

@@ -34,10 +34,12 @@ struct ProcessInfo {
 
 // The next change of state of our child `pid` that waitid(2) has for us, without waiting. All other children that have
 // ended are reaped on the way: as a subreaper or as pid 1 we are given the orphans.
-[[nodiscard]] std::optional<siginfo_t> next_change(pid_t pid);
+// `other` hears of each of them.
+using OtherChild = std::function<void(const siginfo_t&)>;
+[[nodiscard]] std::optional<siginfo_t> next_change(pid_t pid, const OtherChild& other = {});
 
 // Reaps every child that has ended.
-void reap_all();
+void reap_all(const OtherChild& other = {});
 
 // Whether any child is left, ended or not; as a subreaper without one we have no descendants at all.
 [[nodiscard]] bool has_children();

@@ -14,6 +14,8 @@ std::string_view name_of(Cleanup::Kind kind) {
         return "remove";
     case Cleanup::Kind::temp_dir:
         return "temp-dir";
+    case Cleanup::Kind::service:
+        return "service";
     }
     return "";
 }
@@ -27,6 +29,7 @@ bool applies(Cleanup::Kind kind, Result result) {
     case Cleanup::Kind::command:
     case Cleanup::Kind::remove:
     case Cleanup::Kind::temp_dir:
+    case Cleanup::Kind::service:
         break;
     }
     return true;

@@ -22,9 +22,9 @@ struct Place {
 };
 
 struct Cleanup {
-    enum class Kind { command, on_success, on_failure, remove, temp_dir };
+    enum class Kind { command, on_success, on_failure, remove, temp_dir, service };
     Kind kind;
-    std::string text;                // CMD, or the PATH to remove
+    std::string text;                // CMD, or the PATH to remove; service: CMD, whose stop it is
     std::string variable = {};       // temp_dir: the variable that has the path as its value
     std::optional<Place> place = {}; // where it runs, if not in the run's own directory (--defer)
     std::string resolved = {}; // remove: PATH without the symbolic links that were in it at the start, but for the last

@@ -42,6 +42,11 @@ inline constexpr Ending own_failure{Result::not_started, own_failure_status, 0};
     return end;
 }
 
+// A service ended before it was over, and the run with it. `signal`: what has ended the command for it.
+[[nodiscard]] inline RunEnd service_ended(int signal = 0) {
+    return {{Result::service_ended, own_failure_status, signal}, {own_failure_status, 0}};
+}
+
 // A lock that machines share was lost before it was over. `signal`: what has ended the command for it.
 [[nodiscard]] inline RunEnd lock_lost(int signal = 0) {
     return {{Result::lock_lost, lock_lost_status, signal}, {lock_lost_status, 0}};

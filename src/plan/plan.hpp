@@ -2,6 +2,7 @@
 #pragma once
 
 #include "plan/cleanup.hpp"
+#include "plan/ready.hpp"
 #include "plan/rewrite.hpp"
 #include "text/duration.hpp"
 
@@ -14,12 +15,14 @@
 
 namespace finally_run::plan {
 
-// One word of the left-to-right program that precedes the command: a cleanup to be registered, or a setup.
+// One word of the left-to-right program that precedes the command: a cleanup to be registered, a setup, or a service,
+// which is both: it is started, and its stop is registered.
 struct Step {
     std::optional<Cleanup::Kind> cleanup; // nullopt: a setup
     std::string text;                     // CMD, PATH or VAR, byte for byte as given
     bool anywhere =
         false; // a cleanup that also does for a last holder, on another machine say, that has not cleaned up
+    std::vector<ReadyCheck> ready = {}; // of a service: what must hold before the next step, in this order
 };
 
 struct LockRequest {
@@ -44,6 +47,7 @@ struct LockRequest {
 
 enum class Orphans { leave, wait, kill };
 enum class StopWithCaller { automatic, always, never };
+enum class ServiceExit { report, stop };
 enum class FailedCleanups { keep, drop };
 enum class Ci { automatic, github, gitlab, none };
 enum class Verbosity { quiet, normal, verbose };
@@ -62,6 +66,8 @@ struct Plan {
     text::Limit grace = text::Duration(std::chrono::seconds(10)); // nullopt: never SIGKILL
     text::Limit cleanup_timeout;                                  // nullopt: none
     unsigned cleanup_retries = 0;
+    text::Limit ready_timeout = text::Duration(std::chrono::minutes(1)); // nullopt: none
+    ServiceExit service_exit = ServiceExit::report;                      // while the command runs
     Orphans orphans = Orphans::leave;
     StopWithCaller stop_with_caller = StopWithCaller::automatic;
     bool strict = false;

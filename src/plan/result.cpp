@@ -21,6 +21,8 @@ std::string_view name_of(Result result) {
         return "setup-failed";
     case Result::not_started:
         return "not-started";
+    case Result::service_ended:
+        return "service-ended";
     case Result::lock_lost:
         return "lock-lost";
     case Result::lost:

@@ -14,6 +14,7 @@ enum class Result {
     caller_gone,
     setup_failed,
     not_started,
+    service_ended,
     lock_lost,
     lost
 };

@@ -169,6 +169,7 @@ std::string to_json(const Report& report) {
         {"lock_wait_seconds", report.lock_wait ? Json(seconds(*report.lock_wait)) : Json(nullptr)},
         {"command_seconds", report.command_duration ? Json(seconds(*report.command_duration)) : Json(nullptr)},
         {"setups", report.setups ? to_array(*report.setups) : Json(nullptr)},
+        {"services", report.services ? to_array(*report.services) : Json(nullptr)},
         {"cleanups", to_array(report.cleanups)},
     };
     return dumped(value);

@@ -16,7 +16,7 @@ namespace finally_run::report {
 
 // A setup or a cleanup that was begun.
 struct StepReport {
-    std::string kind;             // "setup", "cleanup", "on-success", "on-failure", "remove", "temp-dir"
+    std::string kind;             // "setup", "service", "cleanup", "on-success", "on-failure", "remove", "temp-dir"
     std::string text;             // CMD, PATH or VAR as given
     std::optional<int> exit_code; // of the last attempt, as a shell shows it; none if nothing was started
     int signal = 0;               // what killed the last attempt; 0: none
@@ -40,7 +40,9 @@ struct Report {
     std::optional<text::Duration> lock_wait = text::Duration();   // none: not known
     std::optional<text::Duration> command_duration;               // none if it was not started
     std::optional<std::vector<StepReport>> setups{std::in_place}; // none: not known
-    std::vector<StepReport> cleanups;                             // that `by` has run, in the order in which they ran
+    std::optional<std::vector<StepReport>> services{
+        std::in_place};               // none: not known; what they ended with by themselves
+    std::vector<StepReport> cleanups; // that `by` has run, in the order in which they ran
 };
 
 // One JSON object, indented, with an end of line. Durations are seconds, rounded to microseconds. JSON has no other

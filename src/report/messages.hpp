@@ -46,6 +46,8 @@ public:
     // Of the terminal, that a line need not wrap; nullopt: there is none.
     [[nodiscard]] std::optional<std::size_t> columns() const;
 
+    [[nodiscard]] bool has_colour() const { return m_colour; }
+
     // Bytes as they are, for a CI log's own marks: the caller has escaped them.
     void raw(std::string_view bytes) noexcept;
 

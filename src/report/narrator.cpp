@@ -1,5 +1,6 @@
 #include "report/narrator.hpp"
 
+#include "cleanup/command.hpp"
 #include "os/boot.hpp"
 #include "os/error.hpp"
 #include "os/process.hpp"
@@ -34,7 +35,8 @@ std::string again_text(const plan::Plan& plan) {
 } // namespace
 
 Narrator::Narrator(const plan::Plan& plan, const char* const* environment, std::string run_id)
-    : m_plan(plan), m_messages(plan.verbosity), m_ci_log(resolve_ci(plan.ci, environment), run_id, m_messages) {
+    : m_plan(plan), m_messages(plan.verbosity), m_ci(resolve_ci(plan.ci, environment)),
+      m_ci_log(m_ci, run_id, m_messages) {
     m_report.version = text::version;
     m_report.id = std::move(run_id);
     m_report.started = std::chrono::system_clock::now();
@@ -110,6 +112,63 @@ void Narrator::setup_ends(const std::string& cmd, const cleanup::Outcome& outcom
     step_ended("setup", cmd, outcome, took, *m_report.setups);
 }
 
+ServiceOutput::When Narrator::service_output_when() const {
+    return m_ci == plan::Ci::none ? ServiceOutput::When::as_it_comes : ServiceOutput::When::at_its_end;
+}
+
+std::string how_service_ended(const os::WaitStatus& status) {
+    return status.success() ? "ended with exit status 0: a service has to stay in the foreground"
+                            : "ended: " + cleanup::failure_of(status);
+}
+
+void Narrator::service_ready(const std::string& cmd, pid_t pid, text::Duration took) {
+    m_messages.detail("service", cmd, "started, pid " + std::to_string(pid) + ", after " + duration_text(took));
+    if (!m_plan.report.empty()) {
+        m_report.services->push_back({.kind = "service", .text = cmd, .exit_code = {}, .duration = took, .error = {}});
+    }
+}
+
+void Narrator::service_awaited(const std::string& cmd, pid_t pid, std::string_view why, text::Duration so_far) {
+    m_messages.note("still waiting for the service", cmd,
+                    "pid " + std::to_string(pid) + ", for " + duration_text(so_far) + ": " + std::string(why));
+}
+
+void Narrator::service_failed(const std::string& cmd, const cleanup::Outcome& outcome, const std::string& last,
+                              text::Duration took) {
+    m_messages.raw(last);
+    m_ci_log.failure("service", cmd, outcome.error);
+    if (!m_plan.report.empty()) {
+        m_report.services->push_back({.kind = "service",
+                                      .text = cmd,
+                                      .exit_code = outcome.exit_code,
+                                      .signal = outcome.signal,
+                                      .attempts = outcome.attempts,
+                                      .duration = took,
+                                      .error = outcome.error});
+    }
+}
+
+void Narrator::service_ended(const std::string& cmd, const os::WaitStatus& status, const std::string& last,
+                             std::optional<bool> sent) {
+    m_messages.raw(last);
+    const std::string how = how_service_ended(status);
+    std::string what_then;
+    if (sent) {
+        what_then = std::string(*sent ? "; the command was sent " : "; the command cannot be sent ") +
+                    text::signal_name(m_plan.stop_signal);
+    }
+    m_messages.error("service", cmd, how + what_then);
+    if (m_plan.report.empty()) {
+        return;
+    }
+    const auto is_it = [&](const StepReport& step) { return step.text == cmd && step.error.empty(); };
+    if (const auto at = std::ranges::find_if(*m_report.services, is_it); at != m_report.services->end()) {
+        at->exit_code = status.shell_code();
+        at->signal = status.signal();
+        at->error = how;
+    }
+}
+
 void Narrator::noticed(const supervise::Notice& notice) {
     using What = supervise::Notice::What;
     const auto sent = [&](int signal) {
@@ -124,7 +183,8 @@ void Narrator::noticed(const supervise::Notice& notice) {
     case What::caller_gone:
         m_messages.error("caller has gone", {}, sent(m_plan.stop_signal));
         break;
-    case What::lock_lost: // says more: lock_lost()
+    case What::lock_lost:     // says more: lock_lost()
+    case What::service_ended: // service_ended()
         break;
     case What::grace_over:
         m_messages.error("grace period", duration_text(*m_plan.grace), "over, " + sent(SIGKILL));
@@ -182,12 +242,20 @@ std::string Narrator::try_text(unsigned number) const {
 }
 
 void Narrator::begin(const cleanup::Cleanup& cleanup) {
+    if (cleanup.kind == cleanup::Cleanup::Kind::service && m_service_output != nullptr) {
+        return; // its section is the one with its output, which is complete when it is over
+    }
     m_ci_log.open_section(plan::name_of(cleanup.kind), cleanup.text);
 }
 
 void Narrator::end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration took) {
     if (outcome.error.empty() && outcome.attempts > 1) { // its failures have been said
         m_messages.note(plan::name_of(cleanup.kind), cleanup.text, "succeeded at " + try_text(outcome.attempts));
+    }
+    if (cleanup.kind == cleanup::Cleanup::Kind::service && m_service_output != nullptr) {
+        const std::string output = m_service_output->end(cleanup.id);
+        m_ci_log.open_section(plan::name_of(cleanup.kind), cleanup.text);
+        m_messages.raw(output);
     }
     const bool stays = !outcome.error.empty() && m_plan.failed_cleanups == plan::FailedCleanups::keep;
     step_ended(plan::name_of(cleanup.kind), cleanup.text, outcome, took, m_report.cleanups,
@@ -283,6 +351,7 @@ void Narrator::report_on(const journal::State& state) {
     m_report.directory = state.opened.place.path;
     m_report.lock_wait.reset();
     m_report.setups.reset();
+    m_report.services.reset();
     for (const journal::LockId& lock : state.opened.locks) {
         m_report.locks.push_back({lock.path, lock.shared});
     }
@@ -299,6 +368,7 @@ void Narrator::write_report(const plan::Ending& ending, plan::Actor by) {
     m_report.by = by;
     if (by != plan::Actor::supervisor) {
         m_report.setups.reset(); // they were the supervisor's, and it is gone
+        m_report.services.reset();
     }
     m_report.host = os::host_name();
     m_report.user = os::user_name();

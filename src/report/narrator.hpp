@@ -9,6 +9,7 @@
 #include "report/ci_log.hpp"
 #include "report/json_report.hpp"
 #include "report/messages.hpp"
+#include "report/service_output.hpp"
 #include "supervise/supervise.hpp"
 
 #include <exception>
@@ -17,6 +18,9 @@
 #include <vector>
 
 namespace finally_run::report {
+
+// By itself, whatever with.
+[[nodiscard]] std::string how_service_ended(const os::WaitStatus& status);
 
 class Narrator : public cleanup::Observer {
 public:
@@ -42,6 +46,19 @@ public:
     void setup_begins(const std::string& cmd);
     // An empty error: it succeeded.
     void setup_ends(const std::string& cmd, const cleanup::Outcome& outcome, text::Duration took);
+    // Where the output of the services is, which belongs to what is said of their ends. Borrowed; nullptr: there is
+    // none.
+    void use(ServiceOutput* output) { m_service_output = output; }
+    [[nodiscard]] ServiceOutput::When service_output_when() const;
+    [[nodiscard]] bool has_colour() const { return m_messages.has_colour(); }
+    void service_ready(const std::string& cmd, pid_t pid, text::Duration took);
+    void service_awaited(const std::string& cmd, pid_t pid, std::string_view why, text::Duration so_far);
+    // It was not started, or is not ready. `last`: what it wrote, as it has not been shown.
+    void service_failed(const std::string& cmd, const cleanup::Outcome& outcome, const std::string& last,
+                        text::Duration took);
+    // While the command was still to end. `sent`: the stop signal, to that.
+    void service_ended(const std::string& cmd, const os::WaitStatus& status, const std::string& last,
+                       std::optional<bool> sent);
     void noticed(const supervise::Notice& notice) override;
     void command_ended(text::Duration took);
 
@@ -80,8 +97,10 @@ private:
 
     const plan::Plan& m_plan;
     Messages m_messages;
+    plan::Ci m_ci;
     CiLog m_ci_log;
     Report m_report;
+    ServiceOutput* m_service_output = nullptr;
     bool m_signal_told = false;
     bool m_loss_told = false;
     std::vector<std::string> m_troubles; // told

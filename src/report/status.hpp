@@ -30,7 +30,7 @@ struct RunStatus {
     };
     using Lock = plan::LockRequest; // by the name that the user gave it, or its path
     struct Step {
-        std::string kind; // "setup", "cleanup", "on-success", "on-failure", "remove", "temp-dir"
+        std::string kind; // "setup", "service", "cleanup", "on-success", "on-failure", "remove", "temp-dir"
         std::string text; // CMD or PATH; empty: not known
 
         bool operator==(const Step&) const = default;

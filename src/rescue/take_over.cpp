@@ -217,7 +217,9 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending) {
                                      .env = m_dead_run.environment.block(),
                                      .directory = m_dead_run.directory,
                                      .mask = m_dead_run.mask,
-                                     .same_boot = m_dead_run.origin.same_boot};
+                                     .same_boot = m_dead_run.origin.same_boot,
+                                     .pids = m_dead_run.origin.pids,
+                                     .numbers_hold = stands_by(m_by)};
     const auto on_signal = [this](const cleanup::Cleanup& cleanup, const os::Signal& signal) {
         m_narrator.on_signal(cleanup, signal);
         if (os::default_action(signal.number) == os::DefaultAction::end) {

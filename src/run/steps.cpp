@@ -8,7 +8,9 @@
 #include "rescue/inner_guardians.hpp"
 #include "run/lock_loss.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <fcntl.h>
 #include <span>
 #include <string>
@@ -32,7 +34,7 @@ void say_unregistered(std::span<const plan::Step> rest, report::Narrator& narrat
     std::size_t count = 0;
     const plan::Step* first = nullptr;
     for (const plan::Step& step : rest) {
-        if (step.cleanup && step.cleanup != Kind::temp_dir) {
+        if (step.cleanup && step.cleanup != Kind::temp_dir && step.cleanup != Kind::service) {
             first = first == nullptr ? &step : first;
             ++count;
         }
@@ -46,9 +48,10 @@ void say_unregistered(std::span<const plan::Step> rest, report::Narrator& narrat
 
 } // namespace
 
-Steps::Steps(const Parts& parts, bool shares_group, supervise::Sentinel* sentinel)
+Steps::Steps(const Parts& parts, bool shares_group, supervise::Sentinel* sentinel, report::ServiceOutput* output)
     : m_run(parts), m_placement(shares_group ? os::Placement::shared_group : os::Placement::own_group),
-      m_sentinel(sentinel) {
+      m_sentinel(sentinel),
+      m_services(parts, output, [this](const auto& cmd, const auto& deadline) { return run_check(cmd, deadline); }) {
     if (shares_group) {
         m_terminal.emplace();
     }
@@ -56,16 +59,20 @@ Steps::Steps(const Parts& parts, bool shares_group, supervise::Sentinel* sentine
 
 plan::RunEnd Steps::run() {
     plan::RunEnd end = run_steps();
-    end.begun = m_begun;
+    m_services.say_ended();
+    end.begun = m_begun || m_services.begun();
     return end;
 }
 
-std::optional<plan::RunEnd> Steps::stopped() const {
+std::optional<plan::RunEnd> Steps::stopped() {
     if (const int signal = m_run.events.signals().pending_stop(m_run.plan.rewrites); signal != 0) {
         return plan::stopped_by(signal);
     }
     if (has_lost_lock(m_run)) {
         return plan::lock_lost();
+    }
+    if (m_services.end_run()) {
+        return plan::service_ended();
     }
     return std::nullopt;
 }
@@ -76,7 +83,7 @@ plan::RunEnd Steps::run_steps() {
             return *end;
         }
         if (auto end = take(step)) {
-            if (m_begun) { // else nothing has happened, and one line says why
+            if (m_begun || m_services.begun()) { // else nothing has happened, and one line says why
                 const auto done = static_cast<std::size_t>(&step - m_run.plan.steps.data()) + 1;
                 say_unregistered(std::span(m_run.plan.steps).subspan(done), m_run.narrator);
             }
@@ -106,6 +113,8 @@ std::optional<plan::RunEnd> Steps::take(const plan::Step& step) {
     case Kind::temp_dir:
         make_temp_dir(step.text);
         break;
+    case Kind::service:
+        return m_services.start(step);
     }
     return std::nullopt;
 }
@@ -113,12 +122,12 @@ std::optional<plan::RunEnd> Steps::take(const plan::Step& step) {
 void Steps::make_temp_dir(const std::string& variable) {
     // Registered before it exists. Nobody can have guessed the name; if it is there all the same it is not ours.
     const std::string path = cleanup::fresh_name(cleanup::temp_parent());
-    m_run.stack.push({.kind = Kind::temp_dir, .text = path, .variable = variable});
+    const std::uint64_t removal = m_run.stack.push({.kind = Kind::temp_dir, .text = path, .variable = variable});
     m_begun = true;
     try {
         static_cast<void>(cleanup::make_private_directory(path));
     } catch (const std::system_error&) {
-        m_run.stack.withdraw(path);
+        m_run.stack.withdraw(removal);
         throw;
     }
     m_run.environment.set(variable, path);
@@ -141,7 +150,10 @@ Steps::supervise(journal::Started::What what, os::SpawnRequest request, text::Li
     auto result = supervise::supervise(request, limits, m_run.events, m_sentinel, [&](const supervise::Notice& notice) {
         if (notice.what == supervise::Notice::What::lock_lost) {
             static_cast<void>(has_lost_lock(m_run, notice.sent));
-        } else {
+        } else if (notice.what == supervise::Notice::What::service_ended) {
+            m_services.say_ended(notice.sent);
+        } else if (what == journal::Started::What::command || notice.what != supervise::Notice::What::time_limit) {
+            // (a setup has a time limit only as a CHECK, which is told by the service that is not ready)
             m_run.narrator.noticed(notice);
         }
     });
@@ -189,11 +201,49 @@ std::optional<plan::RunEnd> Steps::run_setup(const std::string& cmd) {
         }
         if (end && end->ending.result == Result::lock_lost) {
             end = plan::lock_lost(ended.ending.signal);
+        } else if (end && end->ending.result == Result::service_ended) {
+            end = plan::service_ended(ended.ending.signal);
         }
     }
     m_run.stack.record(journal::SetupEnded{});
     m_run.narrator.setup_ends(cmd, outcome, os::Clock::now() - start);
     return end;
+}
+
+// Its output would say again and again what is not there yet.
+Services::Checked Steps::run_check(const std::string& cmd, const os::Deadline& deadline) {
+    const cleanup::CommandLine line(cmd);
+    os::SpawnRequest request{};
+    request.argv = line.argv();
+    request.stdio = os::Stdio{m_run.output.null(), m_run.output.null(), m_run.output.null()};
+    const text::Limit left =
+        deadline ? text::Limit(std::max<text::Duration>(*deadline - os::Clock::now(), std::chrono::milliseconds(1)))
+                 : std::nullopt;
+    const auto result = supervise(journal::Started::What::setup, request, left, plan::Orphans::leave);
+    m_run.stack.record(journal::SetupEnded{});
+    if (const auto* const not_started = std::get_if<supervise::NotStarted>(&result)) {
+        return {cleanup::failure_of(not_started->result), not_started->result.exec_failed};
+    }
+    const auto& ended = std::get<supervise::Completion>(result);
+    Services::Checked checked{cleanup::failure_of(ended.status)};
+    switch (ended.ending.result) {
+    case Result::timeout:
+        checked.reason = "takes too long";
+        break;
+    case Result::lock_lost:
+        checked.end = plan::lock_lost(ended.ending.signal);
+        break;
+    case Result::service_ended: // which one, whoever waits for it knows
+        checked.reason = "stopped";
+        break;
+    default:
+        if (ended.stop_request != 0) {
+            checked.end = plan::stopped_by(ended.stop_request);
+            checked.end->ending.result = ended.stopped ? ended.ending.result : Result::stopped;
+        }
+        break;
+    }
+    return checked;
 }
 
 plan::RunEnd Steps::run_command() {
@@ -220,6 +270,9 @@ plan::RunEnd Steps::run_command() {
     }
     if (ended.ending.result == Result::lock_lost) {
         return plan::lock_lost(ended.ending.signal);
+    }
+    if (ended.ending.result == Result::service_ended) {
+        return plan::service_ended(ended.ending.signal);
     }
     return {ended.ending, {ended.status.shell_code(), ended.status.signal()}};
 }

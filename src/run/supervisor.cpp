@@ -18,6 +18,7 @@
 #include <csignal>
 #include <exception>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <sys/prctl.h>
@@ -49,7 +50,24 @@ Supervisor::Supervisor(const Parts& parts, const os::MainArgs& main_args, const 
       m_run_id(parts.stack.read_state().opened.run_id), m_shares_group(!parts.stack.read_state().opened.own_group),
       m_guardian(
           m_run_id, main_args, parts.events, [this] { return settle_guardian(); }, [this] { finish_as_guardian(); }) {
+    std::vector<std::string> services;
+    for (const plan::Step& step : parts.plan.steps) {
+        if (step.cleanup == plan::Cleanup::Kind::service) {
+            services.push_back(step.text);
+        }
+    }
+    if (!services.empty()) {
+        m_service_output.emplace(services, parts.narrator.service_output_when(), parts.output,
+                                 parts.narrator.has_colour());
+        parts.events.work_beside(&*m_service_output);
+        parts.narrator.use(&*m_service_output);
+    }
     parts.environment.set("FINALLY_RUN_JOURNAL", parts.stack.file().path().native());
+}
+
+Supervisor::~Supervisor() {
+    m_run.events.work_beside(nullptr);
+    m_run.narrator.use(nullptr);
 }
 
 // In the guardian, right after the fork: what was in argv and envp of main is copied, and what CI systems look for when
@@ -66,6 +84,9 @@ std::vector<int> Supervisor::settle_guardian() {
     std::vector<int> needed{
         STDIN_FILENO,        STDOUT_FILENO,     m_run.events.signals().fd(), m_run.stack.file().fd(),
         m_run.output.null(), m_run.output.log()};
+    if (m_service_output) {
+        std::ranges::copy(m_service_output->readers(), std::back_inserter(needed));
+    }
     for (const lock::LockFile& lock : m_locks) {
         needed.push_back(lock.fd.get());
     }
@@ -79,6 +100,7 @@ void Supervisor::finish_as_guardian() {
     // A cleanup's own orphans are ours to find and reap.
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     os::Events events(m_run.events.signals(), {});
+    events.work_beside(m_service_output ? &*m_service_output : nullptr);
     // What we say goes where the cleanups write.
     if (!m_run.stack.read_state().is_done() && m_run.output.stderr_dead()) {
         ::dup2(m_run.output.writable(), STDERR_FILENO);
@@ -204,7 +226,8 @@ plan::RunEnd Supervisor::run_steps() {
         using Place = supervise::Sentinel::Place;
         sentinel.emplace(m_shares_group ? Place::our_group : Place::own_group, m_run_id, m_main_args);
     }
-    Steps program(m_run, m_shares_group, sentinel ? &*sentinel : nullptr);
+    Steps program(m_run, m_shares_group, sentinel ? &*sentinel : nullptr,
+                  m_service_output ? &*m_service_output : nullptr);
     return run_program(program, m_run.stack, m_run.narrator);
 }
 

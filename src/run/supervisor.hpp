@@ -4,6 +4,7 @@
 #include "cleanup/executor.hpp"
 #include "lock/lock.hpp"
 #include "plan/exit_status.hpp"
+#include "report/service_output.hpp"
 #include "run/guardian.hpp"
 #include "run/parts.hpp"
 
@@ -21,6 +22,10 @@ public:
     // `locks` are borrowed; the journal in `parts` has its first record and no name yet.
     // `holder`: who we are, for whoever asks at an engine.
     Supervisor(const Parts& parts, const os::MainArgs& main_args, const lock::Held& locks, std::string holder = {});
+
+    Supervisor(const Supervisor&) = delete;
+    Supervisor& operator=(const Supervisor&) = delete;
+    ~Supervisor();
 
     // Starts the guardian, runs the steps, the command and the cleanups, and ends the guardian. Throws
     // std::system_error if nothing has been started.
@@ -44,7 +49,8 @@ private:
     const lock::Held& m_locks;
     std::string m_holder;
     std::string m_run_id;
-    bool m_shares_group; // as a command does on a terminal
+    bool m_shares_group;                                   // as a command does on a terminal
+    std::optional<report::ServiceOutput> m_service_output; // without a service there is none
     Guardian m_guardian;
     os::OwnEnvironment m_guardian_environment;
 };

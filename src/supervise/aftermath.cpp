@@ -131,7 +131,7 @@ Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, const
     os::Reminder reminder = next == Next::kill ? os::Reminder(os::Clock::now(), first_word_after) : os::Reminder();
     for (;;) {
         const auto left = m_settings.members();
-        os::reap_all(); // after the look, so that nobody is left as a zombie either
+        os::reap_all(m_events.other_child()); // after the look, so that nobody is left as a zombie either
         if (left.empty()) {
             return Waited::gone;
         }

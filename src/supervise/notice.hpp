@@ -14,6 +14,7 @@ struct Notice {
         time_limit,        // of the command: the stop signal was sent, or not
         caller_gone,       // the same
         lock_lost,         // the same
+        service_ended,     // the same
         grace_over,        // the same for SIGKILL
         killed,            // `process` outlived the grace period and was sent SIGKILL
         refused,           // `process` cannot be signalled: `error`. Its end is waited for.

@@ -125,6 +125,8 @@ Reaction Policy::on_time_limit() { return stopping() ? Reaction{} : stop(StopCau
 
 Reaction Policy::on_caller_gone() { return stopping() ? Reaction{} : stop(StopCause::caller_gone, m_stop_signal); }
 
+Reaction Policy::on_service_ended() { return stopping() ? Reaction{} : stop(StopCause::service_ended, m_stop_signal); }
+
 Reaction Policy::on_lock_lost() {
     if (stopping()) {
         m_cause = StopCause::lock_lost;
@@ -178,6 +180,7 @@ int Policy::leftover_signal() const {
     case StopCause::time_limit:
     case StopCause::caller_gone:
     case StopCause::lock_lost:
+    case StopCause::service_ended:
         return m_stop_signal;
     case StopCause::none:
     case StopCause::signal:
@@ -196,6 +199,8 @@ plan::Ending Policy::ending(const os::WaitStatus& status) const {
         return {Result::caller_gone, status.shell_code(), signal_or(m_cause_signal)};
     case StopCause::lock_lost:
         return {Result::lock_lost, plan::lock_lost_status, signal_or(m_cause_signal)};
+    case StopCause::service_ended:
+        return {Result::service_ended, plan::own_failure_status, signal_or(m_cause_signal)};
     case StopCause::signal:
         return {Result::stopped, status.shell_code(), signal_or(m_cause_signal)};
     case StopCause::none:

@@ -11,7 +11,7 @@
 
 namespace finally_run::supervise {
 
-enum class StopCause { none, signal, time_limit, caller_gone, lock_lost };
+enum class StopCause { none, signal, time_limit, caller_gone, lock_lost, service_ended };
 
 // Carried out in this order.
 struct Reaction {
@@ -36,6 +36,7 @@ public:
     [[nodiscard]] Reaction on_signal(const os::Signal& signal, bool in_our_group, Told told = Told::us);
     [[nodiscard]] Reaction on_time_limit();
     [[nodiscard]] Reaction on_caller_gone();
+    [[nodiscard]] Reaction on_service_ended();
     // A lock that machines share. It outweighs what the run has been told before.
     [[nodiscard]] Reaction on_lock_lost();
     [[nodiscard]] Reaction on_grace_over() const;
@@ -71,7 +72,7 @@ private:
     int m_told = 0;
     bool m_command_stopped = false;
     bool m_self_continued = false;
-    bool m_command_followed = false; // and the command has: what it does next is newer than that SIGCONT
+    bool m_command_followed = false;  // and the command has: what it does next is newer than that SIGCONT
     bool m_stop_not_followed = false; // the command stopped on the terminal, and we have not
     bool m_stop_with_command = false; // job control told us to stop, and the command has not stopped yet
 };

@@ -184,7 +184,7 @@ Told Supervision::told(const os::Signal& signal) {
 }
 
 std::optional<os::WaitStatus> Supervision::collect(Reaction& follow) {
-    while (const auto change = os::next_change(m_command)) {
+    while (const auto change = os::next_change(m_command, m_events.other_child())) {
         if (change->si_code == CLD_STOPPED) {
             follow = m_policy.on_command_stopped(change->si_status);
         } else if (change->si_code == CLD_CONTINUED) {
@@ -244,6 +244,10 @@ os::WaitStatus Supervision::wait_for_end() {
         } else if (std::holds_alternative<os::CallerGone>(event)) {
             if (!m_policy.stopping()) {
                 carry_out(m_policy.on_caller_gone(), Notice::What::caller_gone);
+            }
+        } else if (std::holds_alternative<os::ServiceEnded>(event)) {
+            if (!m_policy.stopping()) {
+                carry_out(m_policy.on_service_ended(), Notice::What::service_ended);
             }
         } else if (std::holds_alternative<os::LockLost>(event)) {
             carry_out(m_policy.on_lock_lost(), Notice::What::lock_lost);

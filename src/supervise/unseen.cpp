@@ -38,7 +38,7 @@ void wait_unseen(pid_t target, const os::Deadline& deadline, os::Events& events)
             end = killed ? os::deadline_after(longest_after_kill) : std::nullopt;
         }
         static_cast<void>(events.wait(os::earliest({end, os::deadline_after(pause)})));
-        os::reap_all();
+        os::reap_all(events.other_child());
     }
 }
 

@@ -55,6 +55,7 @@ TEST_CASE("a report without steps is this text") {
   "lock_wait_seconds": 1.5,
   "command_seconds": null,
   "setups": [],
+  "services": [],
   "cleanups": []
 }
 )");

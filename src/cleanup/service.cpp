@@ -1,0 +1,36 @@
+#include "cleanup/service.hpp"
+
+#include "os/clock.hpp"
+#include "os/process.hpp"
+#include "supervise/aftermath.hpp"
+#include "supervise/survivors.hpp"
+#include "supervise/unseen.hpp"
+
+#include <csignal>
+
+namespace finally_run::cleanup {
+
+void stop_service(const RunningService& service, text::Limit grace, os::Events& events,
+                  const std::function<void(const os::Signal&)>& on_signal, const supervise::Notify& notify) {
+    const auto& [pid, since] = service.process;
+    if (!journal::can_be_told(service.pids, service.process)) {
+        return; // it went with its boot, or is none of ours to see
+    }
+    const os::Deadline deadline = os::deadline_after(grace);
+    if (service.numbers_hold && !os::processes_are_visible()) {
+        notify({.what = supervise::Notice::What::unseen});
+        supervise::stop_unseen(-pid, SIGTERM, deadline, events);
+        return;
+    }
+    // While its leader lives, the number of the session is its own. After that what is left of it has the mark.
+    supervise::Survivors survivors{.pid = pid,
+                                   .boot_nanoseconds = since,
+                                   .session = pid,
+                                   .mark = service.mark,
+                                   .alone_in_group = os::still_runs(pid, since)};
+    supervise::Aftermath rest(
+        events, {.members = [&] { return survivors.members(); }, .notify = notify, .on_signal = on_signal});
+    static_cast<void>(rest.stop({.signal = SIGTERM}, deadline));
+}
+
+} // namespace finally_run::cleanup
