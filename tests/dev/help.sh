@@ -29,3 +29,7 @@ same 'what an unknown command says on stdout' '' "$(cat "$dir/out")"
 named=$(sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' "$dir/help" | LC_ALL=C sort)
 known=$(sed -n '/^case /,/^esac/s/^\([a-z]*\)\( | .*\)\{0,1\})$/\1/p' dev | LC_ALL=C sort)
 same 'the commands that help names' "$known" "$named"
+
+run 2 package no-such-machine
+same 'what package says of an unknown machine' \
+    'dev: package: no-such-machine: it makes packages for amd64 and arm64' "$(cat "$dir/err")"
