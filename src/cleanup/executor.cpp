@@ -98,7 +98,7 @@ Outcome Executor::attempt_removal(int directory, const Cleanup& cleanup) {
 Outcome Executor::attempt_stop(const Cleanup& cleanup) {
     if (const auto service = m_means.stack.service(cleanup.id)) {
         const RunningService running{service->process, "FINALLY_RUN_ID=" + m_means.stack.read_state().opened.run_id,
-                                     m_settings.pids, m_settings.numbers_hold};
+                                     m_settings.pids, m_settings.numbers_hold, m_means.inner_guardians};
         const auto on_signal = [&](const os::Signal& signal) {
             if (signal.number != SIGCHLD) {
                 m_means.on_signal(cleanup, signal);

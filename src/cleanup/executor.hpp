@@ -7,6 +7,7 @@
 #include "journal/origin.hpp"
 #include "os/environment.hpp"
 #include "os/events.hpp"
+#include "os/process.hpp"
 #include "plan/result.hpp"
 
 #include <cstddef>
@@ -15,6 +16,7 @@
 #include <optional>
 #include <string_view>
 #include <sys/types.h>
+#include <vector>
 
 namespace finally_run::cleanup {
 
@@ -61,6 +63,9 @@ struct Means {
     std::function<void(const Cleanup&, const os::Signal&)> on_signal;
     // What is to be known right before one begins.
     std::function<void()> before_each = {};
+    // Who finishes a run inside this one just now: whoever stops a service, which may have been such a run, waits for
+    // them, and signals none.
+    std::function<std::vector<os::ProcessInfo>()> inner_guardians = {};
 };
 
 // Last in, first out, each whatever became of the one before; on-success and on-failure only for their outcome. Returns

@@ -6,13 +6,18 @@
 #include "supervise/survivors.hpp"
 #include "supervise/unseen.hpp"
 
+#include <algorithm>
 #include <csignal>
+#include <cstdint>
+#include <iterator>
+#include <vector>
 
 namespace finally_run::cleanup {
 
 void stop_service(const RunningService& service, text::Limit grace, os::Events& events,
                   const std::function<void(const os::Signal&)>& on_signal, const supervise::Notify& notify) {
-    const auto& [pid, since] = service.process;
+    const pid_t pid = service.process.pid;
+    const std::uint64_t since = service.process.boot_nanoseconds;
     if (!journal::can_be_told(service.pids, service.process)) {
         return; // it went with its boot, or is none of ours to see
     }
@@ -28,8 +33,18 @@ void stop_service(const RunningService& service, text::Limit grace, os::Events& 
                                    .session = pid,
                                    .mark = service.mark,
                                    .alone_in_group = os::still_runs(pid, since)};
-    supervise::Aftermath rest(
-        events, {.members = [&] { return survivors.members(); }, .notify = notify, .on_signal = on_signal});
+    std::vector<os::ProcessInfo> guardians;
+    const auto members = [&] {
+        auto found = survivors.members();
+        guardians = service.inner_guardians ? service.inner_guardians() : std::vector<os::ProcessInfo>();
+        std::ranges::copy(guardians, std::back_inserter(found));
+        return found;
+    };
+    const auto is_guardian = [&](const os::ProcessInfo& process) {
+        return std::ranges::find(guardians, process.pid, &os::ProcessInfo::pid) != guardians.end();
+    };
+    supervise::Aftermath rest(events,
+                              {.members = members, .notify = notify, .is_spared = is_guardian, .on_signal = on_signal});
     static_cast<void>(rest.stop({.signal = SIGTERM}, deadline));
 }
 

@@ -4,11 +4,13 @@
 #include "journal/origin.hpp"
 #include "journal/record.hpp"
 #include "os/events.hpp"
+#include "os/process.hpp"
 #include "supervise/notice.hpp"
 #include "text/duration.hpp"
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace finally_run::cleanup {
 
@@ -17,6 +19,8 @@ struct RunningService {
     std::string mark;           // see supervise::Survivors
     journal::Pids pids = journal::Pids::same;
     bool numbers_hold = true; // of processes: whoever stops it has been there since it was started
+    // Who finishes a run that the service was, or had begun: waited for, and never signalled.
+    std::function<std::vector<os::ProcessInfo>()> inner_guardians = {};
 };
 
 // TERM to its session, SIGKILL after `grace`, and waits until it is gone, with all that is in its session. How it ended

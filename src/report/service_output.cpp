@@ -1,7 +1,6 @@
 #include "report/service_output.hpp"
 
 #include "os/error.hpp"
-#include "os/shell_words.hpp"
 #include "os/write_all.hpp"
 #include "text/visible.hpp"
 
@@ -59,10 +58,7 @@ struct ServiceOutput::Memory {
 std::string service_name(std::string_view cmd) {
     constexpr std::string_view blanks = " \t\n";
     const auto begin = std::min(cmd.find_first_not_of(blanks), cmd.size());
-    std::string word(cmd.substr(begin, std::min(cmd.find_first_of(blanks, begin), cmd.size()) - begin));
-    if (const auto words = os::plain_words(std::string(cmd)); words && !words->empty()) {
-        word = words->front();
-    }
+    const std::string word(cmd.substr(begin, std::min(cmd.find_first_of(blanks, begin), cmd.size()) - begin));
     const auto slash = word.find_last_of('/');
     std::string name = slash == word.npos || slash + 1 == word.size() ? word : word.substr(slash + 1);
     return text::visible(name, longest_name);

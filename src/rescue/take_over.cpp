@@ -227,8 +227,10 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending) {
         }
     };
     const auto before_each = [&] { m_dead_run.environment.set(cleanup::lock_variable, lock_state()); };
-    return cleanup::run_to_end({m_dead_run.stack, m_dead_run.output, m_events, m_narrator, on_signal, before_each},
-                               ending.result, settings);
+    const auto inner_guardians = [&] { return guardians_at_work(m_dead_run.stack.file().path()); };
+    return cleanup::run_to_end(
+        {m_dead_run.stack, m_dead_run.output, m_events, m_narrator, on_signal, before_each, inner_guardians},
+        ending.result, settings);
 }
 
 } // namespace

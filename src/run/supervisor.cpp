@@ -7,6 +7,7 @@
 #include "os/fd.hpp"
 #include "os/process.hpp"
 #include "report/call.hpp"
+#include "rescue/inner_guardians.hpp"
 #include "rescue/make_room.hpp"
 #include "rescue/take_over.hpp"
 #include "run/lock_loss.hpp"
@@ -158,9 +159,13 @@ cleanup::Settings Supervisor::cleanup_settings() const {
 }
 
 cleanup::Means Supervisor::cleanup_means(OnSignal on_signal) {
-    return {m_run.stack,          m_run.output,
-            m_run.events,         m_run.narrator,
-            std::move(on_signal), [this] { m_run.environment.set(cleanup::lock_variable, lock_state()); }};
+    return {m_run.stack,
+            m_run.output,
+            m_run.events,
+            m_run.narrator,
+            std::move(on_signal),
+            [this] { m_run.environment.set(cleanup::lock_variable, lock_state()); },
+            [this] { return rescue::guardians_at_work(m_run.stack.file().path()); }};
 }
 
 std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {

@@ -62,7 +62,7 @@ TEST_CASE("a service leads a session of its own and reads nothing of finally-run
     CHECK(read_file(work("session")) == read_file(work("pid")));
 }
 
-TEST_CASE("what a service leaves in its session is stopped with it, and what ignores TERM is killed after the grace") {
+TEST_CASE("what a service leaves in its session is stopped with it and what ignores TERM is killed after the grace") {
     const auto outcome = Run({"--grace", ".1", "-c", tell_service, "--service", "helper grandchild pid TERM", "--ready",
                               "test -s pid", "--", "true"})
                              .run();
@@ -122,7 +122,7 @@ TEST_CASE("a service that is not ready in time is a failed setup and is stopped"
                              "gone\n");
 }
 
-TEST_CASE("a check that is a command is tried until it succeeds, and ends with the time to be ready") {
+TEST_CASE("a check that is a command is tried until it succeeds and ends with the time to be ready") {
     CHECK(
         Run({"--service", server, "--ready", "echo >>tries; test $(wc -l <tries) -ge 4", "--", "true"}).run().status ==
         0);
@@ -185,7 +185,7 @@ TEST_CASE("a check that holds proves nothing once the service has ended") {
     CHECK(outcome.out.empty());
 }
 
-TEST_CASE("a service that dies while the command runs is reported at once, and the command goes on") {
+TEST_CASE("a service that dies while the command runs is reported at once and the command goes on") {
     make_fifo(work("fifo"));
     auto process = Run({"--service", "read x <fifo; exit 4", "--", "sh", "-c", "echo READY; read x; echo done"})
                        .open_stdin()
@@ -221,7 +221,7 @@ TEST_CASE("with --service-exit stop nothing more begins once a service has ended
     CHECK(has_line(outcome.err, "service-ended"));
 }
 
-TEST_CASE("Ctrl+C and a stop end the command, and the service in its place") {
+TEST_CASE("Ctrl+C and a stop end the command and the service in its place") {
     auto process = Run({"-c", tell_service, "--service", server, "-c", tell_service, "--ready-timeout", "30", "--",
                         "sh", "-c", "while ! test -s pid; do sleep .01; done; echo READY; exec helper pause"})
                        .start();
@@ -232,7 +232,7 @@ TEST_CASE("Ctrl+C and a stop end the command, and the service in its place") {
     CHECK(outcome.err == "echo | up\nlives\ngone\n");
 }
 
-TEST_CASE("a stop while a service is awaited ends it, and the command does not begin") {
+TEST_CASE("a stop while a service is awaited ends it and the command does not begin") {
     auto process = Run({"-c", tell_service, "--service", server, "--ready", "file:never", "--", "echo", "ran"}).start();
     process.wait_for_err("echo | up");
     process.signal(SIGTERM);
@@ -242,7 +242,7 @@ TEST_CASE("a stop while a service is awaited ends it, and the command does not b
     CHECK(has_line(outcome.err, "gone"));
 }
 
-TEST_CASE("the lines of ten services are whole, and each bears its mark") {
+TEST_CASE("the lines of ten services are whole and each bears its mark") {
     std::vector<std::string> words;
     for (int i = 0; i < 10; ++i) {
         const std::string name = "writer" + std::to_string(i);
@@ -287,7 +287,7 @@ TEST_CASE("in a CI log the last lines of a service that is not ready are shown")
     CHECK(all[10].starts_with("::error title=finally-run%3A service::"));
 }
 
-TEST_CASE("a killed supervisor's guardian stops the service in its place, and goes on showing what it writes") {
+TEST_CASE("a killed supervisor's guardian stops the service in its place and goes on showing what it writes") {
     auto process = Run({"-c", "cat pid >>log; " + std::string(tell_service) + " >>log", "--service",
                         "trap 'echo bye; exit' TERM; echo $$ >pid; echo up; while :; do sleep .01; done", "--ready",
                         "test -s pid", "--", "sh", "-c", "echo READY; exec helper pause"})
@@ -342,7 +342,33 @@ TEST_CASE("of a service that is killed the run knows what it has left in its ses
     CHECK(log_text() == "gone\n");
 }
 
-TEST_CASE("the report says how a service was started, and how it ended by itself") {
+TEST_CASE("a service that is a run itself has cleaned up before what stands to its left does and if it is killed too") {
+    for (const char* grace : {"30", ".1"}) {
+        auto process = Run({"--grace", grace, "-c", "echo outer >>log", "--service",
+                            "finally-run -c 'echo begun >>log; until test -e go; do sleep .01; done; echo inner >>log' "
+                            "-- helper pause",
+                            "--", "sh", "-c", "echo READY; read x"})
+                           .open_stdin()
+                           .start();
+        process.wait_for_err("READY");
+        process.write("go\n");
+        wait_for_log("begun");
+        if (*grace == '.') {
+            process.wait_for_err("sent KILL: finally-run");
+        }
+        write_file(work("go"), "");
+        CHECK(process.finish().status == 0);
+        const auto all = lines(log_text());
+        REQUIRE(all.size() >= 3);
+        CHECK(all.back() == "outer");
+        CHECK(all[all.size() - 2] == "inner");
+        CHECK(leftovers().empty());
+        fs::remove(work("log"));
+        fs::remove(work("go"));
+    }
+}
+
+TEST_CASE("the report says how a service was started and how it ended by itself") {
     Run({"--report", "r.json", "--service", server, "--ready", "test -s pid", "--service", "exit 3", "--", "sleep",
          ".2"})
         .run();
@@ -370,7 +396,7 @@ TEST_CASE("a dry run tells of services and what they wait for") {
                          "4. stop the service: sleep 1\n");
 }
 
-TEST_CASE("--ready stands behind its service, and what it asks for makes sense") {
+TEST_CASE("--ready stands behind its service and what it asks for makes sense") {
     const auto wrong = [](std::vector<std::string> words) {
         words.insert(words.end(), {"--", "touch", "ran"});
         const auto outcome = Run(words).run();

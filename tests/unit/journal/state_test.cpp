@@ -50,6 +50,24 @@ TEST_SUITE("journal/state") {
         CHECK_FALSE(life.state.over);
     }
 
+    TEST_CASE("a service has begun something is no step and is known until its stop has succeeded") {
+        Life life;
+        const auto stop = life.add(Registered{{.kind = Kind::service, .text = "server"}});
+        CHECK_FALSE(life.state.begun);
+        const Started started{What::service, {7, 8}, stop};
+        life.add(started);
+        CHECK(life.state.begun);
+        CHECK_FALSE(life.state.step);
+        CHECK_FALSE(life.state.cleaning);
+        CHECK(life.state.services == std::vector<Started>{started});
+        CHECK(life.texts() == Texts{"server"});
+        life.add(CleanupFailed{stop, std::nullopt, 0, 1, 0, "why"});
+        CHECK(life.state.services.size() == 1);
+        life.add(CleanupEnded{stop, ""});
+        CHECK(life.state.services.empty());
+        CHECK(life.texts().empty());
+    }
+
     TEST_CASE("what is registered is on the stack, the last one on top, with its offset as its id") {
         Life life;
         plan::Cleanup cleanup{.kind = Kind::on_failure, .text = "first", .place = plan::Place{"/d", 1, 2, 3}, .id = 7};

@@ -7,8 +7,11 @@
 #include <chrono>
 #include <csignal>
 #include <doctest/doctest.h>
+#include <poll.h>
+#include <span>
 #include <unistd.h>
 #include <variant>
+#include <vector>
 
 using namespace finally_run;
 using namespace std::chrono_literals;
@@ -87,4 +90,37 @@ TEST_CASE("a signal that the end of a companion brings with it comes next") {
     const os::Event event = events.wait(os::deadline_after(30s));
     REQUIRE(std::holds_alternative<os::Signal>(event));
     CHECK(std::get<os::Signal>(event).number == SIGUSR2);
+}
+
+TEST_CASE("what is done beside a wait neither ends it nor keeps it from ending") {
+    struct Reading : os::Beside {
+        explicit Reading(int fd) : m_fd(fd) {}
+        void add_to(std::vector<pollfd>& fds) override { fds.push_back({m_fd, POLLIN, 0}); }
+        void work(std::span<const pollfd> fds) override { m_times += fds.size() == 1 && fds[0].revents != 0 ? 1 : 0; }
+        int m_fd;
+        int m_times = 0;
+    };
+    os::Events events(test::signals(), {});
+    const test::Gate gate;
+    Reading reading(gate.reader());
+    events.work_beside(&reading);
+    CHECK(is_quiet(events));
+    CHECK(reading.m_times == 0);
+    gate.open(); // and is never read
+    CHECK(is_quiet(events));
+    CHECK(reading.m_times > 0);
+    events.work_beside(nullptr);
+    const int before = reading.m_times;
+    CHECK(is_quiet(events));
+    CHECK(reading.m_times == before);
+}
+
+TEST_CASE("the end of a service is an event once and can be forgotten") {
+    os::Events events(test::signals(), {});
+    events.raise_service_ended();
+    CHECK(std::holds_alternative<os::ServiceEnded>(events.wait({})));
+    CHECK(is_quiet(events));
+    events.raise_service_ended();
+    events.forget_service_ended();
+    CHECK(is_quiet(events));
 }

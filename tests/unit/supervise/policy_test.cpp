@@ -343,3 +343,19 @@ TEST_CASE("what is typed at the terminal is not rewritten: the command has had i
     CHECK(policy.on_signal(sent(SIGINT), terminal).send == SIGTERM);
     CHECK(policy.on_signal(typed(SIGQUIT), terminal).send == 0);
 }
+
+TEST_CASE("the end of a service stops the command as a time limit does unless it is being stopped already") {
+    Policy policy(no_terminal, SIGUSR1);
+    const Reaction stop = policy.on_service_ended();
+    CHECK(stop.send == SIGUSR1);
+    CHECK(stop.start_grace);
+    CHECK(policy.leftover_signal() == SIGUSR1);
+    const plan::Ending ending = policy.ending(WaitStatus::exited(0));
+    CHECK(ending.result == Result::service_ended);
+    CHECK(ending.exit_code == 125);
+    CHECK(policy.on_service_ended().send == 0);
+    Policy stopped(no_terminal, SIGTERM);
+    static_cast<void>(stopped.on_time_limit());
+    CHECK(stopped.on_service_ended().send == 0);
+    CHECK(stopped.ending(WaitStatus::exited(0)).result == Result::timeout);
+}
