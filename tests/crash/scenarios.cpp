@@ -1,6 +1,7 @@
 // Command lines, what they promise, and what is done to whom. See README.md on how to add one.
 #include "scenarios.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <string_view>
 #include <utility>
@@ -78,6 +79,14 @@ const Scenario failing_cleanup =
 // Its first cleanup waits a while for the death of whoever made it.
 const Scenario outliving = cleaning_up({"plain", "outliving"}, {{.name = "outliving", .due_after = {"command"}},
                                                                 {.name = "plain", .due_after = {"command"}}});
+
+// A service stands between its cleanup and its command.
+const Scenario serving = [] {
+    Scenario scenario = cleaning_up({"plain"}, {{.name = "plain", .due_after = {"service", "command"}}});
+    const auto command = std::find(scenario.run.begin(), scenario.run.end(), "--");
+    scenario.run.insert(command, {"--service", step("service")});
+    return scenario;
+}();
 
 // The same with flock(1) and a trap of bash, which is where the guardian is otherwise.
 const Scenario flock_and_trap{
@@ -216,6 +225,12 @@ std::vector<Row> outlived_cleanups() {
                      {.signal = SIGTERM, .signalled = Role::guardian})};
 }
 
+std::vector<Row> services() {
+    return {{.name = "supervisor: KILL supervisor", .blow = kill_supervisor},
+            {.name = "supervisor: KILL both, recover", .blow = kill_both, .finisher = Finisher::recover},
+            takeover("takeover in the command: KILL guardian, recover", "command", kill_guardian)};
+}
+
 std::vector<Row> failures() {
     std::vector<Row> rows = rows_of(actors, {{"a call fails", fail_call}});
     rows.push_back(takeover("takeover in the command: a call fails", "command", fail_call));
@@ -239,6 +254,7 @@ std::vector<Campaign> campaigns() {
         {.name = "failed", .scenario = failing_cleanup, .rows = failed_cleanups()},
         {.name = "failed-before", .scenario = failing_cleanup, .rows = failed_before()},
         {.name = "outlived", .scenario = outliving, .rows = outlived_cleanups()},
+        {.name = "services", .scenario = serving, .rows = services()},
         {.name = "failures", .scenario = finally_run, .rows = failures()},
         {.name = "baseline", .scenario = flock_and_trap, .rows = baseline(), .finds_fault = true},
     };

@@ -1,6 +1,6 @@
 // What the runs of the crash tests are made of: `crash_helper NAME DIR HARNESS [absent FILE]`, where NAME is setup,
-// command, next, or that of a cleanup: "failing" fails, "outliving" waits for the end of whoever made it. Each writes
-// what it does, and what it finds, into DIR/log.
+// command, service, next, or that of a cleanup: "failing" fails, "outliving" waits for the end of whoever made it. Each
+// writes what it does, and what it finds, into DIR/log.
 #include "kernel.hpp"
 
 #include "../marks.hpp"
@@ -204,6 +204,18 @@ void outlive(long maker) {
     log(name, "outlived");
 }
 
+// Beside the command, until it is told to stop; it then takes a moment.
+void serve() {
+    const unsigned long term = 1UL << (SIGTERM - 1);
+    call(SYS_rt_sigprocmask, SIG_BLOCK, address(&term), 0, sizeof term);
+    show_life();
+    tell();
+    const timespec time{10, 0};
+    if (call(SYS_rt_sigtimedwait, address(&term), 0, address(&time), sizeof term) > 0) {
+        pause_ms(3);
+    }
+}
+
 void cleanup(const char* absent) {
     const long maker = call(SYS_getppid);
     log(name, "begin");
@@ -248,6 +260,8 @@ extern "C" [[noreturn]] void begin(const long* stack) {
         setup();
     } else if (equal(name, "command")) {
         command();
+    } else if (equal(name, "service")) {
+        serve();
     } else if (equal(name, "next")) {
         log(name, "begin");
     } else {
