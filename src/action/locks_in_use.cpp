@@ -1,7 +1,9 @@
 #include "action/locks_in_use.hpp"
 
+#include "engine/keeper.hpp"
 #include "lock/holder.hpp"
 #include "os/process.hpp"
+#include "plan/plan.hpp"
 
 #include <algorithm>
 #include <map>
@@ -49,6 +51,24 @@ report::LockUser described(const lock::User& user, std::span<const LiveRun> runs
     return it;
 }
 
+// Whoever has the local part of a lock at an engine and no journal yet: that is made once all locks are had.
+void look_at_engine(const std::string& name, report::LockUser& user) {
+    if (!plan::LockRequest{name}.is_at_engine() || !user.run_id.empty() || user.pid <= 0) {
+        return;
+    }
+    for (const os::ProcessInfo& process : os::all_processes()) {
+        if (process.name != engine::Keeper::process_name) {
+            continue;
+        }
+        const auto awaited = engine::Keeper::awaited_by(user.pid, os::command_line(process));
+        if (awaited && plan::LockRequest{awaited->name}.file_name() == name) {
+            user.at_engine = true;
+            user.held_by = awaited->holder;
+            return;
+        }
+    }
+}
+
 } // namespace
 
 std::string name_of(const journal::LockId& lock, const std::filesystem::path& state_dir) {
@@ -62,7 +82,11 @@ std::vector<report::LockStatus> locks_in_use(const std::filesystem::path& state_
     for (const auto& [name, file] : lock_files(state_dir, runs)) {
         report::LockStatus lock{name, {}, {}};
         for (const lock::User& user : lock::users(locks, file.first, file.second)) {
-            (user.waits ? lock.waiters : lock.holders).push_back(described(user, runs));
+            report::LockUser it = described(user, runs);
+            if (!user.waits) {
+                look_at_engine(name, it);
+            }
+            (user.waits || it.at_engine ? lock.waiters : lock.holders).push_back(std::move(it));
         }
         std::ranges::sort(lock.holders, {}, &report::LockUser::pid); // the kernel has them in no order
         if (!lock.holders.empty() || !lock.waiters.empty()) {

@@ -134,6 +134,7 @@ plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main
     rescue::HeldAtEngines held_at_engines;
     if (keeper) {
         held_at_engines = {tokens_of(plan, *keeper), [&] { return keeper->state(); }};
+        narrator.locks_had(keeper->held());
         tell_held(plan, *keeper, environment, narrator);
     }
     const journal::Runs runs = open_runs(plan, state_dir, narrator);

@@ -15,6 +15,7 @@
 #include "os/whoami.hpp"
 #include "report/call.hpp"
 #include "report/ended.hpp"
+#include "report/run_lock.hpp"
 #include "report/status.hpp"
 #include "report/status_locks.hpp"
 #include "report/text.hpp"
@@ -133,6 +134,7 @@ Seen describe(const journal::State& state, bool alive, const std::filesystem::pa
     for (const journal::LockId& lock : state.opened.locks) {
         run.locks.push_back({name_of(lock, state_dir), lock.shared});
     }
+    report::add_engines(run.locks, state, alive);
     for (auto cleanup = state.stack.rbegin(); cleanup != state.stack.rend(); ++cleanup) {
         run.cleanups.push_back({std::string(plan::name_of(cleanup->kind)), cleanup->text});
         if (alive && state.cleaning && state.cleaning->cleanup == cleanup->id) {

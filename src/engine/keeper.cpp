@@ -30,7 +30,31 @@ std::string seconds_text(text::Duration duration) {
                : fmt::format("{}.{:03}", milliseconds / in_a_second, milliseconds % in_a_second);
 }
 
+std::string plain_title(const std::string& run_id) { return "finally-keeper: of run " + run_id; }
+
+std::string begin_of_waiting(pid_t supervisor) { return ", pid " + std::to_string(supervisor) + ", waits for "; }
+
+constexpr std::string_view before_holder = ", held by ";
+
 } // namespace
+
+std::string Keeper::waiting_title(const std::string& run_id, pid_t supervisor, const std::string& name,
+                                  const std::string& holder) {
+    return plain_title(run_id) + begin_of_waiting(supervisor) + name + std::string(before_holder) + holder;
+}
+
+std::optional<Keeper::Awaited> Keeper::awaited_by(pid_t supervisor, std::string_view title) {
+    const std::string begin = begin_of_waiting(supervisor);
+    const auto at = title.find(", "); // no id of a run has it
+    if (!title.starts_with(plain_title("")) || at == title.npos || !title.substr(at).starts_with(begin)) {
+        return std::nullopt;
+    }
+    title.remove_prefix(at + begin.size());
+    const auto end = title.find(before_holder);
+    return end == title.npos
+               ? Awaited{std::string(title), {}}
+               : Awaited{std::string(title.substr(0, end)), std::string(title.substr(end + before_holder.size()))};
+}
 
 Keeper::Keeper(std::vector<Wanted> locks, const Told& told, const std::string& run_id, const os::MainArgs& main_args,
                os::Signals& signals, std::vector<int> shared, Say say, TakeOver take_over)
@@ -42,15 +66,20 @@ Keeper::Keeper(std::vector<Wanted> locks, const Told& told, const std::string& r
     os::Fd ours = os::moved_high(os::Fd(ends[0]));
     os::Fd its = os::moved_high(os::Fd(ends[1]));
     const auto kin = os::orphans_are_reaped() ? os::Kin::nobodys : os::Kin::child;
-    const auto live = [&](int line) {
+    const auto live = [&, supervisor = ::getpid(), title = os::title_place(main_args)](int line) {
         // What a helper leaves is ours to reap.
         ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
         const Duties duties{m_locks, [this](const Wanted& wanted) { return environment_for(wanted); },
-                            [&](const Wanted& wanted, std::string_view words) { say(wanted.name, words); }, take_over};
+                            [&](const Wanted& wanted, std::string_view words) { say(wanted.name, words); },
+                            [&](const Wanted& wanted, const std::string& holder) {
+                                os::set_title(holder.empty() ? plain_title(run_id)
+                                                             : waiting_title(run_id, supervisor, wanted.name, holder),
+                                              title);
+                            },
+                            take_over};
         Keeping(duties, signals, line).run();
     };
-    m_process.start(kin, std::move(ours), std::move(its),
-                    {"keeper", "finally-keeper", "finally-keeper: of run " + run_id}, main_args,
+    m_process.start(kin, std::move(ours), std::move(its), {"keeper", process_name, plain_title(run_id)}, main_args,
                     {[&] { return settle(shared, signals); }, live});
 }
 

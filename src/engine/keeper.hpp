@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <vector>
 
 namespace finally_run::engine {
@@ -40,6 +41,17 @@ public:
         text::Limit wait;   // nullopt: for ever
         text::Duration ttl{};
     };
+    // What `ps` shows of a keeper: "finally-keeper: of run ID", and while one of its locks is awaited what follows.
+    static constexpr const char* process_name = "finally-keeper";
+    [[nodiscard]] static std::string waiting_title(const std::string& run_id, pid_t supervisor, const std::string& name,
+                                                   const std::string& holder);
+    struct Awaited {
+        std::string name;
+        std::string holder; // as its helper says
+    };
+    // nullopt: it is no such title, or that of somebody else's keeper.
+    [[nodiscard]] static std::optional<Awaited> awaited_by(pid_t supervisor, std::string_view title);
+
     // Both run in the keeper: see Duties.
     using Say = std::function<void(const std::string& name, std::string_view line)>;
     using TakeOver = std::function<bool(const std::function<bool()>& lost)>;

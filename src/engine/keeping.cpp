@@ -72,6 +72,9 @@ void Keeping::carry_out(Tenant& tenant, const Tenure::Reaction& reaction) {
         tenant.patience.reset();
     }
     if (reaction.tell) {
+        if (*reaction.tell == Message::What::waiting || *reaction.tell == Message::What::held) {
+            m_duties.waits(tenant.wanted, *reaction.tell == Message::What::waiting ? reaction.text : "");
+        }
         m_refused = m_refused || *reaction.tell == Message::What::busy || *reaction.tell == Message::What::failed;
         const auto is_it = [&](const auto& other) { return other.get() == &tenant; };
         const auto at = std::ranges::find_if(m_tenants, is_it) - m_tenants.begin();

@@ -31,6 +31,8 @@ struct Duties {
     std::function<const char* const*(const Wanted&)> environment;
     // What it says on its stderr, line by line.
     std::function<void(const Wanted&, std::string_view line)> say;
+    // Who holds it, before it is had; empty: it is had.
+    std::function<void(const Wanted&, const std::string& holder)> waits;
     // Nobody else is left to finish the run. Is the run clean now? `lost` tells whether a lock has been lost by then.
     std::function<bool(const std::function<bool()>& lost)> take_over;
 };

@@ -35,7 +35,15 @@ Json to_value(const StepReport& step) {
     };
 }
 
-Json to_value(const plan::LockRequest& lock) { return {{"name", lock.name}, {"shared", lock.shared}}; }
+Json to_value(const RunLock& lock) {
+    Json value = {{"name", lock.name}, {"shared", lock.shared}};
+    if (lock.at_engine) {
+        value["token"] = text_or_null(lock.at_engine->token);
+        value["since"] = iso_8601_seconds(lock.at_engine->since);
+        value["state"] = name_of(lock.at_engine->state);
+    }
+    return value;
+}
 
 Json to_value(const RunStatus::Step& step) { return {{"kind", step.kind}, {"text", text_or_null(step.text)}}; }
 
@@ -58,11 +66,15 @@ Json to_value(const EndedRun::Cleanup& cleanup) {
 
 Json to_value(const LockUser& user) {
     const bool since_known = user.since != std::chrono::system_clock::time_point();
-    return {{"pid", user.pid},
-            {"command", text_or_null(user.command)},
-            {"run", text_or_null(user.run_id)},
-            {"shared", user.shared},
-            {"started", since_known ? Json(iso_8601(user.since)) : Json(nullptr)}};
+    Json value = {{"pid", user.pid},
+                  {"command", text_or_null(user.command)},
+                  {"run", text_or_null(user.run_id)},
+                  {"shared", user.shared},
+                  {"started", since_known ? Json(iso_8601(user.since)) : Json(nullptr)}};
+    if (user.at_engine) {
+        value["held_by"] = text_or_null(user.held_by);
+    }
+    return value;
 }
 
 Json to_value(const RunStatus& run);

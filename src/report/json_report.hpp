@@ -3,6 +3,7 @@
 
 #include "plan/plan.hpp"
 #include "plan/result.hpp"
+#include "report/run_lock.hpp"
 #include "text/duration.hpp"
 
 #include <chrono>
@@ -34,7 +35,7 @@ struct Report {
     std::vector<std::string> command;
     plan::Ending ending;
     plan::Actor by = plan::Actor::supervisor; // who has finished it
-    std::vector<plan::LockRequest> locks;     // by the name that the user gave it, or its path
+    std::vector<RunLock> locks;
     std::chrono::system_clock::time_point started;
     text::Duration duration{};                                    // from the start to the end of the last cleanup
     std::optional<text::Duration> lock_wait = text::Duration();   // none: not known

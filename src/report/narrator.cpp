@@ -44,7 +44,9 @@ Narrator::Narrator(const plan::Plan& plan, const char* const* environment, std::
         m_report.command.assign(plan.command.begin(), plan.command.end());
         std::error_code ignored; // of a directory that has been deleted
         m_report.directory = std::filesystem::current_path(ignored).native();
-        m_report.locks = plan.locks;
+        for (const plan::LockRequest& lock : plan.locks) {
+            m_report.locks.push_back({lock.name, lock.shared});
+        }
     }
 }
 
@@ -94,10 +96,15 @@ void Narrator::lock_not_had(const engine::NotHad& not_had) {
     }
 }
 
+void Narrator::locks_had(const std::vector<engine::HeldLock>& at_engines) {
+    add_engines(m_report.locks, at_engines, std::chrono::system_clock::now());
+}
+
 bool Narrator::lock_lost(const engine::Loss& loss, std::optional<bool> sent) {
     if (std::exchange(m_loss_told, true)) {
         return false;
     }
+    note_loss(m_report.locks, loss.name);
     std::string reason = loss.reason;
     if (sent) {
         reason += (*sent ? ", sent " : ", cannot be sent ") + text::signal_name(m_plan.stop_signal);
@@ -355,6 +362,7 @@ void Narrator::report_on(const journal::State& state) {
     for (const journal::LockId& lock : state.opened.locks) {
         m_report.locks.push_back({lock.path, lock.shared});
     }
+    add_engines(m_report.locks, state, true);
     if (state.report) {
         m_report.command = state.report->command;
     }

@@ -40,6 +40,7 @@ public:
     // The same, of one at an engine: `holder` is what its helper says.
     text::Limit lock_awaited(const std::string& name, const std::string& holder, text::Duration waited);
     void lock_not_had(const engine::NotHad& not_had);
+    void locks_had(const std::vector<engine::HeldLock>& at_engines);
     // It is said once: whether just now. `sent`: the stop signal, to a step.
     bool lock_lost(const engine::Loss& loss, std::optional<bool> sent = {});
 

@@ -1,8 +1,8 @@
 // What --status shows: the values of each run, and their table and JSON.
 #pragma once
 
-#include "plan/plan.hpp"
 #include "report/ended.hpp"
+#include "report/run_lock.hpp"
 #include "report/status_locks.hpp"
 
 #include <chrono>
@@ -28,7 +28,6 @@ struct RunStatus {
         failed,      // all is done but the cleanups that have failed: --recover tries them again
         damaged,     // its journal cannot be believed: nobody finishes it
     };
-    using Lock = plan::LockRequest; // by the name that the user gave it, or its path
     struct Step {
         std::string kind; // "setup", "service", "cleanup", "on-success", "on-failure", "remove", "temp-dir"
         std::string text; // CMD or PATH; empty: not known
@@ -50,7 +49,7 @@ struct RunStatus {
     pid_t pid = 0;                                 // whoever works on it; 0: nobody, or not known
     bool other_namespace = false;                  // ... which is why that is not known
     std::chrono::system_clock::time_point started; // the epoch: not known
-    std::vector<Lock> locks;                       // an unfinished run had them, all others have them
+    std::vector<RunLock> locks;                    // an unfinished run had them, all others have them
     std::vector<Step> cleanups;                    // that have not ended, in the order in which they run
     std::vector<Failure> failures;                 // of cleanups, the last of each, in the order in which they run
     std::optional<Step> current;                   // a setup, or one of the cleanups

@@ -22,7 +22,7 @@ std::string step_text(const RunStatus::Step& step) {
     return step.text.empty() ? step.kind : step.kind + ": " + step.text;
 }
 
-std::vector<std::string> names_of(const std::vector<RunStatus::Lock>& locks) {
+std::vector<std::string> names_of(const std::vector<RunLock>& locks) {
     std::vector<std::string> names;
     names.reserve(locks.size());
     for (const auto& lock : locks) {
@@ -89,6 +89,16 @@ public:
             add("lock", name);
         }
     }
+    void engines(const RunStatus& run, std::chrono::system_clock::time_point now) {
+        for (const auto& lock : run.locks) {
+            if (lock.at_engine) {
+                const auto& it = *lock.at_engine;
+                const std::string token = it.token.empty() ? "" : ", token " + shown(it.token);
+                whole("engine", fmt::format("{}: {}{}, since {} ({})", lock.name, name_of(it.state), token,
+                                            iso_8601_seconds(it.since), age_text(now - it.since)));
+            }
+        }
+    }
 
     [[nodiscard]] const std::string& text() const { return m_text; }
 
@@ -104,7 +114,7 @@ private:
 
 } // namespace
 
-std::string lock_cell(const std::vector<RunStatus::Lock>& locks, std::size_t columns) {
+std::string lock_cell(const std::vector<RunLock>& locks, std::size_t columns) {
     if (locks.empty()) {
         return "-";
     }
@@ -131,6 +141,7 @@ std::string lines_below(const RunStatus& run, std::chrono::system_clock::time_po
     if (width_of(joined(names_of(run.locks))) > lock_columns(columns)) {
         details.locks(run);
     }
+    details.engines(run, now);
     if (run.state == State::unfinished || run.state == State::failed || run.state == State::damaged) {
         details.whole("in", run.directory);
     }

@@ -13,7 +13,7 @@ namespace finally_run::report {
 inline constexpr std::size_t gap = 2; // between two columns
 
 // In a table of `columns` at least 40. What is left out or cut here is below the row.
-[[nodiscard]] std::string lock_cell(const std::vector<RunStatus::Lock>& locks, std::size_t columns);
+[[nodiscard]] std::string lock_cell(const std::vector<RunLock>& locks, std::size_t columns);
 
 // Whole lines; none if the row says it all.
 [[nodiscard]] std::string lines_below(const RunStatus& run, std::chrono::system_clock::time_point now,

@@ -21,7 +21,10 @@ std::string line_of(std::string_view what, const LockUser& user, std::chrono::sy
     const std::size_t room = columns - std::min(columns, begin.size() + width_of(end));
     const std::string command = user.command.empty() ? "somebody who cannot be seen"
                                                      : shown_within(user.command, std::max<std::size_t>(room, 8));
-    return begin + command + end + '\n';
+    const std::string where = !user.at_engine        ? ""
+                              : user.held_by.empty() ? "          at its engine\n"
+                                                     : "          at its engine, held by " + shown(user.held_by) + '\n';
+    return begin + command + end + '\n' + where;
 }
 
 } // namespace

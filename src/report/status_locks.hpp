@@ -17,6 +17,8 @@ struct LockUser {
     std::string run_id; // of a run that holds it
     bool shared = false;
     std::chrono::system_clock::time_point since; // when it started; the epoch: not known
+    bool at_engine = false;   // it has the local part of a lock that machines share, and waits for the other one
+    std::string held_by = {}; // ... that is held by whom the engine has named
 };
 
 struct LockStatus {

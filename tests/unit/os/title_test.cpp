@@ -91,6 +91,17 @@ TEST_CASE("a title takes the place of the words, and of no byte behind them") {
     CHECK(cut.memory == "a title that is"s + '\0' + "behind");
 }
 
+TEST_CASE("a later title has all the room that the first one had") {
+    KernelWords words;
+    const auto place = os::title_place({words.argv, words.envp});
+    words.retitle("new");
+    os::set_title("a title that is far too long", place);
+    CHECK(words.memory == "a title that is"s + '\0' + "behind");
+    os::set_title("x", place);
+    CHECK(words.memory == "x"s + std::string(15, '\0') + "behind");
+    os::set_title("y", os::TitlePlace());
+}
+
 TEST_CASE("words that were put elsewhere are left alone, and those behind them too") {
     std::string elsewhere = "A=2";
     KernelWords words;
