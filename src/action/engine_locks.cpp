@@ -161,6 +161,57 @@ take_engine_locks(const Beginning& beginning, const lock::Held& held, const os::
     return plan::RunEnd{{plan::Result::not_started, status, 0}, {status, 0}};
 }
 
+rescue::AtEngines take_for_leftover(const Beginning& run, engine::Keeper* ours, const journal::State& leftover,
+                                    const lock::Held& others) {
+    const auto held_by = [](const engine::Keeper* keeper, const std::string& name) {
+        const auto is_it = [&](const engine::HeldLock& lock) { return lock.name == name; };
+        const bool is_held = keeper != nullptr && std::ranges::any_of(keeper->held(), is_it);
+        return is_held ? &*std::ranges::find_if(keeper->held(), is_it) : nullptr;
+    };
+    plan::Plan plan = rescue::plan_of(leftover.opened, run.plan.verbosity);
+    plan.state_dir = run.plan.state_dir;
+    plan.lock_wait = text::Duration::zero();
+    plan.lock_ttl = run.plan.lock_ttl;
+    for (const journal::EngineLock& lock : leftover.engine_locks) {
+        if (held_by(ours, lock.held.name) == nullptr) {
+            plan.locks.push_back({lock.held.name, lock.held.shared});
+        }
+    }
+    const std::string& id = leftover.opened.run_id;
+    report::Narrator narrator(plan, environ, id);
+    std::shared_ptr<engine::Keeper> keeper;
+    if (!plan.locks.empty()) {
+        const Beginning beginning{plan, id, run.main_args, run.state_dir, run.events, narrator};
+        auto taken = engines_are_known(plan, narrator)
+                         ? take_engine_locks(beginning, others, os::boot_deadline_after(plan.lock_wait))
+                         : plan::RunEnd{plan::own_failure, {plan::own_failure_status, 0}};
+        if (const auto* const end = std::get_if<plan::RunEnd>(&taken)) {
+            narrator.failed("run " + id + " is not finished yet", leftover.opened.command, "its lock is not free");
+            return {.had = false, .stop = end->status.signal};
+        }
+        keeper = std::get<std::unique_ptr<engine::Keeper>>(std::move(taken));
+    }
+    rescue::AtEngines at_engines;
+    for (const journal::EngineLock& lock : leftover.engine_locks) {
+        const auto* const held = held_by(ours, lock.held.name);
+        at_engines.token.append(at_engines.token.empty() ? "" : " ")
+            .append(held != nullptr ? held->token : held_by(keeper.get(), lock.held.name)->token);
+    }
+    at_engines.state = [=] {
+        const bool lost = (ours != nullptr && ours->loss()) || (keeper && keeper->loss());
+        return std::string_view(lost ? "lost" : "held");
+    };
+    at_engines.give_back = [=](bool clean) {
+        if (keeper && clean) {
+            keeper->clean();
+        }
+        if (keeper) {
+            keeper->release(engine::release_patience);
+        }
+    };
+    return at_engines;
+}
+
 std::string tokens_of(const engine::Keeper& keeper) {
     std::string tokens;
     for (const engine::HeldLock& lock : keeper.held()) {

@@ -10,6 +10,7 @@
 #include "plan/exit_status.hpp"
 #include "plan/plan.hpp"
 #include "report/narrator.hpp"
+#include "rescue/leftovers.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -38,6 +39,11 @@ struct Beginning {
 // Takes them, with the local locks held; null: there are none. Or the run ends here.
 [[nodiscard]] std::variant<std::unique_ptr<engine::Keeper>, plan::RunEnd>
 take_engine_locks(const Beginning& beginning, const lock::Held& held, const os::BootDeadline& deadline);
+
+// For a run that was left: those of its locks that `ours` (null: nobody) does not hold. Nobody waits: in this order two
+// could wait for each other. `run`: who finishes it.
+[[nodiscard]] rescue::AtEngines take_for_leftover(const Beginning& run, engine::Keeper* ours,
+                                                  const journal::State& leftover, const lock::Held& others);
 
 // Their tokens, in the order in which they were taken, and in that of the command line.
 [[nodiscard]] std::string tokens_of(const engine::Keeper& keeper);

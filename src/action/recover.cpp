@@ -181,6 +181,16 @@ plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& req
             finisher.lock_state = [&] { return keeper->state(); };
             finisher.lock_token = tokens_of(*keeper);
         }
+        plan::Plan plan;
+        plan.verbosity = request.verbosity;
+        plan.state_dir = request.state_dir;
+        const auto state_dir = os::state_dir_path(request.state_dir);
+        os::Events events(signals, {});
+        report::Narrator narrator(plan, environ, item.id);
+        finisher.take_at_engines = [&](const journal::State& other, const lock::Held& others) {
+            return take_for_leftover({plan, item.id, main_args, state_dir, events, narrator}, keeper.get(), other,
+                                     others);
+        };
         rescue::Recovered recovered;
         if (!leftover->state.failures.empty()) { // while we waited for the lock, another holder may have been killed
             recovered = rescue::finish_unfinished_of(

@@ -131,14 +131,16 @@ plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main
         return end->status;
     }
     const auto& keeper = std::get<std::unique_ptr<engine::Keeper>>(at_engines);
-    rescue::HeldAtEngines held_at_engines;
     if (keeper) {
-        held_at_engines = {tokens_of(plan, *keeper), [&] { return keeper->state(); }};
         narrator.locks_had(keeper->held());
         tell_held(plan, *keeper, environment, narrator);
     }
     const journal::Runs runs = open_runs(plan, state_dir, narrator);
-    const auto before = rescue::finish_runs_of(held, runs, plan, deadline, events.signals(), narrator, held_at_engines);
+    const auto take_others = [&](const journal::State& leftover, const lock::Held& others) {
+        return take_for_leftover({plan, run_id, main_args, state_dir.path, events, narrator}, keeper.get(), leftover,
+                                 others);
+    };
+    const auto before = rescue::finish_runs_of(held, runs, plan, deadline, events.signals(), narrator, take_others);
     if (before.too_long) {
         narrator.write_report({plan::Result::not_started, plan.conflict_exit_code, 0});
         return {plan.conflict_exit_code, 0};

@@ -255,6 +255,23 @@ bool is_about_to_end(const journal::Item& item) {
     return state && state->over;
 }
 
+// Its cleanups run with all of its locks at engines held, or not at all.
+Recovered finish_with_its_engines(journal::Leftover leftover, const lock::Held& others, const journal::Runs& runs,
+                                  Finisher finisher, os::Signals& signals) {
+    if (leftover.state.engine_locks.empty() || !finisher.take_at_engines) {
+        return finish_leftover(std::move(leftover), runs, finisher, signals);
+    }
+    const AtEngines at_engines = finisher.take_at_engines(leftover.state, others);
+    if (!at_engines.had) {
+        return {leftover.state.stack.size(), at_engines.stop};
+    }
+    finisher.lock_token = at_engines.token;
+    finisher.lock_state = at_engines.state;
+    const Recovered recovered = finish_leftover(std::move(leftover), runs, finisher, signals);
+    at_engines.give_back(recovered.failed == 0 && recovered.stop == 0);
+    return recovered;
+}
+
 // Takes over those that are left of `ours`, which held one of our locks, and waits for whoever is at one of them.
 Recovered finish_each(const std::vector<journal::Item>& ours, const lock::Held& locks, const journal::Runs& runs,
                       const Finisher& finisher, const os::Deadline& deadline, os::Signals& signals, const Say& say) {
@@ -279,7 +296,7 @@ Recovered finish_each(const std::vector<journal::Item>& ours, const lock::Held& 
         }
         if (auto* const leftover = std::get_if<journal::Leftover>(&found)) {
             const lock::Held others = take_others(state->opened, locks);
-            const Recovered one = finish_leftover(std::move(*leftover), runs, finisher, signals);
+            const Recovered one = finish_with_its_engines(std::move(*leftover), others, runs, finisher, signals);
             all.failed += one.failed;
             if (one.stop != 0) {
                 return {all.failed, one.stop};
@@ -295,7 +312,7 @@ Recovered finish_each(const std::vector<journal::Item>& ours, const lock::Held& 
 
 Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const plan::Plan& plan,
                          const os::Deadline& deadline, os::Signals& signals, report::Narrator& narrator,
-                         const HeldAtEngines& at_engines) {
+                         const TakeAtEngines& take_at_engines) {
     const bool silent = plan.verbosity == plan::Verbosity::quiet || !narrator.is_heard();
     std::vector<journal::Item> ours = runs.items();
     std::erase_if(ours, [&](const journal::Item& item) {
@@ -310,8 +327,7 @@ Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, con
     const Finisher finisher{.by = plan::Actor::next_holder,
                             .verbosity = plan.verbosity,
                             .state_dir = plan.state_dir,
-                            .lock_token = at_engines.token,
-                            .lock_state = at_engines.state};
+                            .take_at_engines = take_at_engines};
     return finish_each(ours, locks, runs, finisher, deadline, signals,
                        [&](auto what, auto object, auto reason) { narrator.noted(what, object, reason); });
 }

@@ -21,6 +21,17 @@ namespace finally_run::rescue {
 // The plan of a run as far as finishing it goes: its limits.
 [[nodiscard]] plan::Plan plan_of(const journal::Opened& opened, plan::Verbosity verbosity);
 
+// The locks at engines of a run that was left, as they are held while it is finished.
+struct AtEngines {
+    std::string token = {};
+    std::function<std::string_view()> state = {};   // see DeadRun
+    std::function<void(bool clean)> give_back = {}; // those that were taken for this alone
+    bool had = true;                                // else one of them is not free, and that was said
+    int stop = 0;                                   // the signal that told us to stop meanwhile
+};
+// Takes those of them that are not held anyway, if they are free. `others`: the local locks that were taken for it.
+using TakeAtEngines = std::function<AtEngines(const journal::State&, const lock::Held& others)>;
+
 // Who finishes a run that was left, and how.
 struct Finisher {
     plan::Actor by = plan::Actor::recovery;
@@ -30,6 +41,7 @@ struct Finisher {
     std::optional<text::Limit> cleanup_timeout = {};   // nullopt: what the run had
     std::string lock_token = {};                       // of its locks that machines share, as they are held now
     std::function<std::string_view()> lock_state = {}; // see DeadRun
+    TakeAtEngines take_at_engines = {};                // for a run with other locks than ours
 };
 
 struct Recovered {
@@ -59,18 +71,12 @@ struct Waited {
 [[nodiscard]] Waited wait_for_other(const std::filesystem::path& path, os::Signals& signals,
                                     const os::Deadline& deadline, const Say& say);
 
-// Locks that machines share: see Finisher.
-struct HeldAtEngines {
-    std::string token = {};
-    std::function<std::string_view()> state = {};
-};
-
 // Before the first step of a run that holds `locks`: finishes the runs that held one of them and left it unfinished,
 // and says of all others, once each, that they can be recovered. Stops when we are told to stop. `deadline`: for those
 // that somebody else is finishing.
 [[nodiscard]] Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const plan::Plan& plan,
                                        const os::Deadline& deadline, os::Signals& signals, report::Narrator& narrator,
-                                       const HeldAtEngines& at_engines = {});
+                                       const TakeAtEngines& take_at_engines = {});
 
 // Those of them of which nothing has failed, by whoever has taken `locks` to try again what failed in another run.
 [[nodiscard]] Recovered finish_unfinished_of(const lock::Held& locks, const journal::Runs& runs,

@@ -32,6 +32,10 @@ inline Run on(std::string_view machine, std::vector<std::string> args) {
 inline Run on_a(std::vector<std::string> args) { return on("here", std::move(args)); }
 inline Run on_b(std::vector<std::string> args) { return on("there", std::move(args)); }
 
+inline nlohmann::json status_of(std::string_view machine) {
+    return nlohmann::json::parse(on(machine, {"--status", "--json"}).run().out);
+}
+
 inline bool is_held() { return is_locked(engine_file("x.lock")); }
 inline pid_t helper_pid() { return static_cast<pid_t>(std::stol(read_file(engine_file("x.helper")))); }
 
@@ -62,5 +66,10 @@ inline Run with_helper(const std::string& script, std::vector<std::string> args)
     write_file(case_dir() / "bin" / "finally-run-lock-odd", "#!/bin/sh\n" + script + "\n", 0755);
     return on_a(std::move(args));
 }
+
+// Says who runs it after what, and what is known of the lock, and whether it is really held.
+inline constexpr const char* witness_of_lock =
+    "echo by $FINALLY_RUN_BY after $FINALLY_RUN_RESULT, lock $FINALLY_RUN_LOCK $FINALLY_RUN_LOCK_TOKEN, "
+    "$(flock -n engine/x.lock echo free || echo taken) >>log";
 
 } // namespace finally_run::e2e

@@ -8,11 +8,6 @@
 namespace finally_run::e2e {
 namespace {
 
-// Says who runs it after what, and what is known of the lock, and whether it is really held.
-constexpr const char* witness_of_lock =
-    "echo by $FINALLY_RUN_BY after $FINALLY_RUN_RESULT, lock $FINALLY_RUN_LOCK $FINALLY_RUN_LOCK_TOKEN, "
-    "$(flock -n engine/x.lock echo free || echo taken) >>log";
-
 TEST_CASE("a lock at an engine is held until the last cleanup has ended and all are told its token") {
     const auto outcome =
         on_a({"-c", witness_of_lock, "-s", "echo setup $FINALLY_RUN_LOCK $FINALLY_RUN_LOCK_TOKEN >>log", "-l", "file:x",

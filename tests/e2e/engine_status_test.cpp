@@ -7,11 +7,6 @@
 namespace finally_run::e2e {
 namespace {
 
-// "here" or "there".
-nlohmann::json status_of(std::string_view machine) {
-    return nlohmann::json::parse(on(machine, {"--status", "--json"}).run().out);
-}
-
 TEST_CASE("the status tells the token of a lock at an engine and since when and that it was lost") {
     make_fifo(work("fifo"));
     auto process = on_a({"-l", "file:x", "-c", "echo cleaning >>log; read x <fifo", "--", "helper", "pause"}).start();

@@ -1,12 +1,16 @@
 """finally-run-lock-etcd with a real etcd."""
 
+import collections
+import contextlib
+import os
 import re
 import signal
 import subprocess
 import time
+import unittest
 
 import processes
-from lock_helper import Behaviour, LockHelper, OwnServer
+from lock_helper import LIBEXEC, Behaviour, LockHelper, OwnServer
 from lock_run import Runs
 from network import enter_private_network
 from scenario import need
@@ -21,6 +25,7 @@ def setUpModule():
 class WithEtcd(LockHelper):
     engine = "etcd"
     client = ("etcdctl", "etcd-client")
+    address = "127.0.0.1"  # of its clients
 
     @classmethod
     def setUpClass(cls):
@@ -29,9 +34,9 @@ class WithEtcd(LockHelper):
 
     def start_member(self, port, ports):
         words = (self.etcd, "--name", str(port), "--data-dir", str(self.dir / f"etcd-{port}"), "--unsafe-no-fsync")
-        for option, address in (("client", port), ("peer", port + 1)):
-            words += (f"--listen-{option}-urls", f"http://127.0.0.1:{address}")
-        words += ("--advertise-client-urls", f"http://127.0.0.1:{port}")
+        words += ("--listen-client-urls", f"http://{self.address}:{port}")
+        words += ("--listen-peer-urls", f"http://127.0.0.1:{port + 1}")
+        words += ("--advertise-client-urls", f"http://{self.address}:{port}")
         words += ("--initial-advertise-peer-urls", f"http://127.0.0.1:{port + 1}")
         words += ("--initial-cluster", ",".join(f"{port}=http://127.0.0.1:{port + 1}" for port in ports))
         words += ("--heartbeat-interval", "20", "--election-timeout", "200")
@@ -148,6 +153,80 @@ class Etcd(Behaviour, OwnServer, OneEtcd):
         self.gives_up(first, None, "server stopped", since)
         self.server.signal(signal.SIGCONT)
         self.is_free()
+
+
+class TwoNetworks(OneEtcd):
+    address = "10.9.0.1"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        need("ip", "iproute2")
+        if os.geteuid() != 0:
+            raise unittest.SkipTest("only root can be in two networks at once")
+
+    def setUp(self):
+        other = self.start("unshare", "-n", "sleep", "infinity", service=True)
+        here, there = (lambda pid=pid: os.readlink(f"/proc/{pid}/ns/net") for pid in ("self", other.pid))
+        self.wait_until("it has a network of its own", lambda: there() != here())
+        self.enter = ("nsenter", f"--net=/proc/{other.pid}/ns/net")
+        link = ("ip", "link", "add", "here", "type", "veth", "peer", "name", "there", "netns", str(other.pid))
+        for words in (
+            link,
+            ("ip", "address", "add", f"{self.address}/24", "dev", "here"),
+            ("ip", "link", "set", "here", "up"),
+            (*self.enter, "ip", "address", "add", "10.9.0.2/24", "dev", "there"),
+            (*self.enter, "ip", "link", "set", "there", "up"),
+        ):
+            self.assertEqual(self.run_program(*words).status, 0, words)
+        self.env["ETCDCTL_ENDPOINTS"] = f"{self.address}:{PORTS[0]}"
+        self.start_server()
+
+    def tearDown(self):
+        self.run_program("ip", "link", "delete", "here")
+        super().tearDown()
+
+    def contender(self, machine, prefix):
+        state = self.dir / f"state.{machine}"
+        state.mkdir(mode=0o700, exist_ok=True)
+        env = {"PATH": f"{LIBEXEC}:{self.env['PATH']}", "FINALLY_RUN_STATE_DIR": str(state)}
+        command = 'echo "in $FINALLY_RUN_LOCK_TOKEN" >>log; sleep .05; echo "out $FINALLY_RUN_LOCK_TOKEN" >>log'
+        words = ("finally-run", "--lock", "etcd:deploy", "--cleanup", 'echo "clean $FINALLY_RUN_LOCK_TOKEN" >>log')
+        return self.start(*prefix, *words, "--", "sh", "-c", command, env=env)
+
+    def helpers(self):
+        """How many there are in each network."""
+        found = collections.Counter()
+        for helper in self.find("finally-run-lock-etcd"):
+            if helper.pid == helper.session:
+                with contextlib.suppress(FileNotFoundError):  # it has ended just now
+                    found[os.readlink(f"/proc/{helper.pid}/ns/net")] += 1
+        return found
+
+    def test_of_ten_contenders_one_at_a_time_is_in_and_two_at_most_are_at_the_engine(self):
+        began = time.monotonic()
+        contenders = []
+        for _ in range(5):
+            contenders += [self.contender("here", ()), self.contender("there", self.enter)]
+        networks = set()
+
+        def all_are_done():
+            found = self.helpers()
+            networks.update(found)
+            self.assertLessEqual(max(found.values(), default=0), 1)
+            return self.read("log").count("clean") == len(contenders)
+
+        self.wait_until("all are done", all_are_done)
+        for contender in contenders:
+            self.assertEqual(contender.finish(), 0, contender.transcript())
+        self.assertEqual(len(networks), 2)
+        lines = [line.split() for line in self.read("log").splitlines()]
+        self.assertEqual([word for word, _ in lines], ["in", "out", "clean"] * len(contenders))
+        turns = [{int(token) for _, token in lines[at : at + 3]} for at in range(0, len(lines), 3)]
+        self.assertTrue(all(len(turn) == 1 for turn in turns), turns)
+        tokens = [turn.pop() for turn in turns]
+        self.assertEqual(tokens, sorted(set(tokens)))
+        self.measured("ten contenders in two networks", time.monotonic() - began)
 
 
 class ThreeMembers(WithEtcd):
