@@ -110,16 +110,15 @@ TEST_CASE("a service that goes to the background is told to stay in the foregrou
 }
 
 TEST_CASE("a service that is not ready in time is a failed setup and is stopped") {
-    const auto outcome = Run({"--ready-timeout", ".2", "-c", tell_service, "--service", server, "--ready",
-                              "test -s pid", "--ready", "file:never", "--", "echo", "ran"})
+    const auto outcome = Run({"--ready-timeout", ".2", "-c", "echo $FINALLY_RUN_RESULT", "--service", server, "--ready",
+                              "file:never", "--", "echo", "ran"})
                              .run();
     CHECK(outcome.status == 125);
     CHECK(outcome.out.empty());
-    CHECK(outcome.err == "echo | up\n"
-                         "finally-run: service: " +
-                             std::string(server) +
-                             ": not ready in time: file:never: No such file or directory\n"
-                             "gone\n");
+    CHECK(has_line(outcome.err, "finally-run: service: " + std::string(server) +
+                                    ": not ready in time: file:never: No such file or directory"));
+    CHECK(has_line(outcome.err, "setup-failed"));
+    CHECK(leftovers().empty());
 }
 
 TEST_CASE("a check that is a command is tried until it succeeds and ends with the time to be ready") {
@@ -369,12 +368,13 @@ TEST_CASE("a service that is a run itself has cleaned up before what stands to i
 }
 
 TEST_CASE("the report says how a service was started and how it ended by itself") {
-    Run({"--report", "r.json", "--service", server, "--ready", "test -s pid", "--service", "exit 3", "--", "sleep",
-         ".2"})
+    Run({"--report", "r.json", "--service-exit", "stop", "--service", server, "--ready", "test -s pid", "--service",
+         "exit 3", "--", "helper", "pause"})
         .run();
     const std::string report = read_file(work("r.json"));
     CHECK(report.find("\"kind\": \"service\"") != std::string::npos);
     CHECK(report.find("\"error\": \"ended: exit status 3\"") != std::string::npos);
+    CHECK(report.find("\"result\": \"service-ended\"") != std::string::npos);
 }
 
 TEST_CASE("the status shows the service that is awaited") {
