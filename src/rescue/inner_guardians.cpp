@@ -19,6 +19,7 @@ namespace finally_run::rescue {
 
 namespace {
 
+constexpr std::string_view guardian_name = "finally-guard";
 constexpr std::string_view keeper_name = "finally-keeper";
 
 // The program of a process; empty: it cannot be seen.
@@ -95,7 +96,7 @@ std::string outer_of(const std::filesystem::path& journal) {
 }
 
 std::optional<journal::Opened> guarded_by(const os::ProcessInfo& process) {
-    if (process.name != "finally-guard" && process.name != keeper_name) {
+    if (process.name != guardian_name && process.name != keeper_name) {
         return std::nullopt;
     }
     for (const std::string& link : journals_of(process.pid)) {
@@ -104,6 +105,15 @@ std::optional<journal::Opened> guarded_by(const os::ProcessInfo& process) {
         }
     }
     return std::nullopt;
+}
+
+// What a guardian has just forked looks like it, and by now it is a program: a cleanup, which nobody cuts off.
+bool was_forked_by_one(const os::ProcessInfo& process) {
+    if (process.name != guardian_name && process.name != keeper_name) {
+        return false;
+    }
+    const auto now = os::read_process(process.pid);
+    return now && now->start_ticks == process.start_ticks && now->name != process.name;
 }
 
 // Whether the run around it, or one further out, is the one with this journal.
@@ -121,7 +131,7 @@ bool is_inside(std::string outer, const std::filesystem::path& journal) {
 } // namespace
 
 bool is_guardian(const os::ProcessInfo& process) {
-    return guarded_by(process).has_value() || is_keeper(process) || is_keepers(process);
+    return guarded_by(process).has_value() || is_keeper(process) || is_keepers(process) || was_forked_by_one(process);
 }
 
 std::vector<os::ProcessInfo> guardians_at_work(const std::filesystem::path& journal) {

@@ -82,6 +82,28 @@ TEST_CASE("a guardian is known by the journal that it holds and not by one that 
     CHECK_FALSE(is_at_work_inside(stranger, guardian.pid()));
 }
 
+TEST_CASE("what was a guardian's child when we looked and has become a cleanup since is not signalled") {
+    test::Gate begun;
+    test::Gate go_on;
+    const test::Forked child([&] {
+        ::prctl(PR_SET_NAME, "finally-guard", 0, 0, 0);
+        begun.open();
+        static_cast<void>(go_on.pass());
+        ::execl("/bin/sleep", "sleep", "1000", nullptr);
+    });
+    begun.close_writer();
+    REQUIRE(begun.pass());
+    const auto before = os::read_process(child.pid());
+    REQUIRE(before);
+    go_on.open();
+    auto now = before;
+    while (now && now->name != "sleep")
+        now = os::read_process(child.pid());
+    REQUIRE(now);
+    CHECK(rescue::is_guardian(*before));
+    CHECK_FALSE(rescue::is_guardian(*now));
+}
+
 TEST_CASE("a guardian whose supervisor lives is not at work") {
     const test::TempDir dir;
     const auto others = journal_inside(stranger, dir / "others", "other", ::getpid());
