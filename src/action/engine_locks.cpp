@@ -50,7 +50,7 @@ bool finish_as_keeper(const Beginning& run, const std::function<bool()>& lost) {
     const auto path = runs.journal_of(run.run_id);
     const auto say = [&](auto what, auto object, auto reason) { run.narrator.noted(what, object, reason); };
     for (;;) {
-        journal::Found found = journal::claim(path, journal::Patience::some);
+        journal::Found found = journal::claim_own(path, journal::Patience::some);
         if (std::holds_alternative<journal::Alive>(found)) { // a child that is about to become a step, say
             static_cast<void>(rescue::wait_for_other(path, run.events.signals(), std::nullopt, say));
             continue;
@@ -67,7 +67,9 @@ bool finish_as_keeper(const Beginning& run, const std::function<bool()>& lost) {
                                         .state_dir = run.plan.state_dir,
                                         .lock_token = token_in(found),
                                         .lock_state = [&] { return std::string_view(lost() ? "lost" : "held"); }};
-        return rescue::finish_leftover(std::move(*leftover), runs, finisher, run.events.signals()).failed == 0;
+        const bool complete = leftover->file.damage().empty();
+        const auto recovered = rescue::finish_leftover(std::move(*leftover), runs, finisher, run.events.signals());
+        return complete && recovered.failed == 0;
     }
 }
 

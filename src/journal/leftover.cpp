@@ -35,7 +35,11 @@ bool is_locked(const std::filesystem::path& path) {
 
 } // namespace
 
-Found claim(const std::filesystem::path& path, Patience patience, Whose whose) {
+namespace {
+
+enum class Damage { refuse, pass_over };
+
+Found claim(const std::filesystem::path& path, Patience patience, Whose whose, Damage damage) {
     try {
         File file = File::open(path);
         if (!lock_unless_held(file, patience)) {
@@ -45,9 +49,17 @@ Found claim(const std::filesystem::path& path, Patience patience, Whose whose) {
             return Gone{};
         }
         State state;
-        state.apply(file.read());
+        if (damage == Damage::refuse) {
+            state.apply(file.read());
+        } else {
+            state.opened = file.read_opened().value_or(Opened());
+            file.salvage([&](Entry entry) { state.apply(std::move(entry)); });
+        }
+        if (damage == Damage::pass_over && state.opened.run_id.empty()) {
+            return Unreadable{file.damage()};
+        }
         const Origin origin = origin_of(state.opened);
-        if (state.is_done()) {
+        if (state.is_done() && file.damage().empty()) {
             if (origin.same_host) {
                 remember(state, file.state_dir());
                 file.remove();
@@ -72,6 +84,16 @@ Found claim(const std::filesystem::path& path, Patience patience, Whose whose) {
         }
         return Unreadable{error.what()};
     }
+}
+
+} // namespace
+
+Found claim(const std::filesystem::path& path, Patience patience, Whose whose) {
+    return claim(path, patience, whose, Damage::refuse);
+}
+
+Found claim_own(const std::filesystem::path& path, Patience patience) {
+    return claim(path, patience, Whose::this_host, Damage::pass_over);
 }
 
 std::optional<State> read_state(const std::filesystem::path& path, std::string* error) {

@@ -45,6 +45,9 @@ enum class Whose { this_host, any_host };
 // Takes the lock of the journal if nobody has it. What is over or had not begun is removed on the way, unless it is
 // another host's.
 [[nodiscard]] Found claim(const std::filesystem::path& path, Patience patience, Whose whose = Whose::this_host);
+// The same for who is of the run itself: of a damaged journal it gets all that the checksums prove, and the file knows
+// of the damage.
+[[nodiscard]] Found claim_own(const std::filesystem::path& path, Patience patience);
 
 // All that is in a journal at this moment, whoever has its lock. nullopt if it cannot be read.
 [[nodiscard]] std::optional<State> read_state(const std::filesystem::path& path, std::string* error = nullptr);

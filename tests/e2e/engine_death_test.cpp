@@ -141,6 +141,21 @@ TEST_CASE("a keeper that is stopped keeps the lock and goes on where it was") {
     }
 }
 
+TEST_CASE("a keeper runs what a damaged journal proves and ends the command and leaves the lock unclean") {
+    auto process = on_a({"-l", "file:x", "-c", witness_of_lock, "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    const fs::path runs = case_dir() / "here" / ".runs";
+    const fs::path journal = fs::directory_iterator(runs)->path();
+    write_file(journal, read_file(journal) + "garbage\n", 0600);
+    kill_both(process);
+    wait_until("the keeper has released it", [] { return !is_held(); });
+    CHECK(log_text() == "by keeper after lost, lock held 1, taken\n");
+    wait_until("nobody is left", [] { return leftovers().empty(); });
+    CHECK(fs::exists(journal));
+    CHECK(status_of("here").at("runs").at(0).at("state") == "damaged");
+    CHECK(fs::exists(engine_file("x.unclean")));
+}
+
 TEST_CASE("a next holder finishes what was left only with all of its locks at engines") {
     auto process = on_a({"-l", "file:x", "-l", "file:y", "-c",
                          "echo $FINALLY_RUN_BY $FINALLY_RUN_LOCK $FINALLY_RUN_LOCK_TOKEN "
