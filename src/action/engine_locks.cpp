@@ -195,9 +195,11 @@ rescue::AtEngines take_for_leftover(const Beginning& run, engine::Keeper* ours, 
     }
     rescue::AtEngines at_engines;
     for (const journal::EngineLock& lock : leftover.engine_locks) {
-        const auto* const held = held_by(ours, lock.held.name);
-        at_engines.token.append(at_engines.token.empty() ? "" : " ")
-            .append(held != nullptr ? held->token : held_by(keeper.get(), lock.held.name)->token);
+        const auto* held = held_by(ours, lock.held.name);
+        held = held != nullptr ? held : held_by(keeper.get(), lock.held.name);
+        if (held != nullptr) {
+            at_engines.token.append(at_engines.token.empty() ? "" : " ").append(held->token);
+        }
     }
     at_engines.state = [=] {
         const bool lost = (ours != nullptr && ours->loss()) || (keeper && keeper->loss());
