@@ -2,6 +2,7 @@
 #include "launch.hpp"
 
 #include "filter.hpp"
+#include "processes.hpp"
 
 #include <fcntl.h>
 #include <linux/close_range.h>

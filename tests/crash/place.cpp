@@ -1,6 +1,8 @@
 // Namespaces: they cost once what they save in each trial.
 #include "place.hpp"
 
+#include "processes.hpp"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
