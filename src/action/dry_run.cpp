@@ -80,9 +80,17 @@ void warn_if_missing(Numbered& said, const plan::Step& step) {
     if (step.cleanup && !is_command(step) && step.cleanup != Cleanup::Kind::service) {
         return;
     }
-    const auto words = os::plain_words(step.text); // what a shell has to read is left to it
-    if (words && !words->empty()) {
-        warn_if_missing(said, words->front());
+    const auto look = [&](const std::string& cmd) {
+        const auto words = os::plain_words(cmd); // what a shell has to read is left to it
+        if (words && !words->empty()) {
+            warn_if_missing(said, words->front());
+        }
+    };
+    look(step.text);
+    for (const plan::ReadyCheck& check : step.ready) {
+        if (check.kind == plan::ReadyCheck::Kind::command) {
+            look(check.given);
+        }
     }
 }
 

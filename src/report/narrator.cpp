@@ -156,13 +156,15 @@ void Narrator::service_failed(const std::string& cmd, const cleanup::Outcome& ou
 }
 
 void Narrator::service_ended(const std::string& cmd, const os::WaitStatus& status, const std::string& last,
-                             std::optional<bool> sent) {
+                             const Stopped& stopped) {
     m_messages.raw(last);
     const std::string how = how_service_ended(status);
     std::string what_then;
-    if (sent) {
-        what_then = std::string(*sent ? "; the command was sent " : "; the command cannot be sent ") +
-                    text::signal_name(m_plan.stop_signal);
+    if (stopped.sent) {
+        what_then = std::string("; ")
+                        .append(stopped.what)
+                        .append(*stopped.sent ? " was sent " : " cannot be sent ")
+                        .append(text::signal_name(m_plan.stop_signal));
     }
     m_messages.error("service", cmd, how + what_then);
     if (m_plan.report.empty()) {

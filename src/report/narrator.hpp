@@ -22,6 +22,12 @@ namespace finally_run::report {
 // By itself, whatever with.
 [[nodiscard]] std::string how_service_ended(const os::WaitStatus& status);
 
+// What is told to stop since a service has ended.
+struct Stopped {
+    std::string_view what = {};
+    std::optional<bool> sent = {}; // whether the stop signal could be; nullopt: nothing is
+};
+
 class Narrator : public cleanup::Observer {
 public:
     // `plan` and `environment` outlive this.
@@ -57,9 +63,9 @@ public:
     // It was not started, or is not ready. `last`: what it wrote, as it has not been shown.
     void service_failed(const std::string& cmd, const cleanup::Outcome& outcome, const std::string& last,
                         text::Duration took);
-    // While the command was still to end. `sent`: the stop signal, to that.
+    // While the command was still to end.
     void service_ended(const std::string& cmd, const os::WaitStatus& status, const std::string& last,
-                       std::optional<bool> sent);
+                       const Stopped& stopped);
     void noticed(const supervise::Notice& notice) override;
     void command_ended(text::Duration took);
 

@@ -57,11 +57,16 @@ struct ServiceOutput::Memory {
 
 std::string service_name(std::string_view cmd) {
     constexpr std::string_view blanks = " \t\n";
-    const auto begin = std::min(cmd.find_first_not_of(blanks), cmd.size());
-    const std::string word(cmd.substr(begin, std::min(cmd.find_first_of(blanks, begin), cmd.size()) - begin));
+    std::string_view word;
+    // The value of a variable may be a secret.
+    do {
+        cmd.remove_prefix(std::min(cmd.find_first_not_of(blanks), cmd.size()));
+        word = cmd.substr(0, cmd.find_first_of(blanks));
+        cmd.remove_prefix(word.size());
+    } while (word == "exec" || word.find('=') < word.find('/'));
     const auto slash = word.find_last_of('/');
-    std::string name = slash == word.npos || slash + 1 == word.size() ? word : word.substr(slash + 1);
-    return text::visible(name, longest_name);
+    const std::string_view name = slash == word.npos || slash + 1 == word.size() ? word : word.substr(slash + 1);
+    return name.empty() ? "service" : text::visible(std::string(name), longest_name);
 }
 
 ServiceOutput::ServiceOutput(const std::vector<std::string>& cmds, When when, cleanup::Output& output, bool colour)
@@ -113,7 +118,8 @@ std::vector<int> ServiceOutput::readers() const {
 // Whoever does not read stderr makes the services wait, as if they wrote to it themselves; not us.
 void ServiceOutput::add_to(std::vector<pollfd>& fds) {
     pollfd room{STDERR_FILENO, POLLOUT, 0};
-    if (m_when == When::as_it_comes && ::poll(&room, 1, 0) == 0) {
+    const bool waits = std::ranges::any_of(m_services, &Service::waits);
+    if (m_when == When::as_it_comes && (waits || ::poll(&room, 1, 0) == 0)) {
         fds.push_back(room);
         return;
     }
@@ -123,6 +129,11 @@ void ServiceOutput::add_to(std::vector<pollfd>& fds) {
 }
 
 void ServiceOutput::work(std::span<const pollfd> fds) {
+    for (Service& service : m_services) {
+        if (service.waits) {
+            show(service);
+        }
+    }
     for (const pollfd& fd : fds) {
         const auto service =
             std::ranges::find_if(m_services, [&](const Service& it) { return it.reader && it.reader.get() == fd.fd; });
@@ -148,7 +159,7 @@ bool ServiceOutput::read_from(Service& service) {
         service.reader.reset(); // nobody is left who could write
     }
     if (m_when == When::as_it_comes) {
-        show(service, got == 0);
+        show(service);
     }
     return got > 0;
 }
@@ -159,35 +170,51 @@ void ServiceOutput::read_all_from(Service& service) {
     }
 }
 
-void ServiceOutput::show(Service& service, bool all) {
+void ServiceOutput::show(Service& service, bool at_end) {
     Memory& memory = *service.memory;
     const std::string text = memory.from(memory.shown);
     const auto last = text.rfind('\n');
     std::size_t end = last == text.npos ? 0 : last + 1;
-    if (all || text.size() - end >= longest_piece) {
+    if (at_end || !service.reader || text.size() - end >= longest_piece) {
         end = text.size();
     }
-    memory.shown = memory.written - (text.size() - end);
-    write(std::string_view(text).substr(0, end), service.mark);
+    const std::size_t done = write(std::string_view(text).substr(0, end), service.mark, at_end);
+    memory.shown = memory.written - (text.size() - done);
+    service.waits = done < end;
+}
+
+std::string ServiceOutput::show_rest(Service& service) {
+    show(service, true);
+    if (!std::exchange(service.waits, false)) {
+        return {};
+    }
+    const std::uint64_t left = service.memory->written - service.memory->shown;
+    service.memory->shown = service.memory->written.load();
+    return fmt::format("{} | ({} bytes after this are left out)\n", service.mark, left);
 }
 
 namespace {
 
-// Calls `each` with every line, without its end; a long one in pieces.
+// Calls `each` with every line, without its end, and where in the text that is; a long one in pieces.
 template <class Each> void for_each_line(std::string_view text, Each each) {
-    while (!text.empty()) {
-        const auto line = text.substr(0, text.find('\n'));
+    for (std::size_t at = 0; at < text.size();) {
+        const auto line = text.substr(at, text.find('\n', at) - at);
         const auto piece = line.substr(0, longest_piece);
-        each(piece);
-        text.remove_prefix(piece.size() + (piece.size() == line.size() && line.size() < text.size() ? 1 : 0));
+        at += piece.size() + (piece.size() == line.size() && at + line.size() < text.size() ? 1 : 0);
+        each(piece, at);
     }
+}
+
+bool has_room(int fd) {
+    pollfd room{fd, POLLOUT, 0};
+    return ::poll(&room, 1, 0) != 0;
 }
 
 } // namespace
 
-void ServiceOutput::write(std::string_view text, const std::string& mark) {
+std::size_t ServiceOutput::write(std::string_view text, const std::string& mark, bool at_end) {
     if (text.empty()) {
-        return;
+        return 0;
     }
     const int out = m_output.writable();
     const auto index =
@@ -195,25 +222,33 @@ void ServiceOutput::write(std::string_view text, const std::string& mark) {
     const std::string begin = m_colour && out == STDERR_FILENO
                                   ? fmt::format("\x1b[{}m{} | \x1b[0m", colours.at(index % colours.size()), mark)
                                   : mark + " | ";
-    std::string batch;
+    std::string batch; // at most what fits a pipe that has room at all
+    std::size_t done = 0;
+    std::size_t with_batch = 0;
+    bool full = false;
     const auto flush = [&] {
-        const int error = os::write_all(out, batch, m_stuck ? std::chrono::seconds(0) : service_patience);
-        m_stuck = error == ETIMEDOUT;
+        full = full || (!at_end && !has_room(out)) ||
+               os::write_all(out, batch, m_stuck ? std::chrono::seconds(0) : service_patience) == ETIMEDOUT;
+        done = full ? done : with_batch;
         batch.clear();
     };
-    for_each_line(text, [&](std::string_view line) {
-        if (batch.size() + begin.size() + line.size() + 1 > PIPE_BUF) {
+    for_each_line(text, [&](std::string_view line, std::size_t end) {
+        if (!batch.empty() && batch.size() + begin.size() + line.size() + 1 > PIPE_BUF) {
             flush();
         }
         batch.append(begin).append(line) += '\n';
+        with_batch = end;
     });
     flush();
+    m_stuck = full && at_end;
+    return done;
 }
 
 std::string ServiceOutput::marked(const Service& service, std::uint64_t from) const {
     std::string result;
-    for_each_line(service.memory->from(from),
-                  [&](std::string_view line) { result.append(service.mark).append(" | ").append(line) += '\n'; });
+    for_each_line(service.memory->from(from), [&](std::string_view line, std::size_t) {
+        result.append(service.mark).append(" | ").append(line) += '\n';
+    });
     return result;
 }
 
@@ -230,8 +265,7 @@ std::string ServiceOutput::end(std::uint64_t stop) {
     }
     read_all_from(*service);
     if (m_when == When::as_it_comes) {
-        show(*service, true);
-        return {};
+        return show_rest(*service);
     }
     const std::uint64_t left_out = service->memory->first();
     const std::string head =
@@ -246,8 +280,7 @@ std::string ServiceOutput::last_lines(std::uint64_t stop) {
     }
     read_all_from(*service);
     if (m_when == When::as_it_comes) {
-        show(*service, true);
-        return {};
+        return show_rest(*service);
     }
     const Memory& memory = *service->memory;
     std::string text = memory.from(memory.written > most_last_bytes ? memory.written - most_last_bytes : 0);

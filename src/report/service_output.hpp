@@ -15,7 +15,7 @@
 
 namespace finally_run::report {
 
-// The first word of its CMD, without a directory.
+// The first word of its CMD that is no assignment and not exec, without a directory.
 [[nodiscard]] std::string service_name(std::string_view cmd);
 
 // A pipe for each service, and the memory of what came through it. Both are shared with whoever is forked after this
@@ -54,15 +54,19 @@ private:
         os::Fd reader;
         os::Fd writer;
         Memory* memory;
+        bool waits = false; // for the reader of stderr, with something to be shown
     };
 
     [[nodiscard]] Service* find(std::uint64_t stop);
     // Whether there may be more.
     bool read_from(Service& service);
     void read_all_from(Service& service);
-    // Whole lines, or all.
-    void show(Service& service, bool all);
-    void write(std::string_view text, const std::string& mark);
+    // Whole lines, as far as there is room for them at once; at the end all, for which we wait a moment.
+    void show(Service& service, bool at_end = false);
+    // How many bytes of it are written.
+    std::size_t write(std::string_view text, const std::string& mark, bool at_end);
+    // Shows the rest; what nobody took is told by what is returned.
+    [[nodiscard]] std::string show_rest(Service& service);
     [[nodiscard]] std::string marked(const Service& service, std::uint64_t from) const;
 
     When m_when;

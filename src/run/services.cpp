@@ -76,15 +76,18 @@ void Services::reap() const {
     }
 }
 
-void Services::say_ended(Service& service, std::optional<bool> sent) {
+void Services::say_ended(Service& service, const report::Stopped& stopped) {
     if (service.status && !std::exchange(service.said, true)) {
-        m_run.narrator.service_ended(service.cmd, *service.status, m_output->last_lines(service.stop), sent);
+        m_run.narrator.service_ended(service.cmd, *service.status, m_output->last_lines(service.stop), stopped);
     }
 }
 
-void Services::say_ended(std::optional<bool> sent) {
+void Services::say_ended(const report::Stopped& stopped) {
     for (Service& service : m_services) {
-        say_ended(service, sent);
+        const bool is_awaited = m_awaited && &m_services[*m_awaited] == &service;
+        if (!is_awaited) { // else it is not ready, and that is said
+            say_ended(service, m_awaited && stopped.sent ? report::Stopped{"the check", stopped.sent} : stopped);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 #include "os/wait_status.hpp"
 #include "plan/exit_status.hpp"
 #include "plan/plan.hpp"
+#include "report/narrator.hpp"
 #include "report/service_output.hpp"
 #include "run/parts.hpp"
 
@@ -42,7 +43,7 @@ public:
     // Whether one has ended by now that the run is to end with.
     [[nodiscard]] bool end_run();
     // Says which have ended. `sent`: the stop signal, to a step.
-    void say_ended(std::optional<bool> sent = {});
+    void say_ended(const report::Stopped& stopped = {});
 
 private:
     struct Service {
@@ -56,7 +57,7 @@ private:
 
     void hear(const siginfo_t& change);
     void reap() const;
-    void say_ended(Service& service, std::optional<bool> sent);
+    void say_ended(Service& service, const report::Stopped& stopped);
     // What keeps it from being started: somebody else is there already.
     [[nodiscard]] std::string taken(const plan::Step& step) const;
     [[nodiscard]] std::optional<plan::RunEnd> await_ready(std::size_t index, const plan::Step& step);

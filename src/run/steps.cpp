@@ -151,7 +151,7 @@ Steps::supervise(journal::Started::What what, os::SpawnRequest request, text::Li
         if (notice.what == supervise::Notice::What::lock_lost) {
             static_cast<void>(has_lost_lock(m_run, notice.sent));
         } else if (notice.what == supervise::Notice::What::service_ended) {
-            m_services.say_ended(notice.sent);
+            m_services.say_ended({what == journal::Started::What::command ? "the command" : "the setup", notice.sent});
         } else if (what == journal::Started::What::command || notice.what != supervise::Notice::What::time_limit) {
             // (a setup has a time limit only as a CHECK, which is told by the service that is not ready)
             m_run.narrator.noticed(notice);

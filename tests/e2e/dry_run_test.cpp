@@ -72,6 +72,8 @@ TEST_CASE("a dry run warns of programs that are not there") {
     CHECK(said.find("warning: no-such-cleanup: there is no such program in PATH\n") != std::string::npos);
     CHECK(said.find("warning: no-such-command: there is no such program in PATH\n") != std::string::npos);
     CHECK(said.find("warning: cd") == std::string::npos);
+    CHECK(said_of({"--service", "true", "--ready", "no-such-check", "--ready", "tcp:7", "--", "true"})
+              .find("warning: no-such-check: there is no such program in PATH\n") != std::string::npos);
     CHECK(said_of({"--", "a | b"}).find("sh -c 'a | b'") != std::string::npos);
 }
 

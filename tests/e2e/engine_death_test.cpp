@@ -32,11 +32,17 @@ void kill_at(const std::string& point, const std::string& victims) {
     make_fifo(engine_file("x.go"));
     const int go = ::open(engine_file("x.go").c_str(), O_RDWR | O_CLOEXEC);
     REQUIRE(go >= 0);
-    auto process = on_a({"-l", "file:x", "-c",
-                         "echo cleaned $FINALLY_RUN_LOCK $(flock -n engine/x.lock echo free || echo taken) >>log", "-s",
-                         "echo setup >>log", "--", "sh", "-c", "echo command >>log"})
-                       .env("LOCK_POINT", point)
-                       .start();
+    // Nobody waits for the helper that is at "begin": the command must not be over before somebody is killed.
+    if (point == "clean" || point == "end")
+        write_file(work("over"), "");
+    else
+        fs::remove(work("over"));
+    auto process =
+        on_a({"-l", "file:x", "-c",
+              "echo cleaned $FINALLY_RUN_LOCK $(flock -n engine/x.lock echo free || echo taken) >>log", "-s",
+              "echo setup >>log", "--", "sh", "-c", "until test -e over; do sleep .01; done; echo command >>log"})
+            .env("LOCK_POINT", point)
+            .start();
     wait_until("the helper is at the point", [] { return fs::exists(engine_file("x.at")); });
     const bool keeper_dies = contains(victims, "keeper");
     std::vector<pid_t> pids;
@@ -50,6 +56,7 @@ void kill_at(const std::string& point, const std::string& victims) {
         pids.push_back(keeper_pid());
     }
     kill_at_once(pids);
+    write_file(work("over"), "");
     process.signal(SIGCONT);
     CHECK(::write(go, "\n", 1) == 1);
     process.finish();

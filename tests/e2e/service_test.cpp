@@ -82,6 +82,42 @@ TEST_CASE("a service that fails at its stop is no failed cleanup") {
     CHECK(outcome.err.find("finally-run") == std::string::npos);
 }
 
+TEST_CASE("a service waits for whoever does not read stderr and no line of it is lost") {
+    // Longer than a message of our own would wait.
+    const auto outcome = Run::of({"sh", "-c",
+                                  "finally-run --service 'seq 60000; touch done; exec helper pause >pause.out' -- "
+                                  "sh -c 'until test -e done; do sleep .01; done' 2>&1 >/dev/null | "
+                                  "{ sleep 1.5; test -e done || echo waits; cat >lines; }"})
+                             .run();
+    CHECK(outcome.out == "waits\n");
+    std::string expected;
+    for (int i = 1; i <= 60000; ++i)
+        expected.append("seq | ").append(std::to_string(i)) += '\n';
+    CHECK((read_file(work("lines")) == expected)); // not to be shown
+}
+
+TEST_CASE("a service that ends while a check of its own runs is said once to be not ready") {
+    const auto outcome = Run({"--service", "until test -e go; do sleep .01; done; exit 7", "--ready",
+                              "touch go; exec helper pause", "--", "true"})
+                             .run();
+    CHECK(outcome.status == 7);
+    CHECK(count(outcome.err, "exit status 7") == 1);
+    CHECK(outcome.err.find("was sent") == std::string::npos);
+}
+
+TEST_CASE("what is told to stop for a service that has ended is called what it is") {
+    const std::string server_text = "until test -e go; do sleep .01; done; exit 7";
+    CHECK(Run({"--service-exit", "stop", "--service", server_text, "--setup", "touch go; exec helper pause", "--",
+               "true"})
+              .run()
+              .err.find("exit status 7; the setup was sent TERM\n") != std::string::npos);
+    fs::remove(work("go"));
+    CHECK(Run({"--service-exit", "stop", "--service", server_text, "--service", "exec helper pause", "--ready",
+               "touch go; exec helper pause", "--", "true"})
+              .run()
+              .err.find("exit status 7; the check was sent TERM\n") != std::string::npos);
+}
+
 TEST_CASE("a service whose program is missing is a failed setup") {
     const auto outcome = Run({"-c", "echo cleaned", "--service", "no-such-program", "--", "echo", "ran"}).run();
     CHECK(outcome.status == 127);

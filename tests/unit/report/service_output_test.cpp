@@ -45,7 +45,8 @@ TEST_SUITE("report/service_output") {
         CHECK(service_name(" /usr/sbin/nginx -g 'daemon off;'") == "nginx");
         CHECK(service_name("./x && y") == "x");
         CHECK(service_name("/") == "/");
-        CHECK(service_name("").empty());
+        CHECK(service_name("TOKEN=secret exec /opt/server/run -v") == "run");
+        CHECK(service_name("TOKEN=secret") == "service");
     }
 
     TEST_CASE("at its end all is there and each line bears the name of two with one name the second a number") {
