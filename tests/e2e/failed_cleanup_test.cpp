@@ -3,6 +3,7 @@
 #include "reaping.hpp"
 
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
 
 #include <csignal>
 
@@ -197,16 +198,25 @@ TEST_CASE("a killed run is ended before what failed in a newer one with its lock
     make_fifo(work("fifo"));
     for (const bool next_holder : {true, false}) {
         CAPTURE(next_holder);
-        auto other = Run({"-l", "a", "--", "sh", "-c", "echo READY; read x <fifo"}).start();
+        Run({"-l", "a", "-l", "b", "--", "true"}).run();
+        const auto inode = [](const char* name) {
+            struct stat info {};
+            CHECK(::stat((state_dir() / name).c_str(), &info) == 0);
+            return info.st_ino;
+        };
+        const bool a_comes_first = inode("a") < inode("b");
+        const std::string first = a_comes_first ? "a" : "b";
+        const std::string second = a_comes_first ? "b" : "a";
+        auto other = Run({"-l", first, "--", "sh", "-c", "echo READY; read x <fifo"}).start();
         other.wait_for_line("READY");
         auto older = Run({"-l", "a", "-l", "b", "-c", "echo older >>log", "--", "helper", "pause"}).start();
-        wait_for_lock_waiters(state_dir() / "a", 1);
-        Run({"-l", "b", "-c", "echo newer >>log; exit 7", "--", "true"}).run();
+        wait_for_lock_waiters(state_dir() / first, 1);
+        Run({"-l", second, "-c", "echo newer >>log; exit 7", "--", "true"}).run();
         release(work("fifo"));
         older.wait_for_line("READY"); // it has tried again, too
         kill_both(older);
         fs::remove(work("log"));
-        CHECK((next_holder ? Run({"-l", "b", "--", "true"}) : Run({"--recover"})).run().status ==
+        CHECK((next_holder ? Run({"-l", second, "--", "true"}) : Run({"--recover"})).run().status ==
               (next_holder ? 0 : 120));
         CHECK(log_text() == "older\nnewer\n");
         CHECK(Run({"--forget", only_run_file().stem()}).run().status == 0);
