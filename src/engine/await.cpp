@@ -12,6 +12,7 @@ std::variant<Had, NotHad, os::Interrupted> await(Keeper& keeper, const os::BootD
     os::Deadline next_line = start + std::chrono::seconds(1);
     const os::Fd alarm = os::alarm_at(deadline);
     std::string holder;
+    bool told_without_holder = false;
     while (!keeper.has_all()) {
         const os::Event event = events.wait(next_line, keeper.line(), alarm.get());
         if (std::holds_alternative<os::Readable>(event)) {
@@ -22,6 +23,9 @@ std::variant<Had, NotHad, os::Interrupted> await(Keeper& keeper, const os::BootD
             switch (message->what) {
             case Message::What::waiting:
                 holder = message->text;
+                if (std::exchange(told_without_holder, false)) {
+                    next_line = os::Clock::now();
+                }
                 break;
             case Message::What::held:
                 holder.clear();
@@ -50,6 +54,7 @@ std::variant<Had, NotHad, os::Interrupted> await(Keeper& keeper, const os::BootD
         if (os::has_passed(deadline)) {
             return NotHad{true, name, holder.empty() ? "its engine has not answered in time" : "held by " + holder};
         }
+        told_without_holder = holder.empty();
         next_line = os::deadline_after(while_waiting(name, holder, os::Clock::now() - start));
     }
     return Had{};

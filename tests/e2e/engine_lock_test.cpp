@@ -49,6 +49,20 @@ TEST_CASE("who waits on another machine is told who holds the lock and gets it w
     CHECK(log_text() == "cleaned\nin\n");
 }
 
+TEST_CASE("who holds a lock is said as soon as its engine has said it") {
+    make_fifo(work("fifo"));
+    make_fifo(work("next"));
+    auto waiter = with_helper("read x <fifo; echo waiting somebody; read x <next; echo held 1; cat >/dev/null",
+                              {"-l", "odd:x", "--", "true"})
+                      .start();
+    waiter.wait_for_err("waiting 1s for lock: odd:x: its engine has not said who holds it");
+    release(work("fifo"));
+    const std::string line = waiter.wait_for_err("s for lock: odd:x: somebody");
+    CHECK(std::stoi(line.substr(line.find("waiting ") + 8)) < 10); // when the next line would have been due
+    release(work("next"));
+    CHECK(waiter.finish().status == 0);
+}
+
 TEST_CASE("a lock at an engine that is not had gives 75 or the status that was asked for and nothing runs") {
     auto holder = on_a({"-l", "file:x", "--", "helper", "pause"}).start();
     holder.wait_for_line("READY");
