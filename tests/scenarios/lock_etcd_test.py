@@ -20,6 +20,7 @@ PORTS = (2379, 2479, 2579)  # of the clients of each member; the next one is for
 
 def setUpModule():
     enter_private_network()
+    processes.before_other_work()
 
 
 class WithEtcd(LockHelper):

@@ -20,6 +20,7 @@ PROGRAMS = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))
 
 def setUpModule():
     enter_private_network()
+    processes.before_other_work()
 
 
 def as_server(*words):

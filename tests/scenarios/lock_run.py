@@ -67,6 +67,11 @@ class Runs:
         self.assertLess(tokens[0], tokens[1])
         return log[:entered]
 
+    def helper_of(self, run):
+        """Not one of its subshells, which come and go."""
+        helpers = [helper for helper in processes.descendants(run.pid) if helper.pid == helper.session]
+        return next(helper for helper in helpers if f"finally-run-lock-{self.engine}" in helper.words)
+
     def test_the_waiter_is_told_who_holds_it_and_comes_next(self):
         first, second = self.holder_and_waiter()
         second.wait_for_err("./deploy")
@@ -79,7 +84,7 @@ class Runs:
     def test_a_lost_lock_stops_the_command_and_is_said(self):
         first, second = self.holder_and_waiter()
         began = time.monotonic()
-        os.kill(self.find(f"finally-run-lock-{self.engine}")[0].pid, signal.SIGKILL)
+        os.kill(self.helper_of(first).pid, signal.SIGKILL)
         self.assertEqual(first.finish(), 121, first.transcript())
         self.assertIn("rollback first: lock-lost, supervisor, lost", self.log())
         self.measured("a killed helper: until all is clean", time.monotonic() - began)

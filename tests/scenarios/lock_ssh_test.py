@@ -12,6 +12,7 @@ from ssh_server import SshServer
 
 def setUpModule():
     enter_private_network()
+    processes.before_other_work()
 
 
 class WithSsh(LockHelper):
