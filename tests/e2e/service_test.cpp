@@ -1,5 +1,6 @@
 // Programs that run beside the command: how they are started, awaited, shown and stopped.
-#include "guard.hpp"
+#include "engine.hpp"
+#include "pty.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -299,6 +300,19 @@ TEST_CASE("the lines of ten services are whole and each bears its mark") {
     }
 }
 
+TEST_CASE("the marks of services have a colour each on a terminal and none with NO_COLOR") {
+    Run run({"--service", "echo one; exec helper pause >ready.1", "--service",
+             "printf '%s\\n' two; exec helper pause >ready.2", "--", "sh", "-c",
+             "until test -s ready.1 && test -s ready.2; do sleep .01; done; rm ready.*"});
+    run.env("TERM", "xterm").env("NO_COLOR", "");
+    const std::string coloured = Terminal(run).finish().out;
+    CHECK(coloured.find("\x1b[36mecho | \x1b[0mone\n") != std::string::npos);
+    CHECK(coloured.find("\x1b[33mprintf | \x1b[0mtwo\n") != std::string::npos);
+    const std::string plain = Terminal(run.env("NO_COLOR", "1")).finish().out;
+    CHECK(plain.find("echo | one\n") != std::string::npos);
+    CHECK(plain.find('\x1b') == std::string::npos);
+}
+
 TEST_CASE("in a CI log the output of a service is a section of its own at its end") {
     const auto outcome =
         Run({"--ci", "github", "--service", server, "--ready", "test -s pid", "--", "sh", "-c", "echo command >&2"})
@@ -345,6 +359,31 @@ TEST_CASE("a killed guardian is replaced by one that stops the service too") {
     kill_supervisor(process);
     CHECK(log_text() == "gone\n");
     CHECK(leftovers().empty());
+}
+
+TEST_CASE("the keeper of a lock stops the service in its place and frees the lock afterwards") {
+    auto process =
+        on_a({"-l", "file:x", "-c", std::string(witness_of_lock) + "; " + tell_service + " >>log", "--service", server,
+              "--ready", "test -s pid", "--", "sh", "-c", "echo READY; exec helper pause"})
+            .start();
+    process.wait_for_line("READY");
+    kill_both(process);
+    wait_until("the keeper has released it", [] { return !is_held(); });
+    CHECK(log_text() == "by keeper after lost, lock held 1, taken\ngone\n");
+    wait_until("nobody is left", [] { return leftovers().empty(); });
+}
+
+TEST_CASE("a lock that is lost stops the command while its service still runs") {
+    auto process = on_a({"-l", "file:x", "-c", std::string(tell_service) + " >>log", "--service", server, "--ready",
+                         "test -s pid", "--", "sh", "-c",
+                         "trap '{ " + std::string(tell_service) +
+                             "; } >>log; exit' TERM; echo READY; while :; do sleep .01; done"})
+                       .start();
+    process.wait_for_line("READY");
+    ::kill(helper_pid(), SIGKILL);
+    CHECK(process.finish().status == 121);
+    CHECK(log_text() == "lives\ngone\n");
+    wait_until("nobody is left", [] { return leftovers().empty(); });
 }
 
 TEST_CASE("recovery stops the service of a run whose supervisor and guardian were killed before its directory goes") {

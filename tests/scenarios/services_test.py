@@ -117,6 +117,25 @@ class Python(Scenario):
         self.assertRegex(run.err, r'python3 \| .*"GET /page HTTP/1.1" 200')
 
 
+class Browser(Scenario):
+    @classmethod
+    def setUpClass(cls):
+        cls.chromium = need("chromium", "chromium")
+
+    def test_is_the_command_of_a_server_and_leaves_nothing(self):
+        self.write("page.html", "<body><script>document.body.textContent = 6 * 7</script>")
+        run = self.run_program(
+            "finally-run", "--temp-dir", "PROFILE", "--service", "exec python3 -u -m http.server 7779 --bind 127.0.0.1",
+            "--ready", "tcp:7779", "--", "sh", "-c",
+            '"$0" --headless --no-sandbox --disable-gpu --user-data-dir="$PROFILE" --dump-dom'
+            " http://127.0.0.1:7779/page.html",
+            self.chromium,
+        )  # fmt: skip
+        self.assertEqual(run.status, 0, run.err)
+        self.assertIn("<body>42</body>", run.out)
+        self.assertRegex(run.err, r'python3 \| .*"GET /page.html HTTP/1.1" 200')
+
+
 class Postgres(Scenario):
     @classmethod
     def setUpClass(cls):
