@@ -20,6 +20,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <sys/prctl.h>
 #include <system_error>
@@ -166,7 +167,7 @@ std::variant<Taken, plan::ExitStatus> take(const journal::Item& item, const plan
 // Finishes one run, or says why not.
 plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& request, const journal::Runs& runs,
                              const os::MainArgs& main_args, os::Signals& signals, report::Messages& messages,
-                             bool& any) {
+                             std::set<std::string>& known_failed, bool& any) {
     auto taken = take(item, request, main_args, signals, messages);
     if (const auto* const refused = std::get_if<plan::ExitStatus>(&taken)) {
         return *refused;
@@ -194,8 +195,8 @@ plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& req
         rescue::Recovered recovered;
         if (!leftover->state.failures.empty()) { // while we waited for the lock, another holder may have been killed
             recovered = rescue::finish_unfinished_of(
-                std::get<Taken>(taken).locks, runs, finisher, os::deadline_after(request.lock_wait), signals,
-                [&](auto what, auto object, auto reason) { messages.note(what, object, reason); });
+                std::get<Taken>(taken).locks, runs, known_failed, finisher, os::deadline_after(request.lock_wait),
+                signals, [&](auto what, auto object, auto reason) { messages.note(what, object, reason); });
         }
         if (recovered.too_long) {
             return {plan::Plan{}.conflict_exit_code, 0};
@@ -242,10 +243,12 @@ plan::ExitStatus recover(const plan::Recover& request, const os::MainArgs& main_
     rescue::failed_last(found.runs);
     plan::ExitStatus worst{found.complete ? 0 : plan::own_failure_status, 0};
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); // the orphans of a cleanup are ours to find and reap
+    std::set<std::string> known_failed;
     bool any = false;
     for (const journal::Item& item : found.runs) {
         try {
-            const plan::ExitStatus status = recover_one(item, request, runs, main_args, signals, messages, any);
+            const plan::ExitStatus status =
+                recover_one(item, request, runs, main_args, signals, messages, known_failed, any);
             if (status.signal != 0) {
                 return status;
             }

@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -33,6 +34,12 @@ namespace {
 
 bool is_held(const journal::LockId& theirs, const lock::Held& held) {
     return std::ranges::any_of(held, [&](const lock::LockFile& ours) { return lock::is_lock(theirs, ours); });
+}
+
+std::string tags_of(const lock::Held& held) {
+    std::vector<journal::LockId> ids;
+    std::ranges::transform(held, std::back_inserter(ids), lock::id_of);
+    return journal::tags_of(ids);
 }
 
 // Those that need a lock of ours.
@@ -74,7 +81,11 @@ void tell(const journal::Item& item, const journal::Runs& runs, const plan::Plan
     const journal::Found found = journal::claim(item.path, journal::Patience::none);
     const auto* const leftover = std::get_if<journal::Leftover>(&found);
     const auto* const unreadable = std::get_if<journal::Unreadable>(&found);
-    if ((leftover == nullptr && unreadable == nullptr) || !runs.mark_told(item.id)) {
+    if (leftover == nullptr && unreadable == nullptr) {
+        return;
+    }
+    const std::string tags = leftover != nullptr ? journal::tags_of(leftover->state.opened) : "";
+    if (!runs.mark_told(item.id, tags)) {
         return;
     }
     if (leftover != nullptr && leftover->state.has_failed()) {
@@ -200,9 +211,9 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
     make_room(stack);
     if (!stack.file().is_there()) {
         ::unlink(runs.log_of(opened.run_id).c_str()); // of whoever failed before, if the run is not to be remembered
-        runs.forget_mark(opened.run_id);
+        runs.forget_mark(opened.run_id, journal::tags_of(opened));
     } else if (stack.read_state().has_failed()) {
-        static_cast<void>(runs.mark_told(opened.run_id)); // just now
+        static_cast<void>(runs.mark_told(opened.run_id, journal::tags_of(opened))); // just now
     }
     return {end.failed, end.stop};
 }
@@ -314,7 +325,7 @@ Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, con
                          const os::Deadline& deadline, os::Signals& signals, report::Narrator& narrator,
                          const TakeAtEngines& take_at_engines) {
     const bool silent = plan.verbosity == plan::Verbosity::quiet || !narrator.is_heard();
-    std::vector<journal::Item> ours = runs.items();
+    std::vector<journal::Item> ours = runs.items_with(tags_of(locks));
     std::erase_if(ours, [&](const journal::Item& item) {
         const auto state = locks.empty() ? std::nullopt : journal::read_state(item.path);
         const bool is_ours = state && concerns(state->opened, locks);
@@ -332,12 +343,20 @@ Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, con
                        [&](auto what, auto object, auto reason) { narrator.noted(what, object, reason); });
 }
 
-Recovered finish_unfinished_of(const lock::Held& locks, const journal::Runs& runs, const Finisher& finisher,
-                               const os::Deadline& deadline, os::Signals& signals, const Say& say) {
-    std::vector<journal::Item> ours = runs.items(journal::Runs::Marks::leave);
+Recovered finish_unfinished_of(const lock::Held& locks, const journal::Runs& runs, std::set<std::string>& known_failed,
+                               const Finisher& finisher, const os::Deadline& deadline, os::Signals& signals,
+                               const Say& say) {
+    std::vector<journal::Item> ours = runs.items_with(tags_of(locks), journal::Runs::Marks::leave);
     std::erase_if(ours, [&](const journal::Item& item) {
+        if (known_failed.contains(item.id)) {
+            return true;
+        }
         const auto state = journal::read_state(item.path);
-        return !state || !state->failures.empty() || !concerns(state->opened, locks);
+        if (state && !state->failures.empty()) {
+            known_failed.insert(item.id);
+            return true;
+        }
+        return !state || !concerns(state->opened, locks);
     });
     return finish_each(ours, locks, runs, finisher, deadline, signals, say);
 }

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -79,8 +80,9 @@ struct Waited {
                                        const TakeAtEngines& take_at_engines = {});
 
 // Those of them of which nothing has failed, by whoever has taken `locks` to try again what failed in another run.
+// `known_failed`: the ids of those of which something has, which are not read again; those that are met join them.
 [[nodiscard]] Recovered finish_unfinished_of(const lock::Held& locks, const journal::Runs& runs,
-                                             const Finisher& finisher, const os::Deadline& deadline,
-                                             os::Signals& signals, const Say& say);
+                                             std::set<std::string>& known_failed, const Finisher& finisher,
+                                             const os::Deadline& deadline, os::Signals& signals, const Say& say);
 
 } // namespace finally_run::rescue

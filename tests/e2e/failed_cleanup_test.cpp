@@ -1,6 +1,7 @@
 // Cleanups that failed: they stay registered until they have succeeded or a person has dropped them.
 #include "guard.hpp"
 #include "reaping.hpp"
+#include "support/opening.hpp"
 
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
@@ -121,6 +122,18 @@ TEST_CASE("a failed run without that lock is told of once") {
     CHECK(told.err.find("--forget " + id) != std::string::npos);
     CHECK(Run({"--", "true"}).run().err.empty());
     CHECK(log_text().empty());
+}
+
+TEST_CASE("to recover many runs that have failed opens each journal a few times, however many there are") {
+    constexpr unsigned many = 12;
+    for (unsigned i = 0; i < many; ++i) {
+        Run({"-q", "-l", "d" + std::to_string(i % 2), "-c", "exit 7", "--", "true", std::to_string(i)}).run();
+    }
+    Run({"--", "true"}).run(); // tells of them
+    const test::Opening opening(runs_dir());
+    CHECK(Run({"--recover"}).run().status == 120);
+    CHECK(run_files().size() == many);
+    CHECK(opening.count() < 9 * many);
 }
 
 TEST_CASE("recovery tries failed cleanups as often and as long as it is asked to") {

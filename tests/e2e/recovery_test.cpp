@@ -1,5 +1,6 @@
 // Both finally-run and its guardian were killed: who finishes the run, and when.
 #include "guard.hpp"
+#include "support/opening.hpp"
 
 #include <csignal>
 
@@ -82,6 +83,24 @@ TEST_CASE("a run that is refused its lock finishes nothing") {
     const auto left = leave_unfinished(killed({"-l", "other"}));
     CHECK(Run({"-n", "-l", "l", "-l", "other", "--", "true"}).run().status == 75);
     CHECK(log_text().empty());
+}
+
+TEST_CASE("what a start has told of it opens no more, but the next holder of the lock finds it, whatever way") {
+    const auto left = leave_unfinished(killed({"-l", "l"}));
+    fs::create_symlink(state_dir() / "l", work("link"));
+    const test::Opening opening(left.journal);
+    CHECK(Run({"--", "true"}).run().err.find("run " + left.id + " was left unfinished") != std::string::npos);
+    CHECK(opening.count() > 0);
+    for (const auto& words : {std::vector<std::string>{"--", "true"}, {"-l", "other", "--", "true"}}) {
+        const auto outcome = Run(words).run();
+        CHECK(outcome.status == 0);
+        CHECK(outcome.err.empty());
+        CHECK(opening.count() == 0);
+    }
+    CHECK(log_text().empty());
+    CHECK(Run({"-l", "./link", "--", "true"}).run().status == 0);
+    CHECK(log_text() == by_next_holder);
+    CHECK(fs::is_empty(runs_dir()));
 }
 
 TEST_CASE("recover finishes all, the newest cleanup of each first, and says what it does") {

@@ -5,8 +5,10 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -23,6 +25,21 @@ public:
     void wait() const {
         std::array<char, 4096> events{};
         static_cast<void>(::read(m_fd.get(), events.data(), events.size()));
+    }
+    // How often it has been opened since the last call, or the files in it if it is a directory; what is opened twice
+    // in a row counts once.
+    [[nodiscard]] unsigned count() const {
+        unsigned opened = 0;
+        for (int left = 0; ::ioctl(m_fd.get(), FIONREAD, &left) == 0 && left > 0;) {
+            alignas(inotify_event) std::array<char, 4096> events{};
+            const ssize_t size = ::read(m_fd.get(), events.data(), events.size());
+            for (ssize_t at = 0; at < size; ++opened) {
+                inotify_event event{};
+                std::memcpy(&event, events.data() + at, sizeof event);
+                at += static_cast<ssize_t>(sizeof event + event.len);
+            }
+        }
+        return opened;
     }
 
 private:

@@ -3,9 +3,11 @@
 #include "scene.hpp"
 #include "support/temp_dir.hpp"
 
+#include <algorithm>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <sys/stat.h>
 #include <system_error>
@@ -96,14 +98,92 @@ TEST_SUITE("journal/runs") {
         const Scene scene;
         File file = scene.published();
         const std::string id = Scene::opened().run_id;
-        CHECK_FALSE(scene.runs.items().at(0).told);
-        CHECK(scene.runs.mark_told(id));
-        CHECK_FALSE(scene.runs.mark_told(id));
-        REQUIRE(scene.runs.items().size() == 1);
-        CHECK(scene.runs.items().at(0).told);
+        for (const std::string& tags : {tags_of(Scene::opened()), std::string()}) {
+            CHECK_FALSE(scene.runs.items().at(0).told);
+            CHECK(scene.runs.mark_told(id, tags));
+            CHECK_FALSE(scene.runs.mark_told(id, tags));
+            REQUIRE(scene.runs.items().size() == 1);
+            CHECK(scene.runs.items().at(0).told);
+            scene.runs.forget_mark(id, tags_of(Scene::opened()));
+        }
+        for (const std::string& tags : {tags_of(Scene::opened()), std::string()}) {
+            CHECK(scene.runs.mark_told(id, tags));
+        }
         CHECK(file.remove());
+        CHECK(scene.runs.items(Runs::Marks::leave).empty());
+        CHECK(scene.names() == 2);
         CHECK(scene.runs.items().empty());
         CHECK(scene.names() == 0);
+    }
+
+    TEST_CASE("a mark tells by its name which locks and which call its run has not") {
+        const Scene scene;
+        const File file = scene.published();
+        Opened opened = Scene::opened();
+        opened.locks = {{"/locks/a", 1, 11, false}, {"/locks/b", 1, 22, true}};
+        const auto is_found = [&](const std::string& tags) { return !scene.runs.items_with(tags).empty(); };
+        const auto with = [](const LockId& lock) { return tags_of(std::vector{lock}); };
+        Opened other = opened;
+        other.command += " more";
+        CHECK(is_found("")); // nobody was told of it
+        CHECK(is_found(with({"/locks/c", 1, 33, false})));
+        CHECK(scene.runs.mark_told(opened.run_id, tags_of(opened)));
+        CHECK(scene.runs.items().size() == 1);
+        CHECK_FALSE(is_found(""));
+        CHECK_FALSE(is_found(with({"/locks/c", 1, 33, false})));
+        CHECK_FALSE(is_found(with({"/locks/c", 2, 11, false})));
+        CHECK_FALSE(is_found(tag_of_call(other)));
+        CHECK(is_found(with({"/locks/b", 7, 33, false})));          // made anew
+        CHECK(is_found(with({"/elsewhere/locks/b", 1, 22, true}))); // another way there
+        CHECK(is_found(with({"/locks/c", 1, 33, false}) + with({"/locks/a", 1, 11, false})));
+        CHECK(is_found(tag_of_call(opened)));
+    }
+
+    TEST_CASE("what a mark does not tell of is looked into each time") {
+        const Scene scene;
+        const File file = scene.published();
+        const std::string id = Scene::opened().run_id;
+        Opened many = Scene::opened();
+        many.locks.assign(20, {"/locks/a", 1, 11, false});
+        // As older versions made it, and whoever could not read the journal; and one that somebody has made up.
+        for (const std::string& made : {id + ".told", id + "+1234.told"}) {
+            CAPTURE(made);
+            test::write_file(scene.dir / "state/.runs/" + made, "");
+            REQUIRE(scene.runs.items_with("").size() == 1);
+            CHECK(scene.runs.items_with("").at(0).told);
+            std::filesystem::remove(scene.dir / "state/.runs/" + made);
+        }
+        CHECK(scene.runs.mark_told(id, tags_of(many))); // a name has an end
+        REQUIRE(scene.runs.items_with("").size() == 1);
+        CHECK(scene.runs.items_with("").at(0).told);
+    }
+
+    TEST_CASE("of many runs each has its own mark") {
+        const Scene scene;
+        constexpr int count = 300;
+        for (int i = 0; i < count; ++i) {
+            const std::string id = "20260101T000000-" + std::to_string(10'000'000 + i);
+            test::write_file(scene.runs.journal_of(id), "");
+            if (i % 3 != 0) {
+                CHECK(scene.runs.mark_told(id, i % 3 == 1 ? "+00000001" : "+00000002"));
+            }
+        }
+        const auto found = scene.runs.items_with("+00000002");
+        CHECK(found.size() == count / 3 * 2);
+        for (const Item& item : found) {
+            const int i = std::stoi(item.id.substr(item.id.size() - 8)) - 10'000'000;
+            CHECK(i % 3 != 1);
+            CHECK(item.told == (i % 3 == 2));
+        }
+        CHECK(std::ranges::is_sorted(found, std::greater(), &Item::id));
+        CHECK(scene.runs.items().size() == count);
+        CHECK(scene.names() == count + count / 3 * 2);
+        for (const Item& item : found) {
+            std::filesystem::remove(item.path);
+        }
+        std::filesystem::remove(scene.runs.journal_of("20260101T000000-10000001")); // its mark is passed over
+        CHECK(scene.runs.items_with("+00000002").empty());
+        CHECK(scene.names() == 2 * (count / 3 - 1));
     }
 }
 
