@@ -91,7 +91,7 @@ File File::create(const Runs& runs, const Opened& opened, bool durable) {
         if (::flock(file.fd(), LOCK_EX | LOCK_NB) < 0) {
             os::throw_errno("lock", path.native());
         }
-        const std::string bytes = encode(opened);
+        const std::string bytes = encode_opened(opened);
         if (const int error = write_whole(file.fd(), bytes.data(), bytes.size()); error != 0) {
             os::throw_error(error, "journal", path.native());
         }

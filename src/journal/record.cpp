@@ -227,14 +227,34 @@ struct Filled {
 
 } // namespace
 
-std::string encode(const Record& record) {
-    std::string bytes;
-    std::visit([&](const auto& typed) { write(bytes, typed); }, record);
+namespace {
+
+std::string sealed(std::string bytes) {
     if (bytes.size() > longest_record) {
         throw std::bad_alloc();
     }
     seal(bytes);
     return bytes;
+}
+
+} // namespace
+
+std::string encode(const Record& record) {
+    std::string bytes;
+    std::visit([&](const auto& typed) { write(bytes, typed); }, record);
+    return sealed(std::move(bytes));
+}
+
+std::string encode_opened(const Opened& opened) {
+    constexpr std::size_t rest = 512; // most of it is the environment
+    std::size_t size = rest + opened.command.size();
+    for (const std::string& variable : opened.environment) {
+        size += variable.size() + 1;
+    }
+    std::string bytes;
+    bytes.reserve(size);
+    write(bytes, opened);
+    return sealed(std::move(bytes));
 }
 
 StartedLine::StartedLine(const Started& started) noexcept {

@@ -206,6 +206,8 @@ using Record = std::variant<Opened, Registered, Started, SetupEnded, Ended, Clea
 
 // Throws std::bad_alloc only.
 [[nodiscard]] std::string encode(const Record& record);
+// The same without a copy of it: each run writes one, before the guardian is forked.
+[[nodiscard]] std::string encode_opened(const Opened& opened);
 
 // The same for Started, in a buffer and without malloc(3): the process writes it between fork and exec.
 class StartedLine {

@@ -157,13 +157,14 @@ void Bystander::await_end() {
 }
 
 void OwnEnvironment::take(const Environment& environment) {
-    for (const char* const* entry = environment.block(); *entry != nullptr; ++entry) {
-        m_entries.emplace_back(*entry);
+    std::size_t count = 0;
+    while (environment.block()[count] != nullptr) {
+        ++count;
     }
-    for (std::string& entry : m_entries) {
-        m_block.push_back(entry.data());
+    m_block.reserve(count + 1);
+    for (std::size_t i = 0; i <= count; ++i) {
+        m_block.push_back(const_cast<char*>(environment.block()[i])); // as environ is; nobody writes there
     }
-    m_block.push_back(nullptr);
     environ = m_block.data();
 }
 

@@ -75,11 +75,10 @@ private:
 // The environment of such a process, in its own memory: the place of the old one is shown by /proc and may be blanked.
 class OwnEnvironment {
 public:
-    // A copy of it becomes environ, for getenv(3).
+    // As it is now it becomes environ, for getenv(3). It has been detached, and outlives this.
     void take(const Environment& environment);
 
 private:
-    std::vector<std::string> m_entries;
     std::vector<char*> m_block;
 };
 

@@ -1,14 +1,18 @@
 #include "os/environment.hpp"
 
+#include <cstddef>
 #include <cstring>
 
 namespace finally_run::os {
 
 Environment::Environment(char* const* inherited) {
-    while (*inherited != nullptr) {
-        m_block.push_back(*inherited++);
+    std::size_t count = 0;
+    while (inherited[count] != nullptr) {
+        ++count;
     }
-    m_block.push_back(nullptr);
+    constexpr std::size_t ours = 8; // that are set later
+    m_block.reserve(count + ours);
+    m_block.assign(inherited, inherited + count + 1);
 }
 
 void Environment::remove(std::string_view name) {
@@ -27,10 +31,18 @@ void Environment::set(std::string_view name, std::string_view value) {
 }
 
 void Environment::detach() {
+    std::size_t size = 0;
+    for (const char* const entry : m_block) {
+        size += entry != nullptr ? std::strlen(entry) + 1 : 0;
+    }
+    // One piece: the guardian does this right after the fork, when each page that it touches has to be copied.
+    std::string& copy = m_own.emplace_back();
+    copy.reserve(size);
     for (const char*& entry : m_block) {
         if (entry != nullptr) {
-            m_own.emplace_back(entry);
-            entry = m_own.back().c_str();
+            const std::size_t begin = copy.size();
+            copy.append(entry, std::strlen(entry) + 1);
+            entry = copy.data() + begin;
         }
     }
 }

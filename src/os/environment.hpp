@@ -26,7 +26,7 @@ public:
     [[nodiscard]] const char* const* block() const { return m_block.data(); }
 
 private:
-    std::list<std::string> m_own; // entries of ours; a list, since the block points into them
+    std::list<std::string> m_own; // one or more entries of ours; a list, since the block points into them
     std::vector<const char*> m_block;
 };
 

@@ -3,8 +3,10 @@
 #include "os/entry.hpp"
 #include "os/error.hpp"
 
+#include <array>
 #include <cerrno>
 #include <climits>
+#include <cstddef>
 #include <cstdint>
 #include <fcntl.h>
 #include <filesystem>
@@ -47,14 +49,16 @@ bool has_path(int fd, const std::string& path) {
 
 plan::Place current_place() {
     plan::Place place = identify(AT_FDCWD, ".");
-    std::string path(PATH_MAX, '\0');
+    std::array<char, PATH_MAX> path; // not filled: what is not touched costs nothing
     // "(unreachable)/..." for a directory outside our root: getcwd(3)
-    const bool had =
-        ::getcwd(path.data(), path.size()) != nullptr ||
-        ((errno == ENOSYS || errno == EPERM) && ::readlink("/proc/self/cwd", path.data(), path.size() - 1) > 0);
+    bool had = ::getcwd(path.data(), path.size()) != nullptr;
+    if (!had && (errno == ENOSYS || errno == EPERM)) {
+        const ssize_t size = ::readlink("/proc/self/cwd", path.data(), path.size() - 1);
+        had = size > 0;
+        path[static_cast<std::size_t>(had ? size : 0)] = '\0';
+    }
     if (had && path.front() == '/') {
-        path.resize(path.find('\0'));
-        place.path = std::move(path);
+        place.path = path.data();
     }
     return place;
 }

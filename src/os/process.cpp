@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <dirent.h>
 #include <fcntl.h>
@@ -119,15 +120,13 @@ std::string read_proc_file(const std::string& path) {
     if (!fd) {
         return text;
     }
-    constexpr std::size_t step = 4096;
+    std::array<char, 4096> bytes; // not filled: what is not touched costs nothing
     for (;;) {
-        const std::size_t size = text.size();
-        text.resize(size + step);
-        const ssize_t got = ::read(fd.get(), text.data() + size, step);
-        text.resize(size + static_cast<std::size_t>(got > 0 ? got : 0));
+        const ssize_t got = ::read(fd.get(), bytes.data(), bytes.size());
         if (got <= 0) {
             return text;
         }
+        text.append(bytes.data(), static_cast<std::size_t>(got));
     }
 }
 
