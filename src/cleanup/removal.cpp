@@ -78,7 +78,7 @@ std::optional<os::WaitStatus> end_of(pid_t pid, const os::Events& events) {
 }
 
 std::string read_all(int fd) {
-    std::array<char, PIPE_BUF> text{};
+    std::array<char, PIPE_BUF> text; // not filled: what is not touched costs nothing
     const ssize_t size = ::read(fd, text.data(), text.size());
     return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
 }

@@ -63,7 +63,7 @@ std::string without_links(int directory, std::string_view path) {
     for (int links = 0; !names.empty();) {
         const std::string name = std::move(names.front());
         names.pop_front();
-        std::array<char, PATH_MAX> target{};
+        std::array<char, PATH_MAX> target; // not filled: it is for few names and of few bytes
         const ssize_t length =
             at && !names.empty() ? ::readlinkat(at.get(), name.c_str(), target.data(), target.size()) : -1;
         if (length >= 0 && ++links <= most_links) {

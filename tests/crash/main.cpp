@@ -1,4 +1,5 @@
 // Breaks runs at each of their system calls, and prints what became of them.
+#include "budgets.hpp"
 #include "campaign.hpp"
 #include "processes.hpp"
 #include "rules.hpp"
@@ -28,7 +29,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view usage = "usage: crash_tests CAMPAIGN|rules [--row TEXT] [--point N] [--jobs N]\n"
+constexpr std::string_view usage = "usage: crash_tests CAMPAIGN|rules|budgets [--row TEXT] [--point N] [--jobs N]\n"
                                    "  --row TEXT  the rows with this in their name\n"
                                    "  --point N   this point alone, and what came of it\n"
                                    "  --jobs N    so many trials at once\n"
@@ -154,6 +155,9 @@ int main_or_throw(const std::vector<std::string>& words) {
     const auto options = parse(words);
     if (options && options->campaign == "rules") {
         return check_rules() == 0 ? 0 : 1;
+    }
+    if (options && options->campaign == "budgets") {
+        return check_budgets(Directory().path());
     }
     for (const Campaign& campaign : campaigns()) {
         if (options && options->campaign == campaign.name) {
