@@ -11,7 +11,7 @@ import unittest
 
 import processes
 from lock_helper import LIBEXEC, Behaviour, LockHelper, OwnServer
-from lock_run import Runs
+from lock_run import Race, Runs
 from network import enter_private_network
 from scenario import need
 
@@ -57,6 +57,9 @@ class WithEtcd(LockHelper):
     def unclean(self):
         return self.keys("/finally-run/unclean/")
 
+    def take_orders(self, **options):
+        super().take_orders(need("etcdctl", "etcd-client"), **options)
+
 
 class OneEtcd(WithEtcd):
     def setUp(self):
@@ -68,8 +71,24 @@ class OneEtcd(WithEtcd):
 
 
 class RunWithEtcd(Runs, OneEtcd):
+    server_end = signal.SIGTERM
+
     def line(self):
         return self.recipe("lock-etcd")
+
+    def test_it_is_lost_with_its_lease_or_its_key(self):
+        races = {name: self.race(name, ttl=8) for name in ("key-deleted", "lease-revoked")}
+        key = "/finally-run/lock/lease-revoked"
+        lease = int(re.search(r'"Lease" : (\d+)', self.etcdctl("get", "-w", "fields", key))[1])
+        for race, words in zip(
+            races.values(), (("del", "/finally-run/lock/key-deleted"), ("lease", "revoke", f"{lease:x}"))
+        ):
+            began = time.monotonic()
+            self.etcdctl(*words)
+            self.lost(race)
+            self.measured(f"{race.name}: until all is clean", time.monotonic() - began)
+            # It was free at once: this is the engine's doing.
+            race.second_is_in(after_the_first=False)
 
 
 class Etcd(Behaviour, OwnServer, OneEtcd):
@@ -113,16 +132,10 @@ class Etcd(Behaviour, OwnServer, OneEtcd):
 
     def test_a_client_that_is_stopped_or_killed_is_replaced(self):
         order, calls = self.dir / "order", self.dir / "calls"
-        self.program(
-            "etcdctl",
-            f'echo "$*" >>"{calls}"\n'
-            f'if mv "{order}" "{order}.taken" 2>/dev/null; then kill -"$(cat "{order}.taken")" $$; fi\n'
-            f'exec {need("etcdctl", "etcd-client")} "$@"',
-        )
-        helper = self.hold(ttl=12)
-        for number in ("STOP", "KILL"):
-            self.write("order", number).rename(order)
-            self.wait_until(f"a client has got {number}", lambda: not order.exists())
+        self.take_orders(before=f'echo "$*" >>"{calls}"')
+        helper = self.hold(ttl=12, env={"ORDER": str(order)})
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            self.order(order, number)
             before = calls.read_text().count("keep-alive")
             self.wait_until("it is over", lambda: calls.read_text().count("keep-alive") >= before + 2)
         self.assertEqual(helper.leave(), 0)
@@ -186,6 +199,25 @@ class TwoNetworks(OneEtcd):
     def tearDown(self):
         self.run_program("ip", "link", "delete", "here")
         super().tearDown()
+
+    def line(self):
+        return self.recipe("lock-etcd")
+
+    def test_a_machine_that_is_cut_off_has_cleaned_up_before_the_next_one_is_in(self):
+        race = Race(self, ttl=8)
+        race.start_first(*self.enter)
+        self.wait_until_unclean()
+        race.start_second()
+        race.second.wait_for_err("waiting")
+        began = time.monotonic()
+        self.run_program(*self.enter, "ip", "link", "set", "there", "down")
+        self.assertEqual(race.first.finish(), 121, race.first.transcript())
+        self.measured("machine cut off: until it has cleaned up", time.monotonic() - began)
+        race.wait_for("in second")
+        self.measured("machine cut off: until the next is in", time.monotonic() - began)
+        log = race.second_is_in()
+        self.assertIn("rollback first: lock-lost, supervisor, lost", log)
+        self.assertIn("rollback second: lost, next-holder, held", log)
 
     def contender(self, machine, prefix):
         state = self.dir / f"state.{machine}"

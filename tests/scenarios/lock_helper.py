@@ -121,6 +121,18 @@ class LockHelper(Scenario):
         helper.held()
         return helper
 
+    def take_orders(self, real, before=""):
+        """Each client of the engine's, which `real` is, first gives itself the signal that the file $ORDER has, once."""
+        (self.bin / self.client[0]).unlink(missing_ok=True)
+        take = 'if mv "${ORDER-}" "$ORDER.taken" 2>/dev/null; then kill -"$(cat "$ORDER.taken")" $$; fi'
+        self.program(self.client[0], f'{before}\n{take}\nexec {real} "$@"')
+
+    def order(self, file, number):
+        new = file.with_name("new order")
+        new.write_text(signal.Signals(number).name.removeprefix("SIG"))
+        new.rename(file)
+        self.wait_until(f"a client has got {number}", lambda: not file.exists())
+
     def take_part(self):
         """All that a helper can do, once."""
         helper = self.hold()

@@ -76,10 +76,25 @@ class WithPostgres(LockHelper):
     def unclean(self):
         return self.psql("select unclean from finally_run_locks")
 
+    def take_orders(self):
+        super().take_orders(PROGRAMS[-1] / "psql")
+
 
 class RunWithPostgres(Runs, WithPostgres):
+    server_end = signal.SIGINT
+
     def line(self):
         return self.recipe("lock-postgres")
+
+    def servers(self):
+        return [process.pid for process in self.find("postgres") if process.name == "postgres"]
+
+    def restart_server(self):
+        """Before that each session is ended: the second's, and whatever the first has just then."""
+        sessions = "from pg_stat_activity where application_name = 'finally-run-lock'"
+        self.wait_until("the second waits there", lambda: self.psql(f"select pid {sessions} and query like 'do %'"))
+        self.psql(f"select pg_terminate_backend(pid) {sessions}")
+        super().restart_server()
 
 
 class Postgres(Behaviour, Shared, OwnServer, WithPostgres):
@@ -127,16 +142,10 @@ class Postgres(Behaviour, Shared, OwnServer, WithPostgres):
 
     def test_a_client_that_is_stopped_or_killed_is_replaced(self):
         order, renewed = self.dir / "order", "select expires from finally_run_locks"
-        (self.bin / "psql").unlink()
-        self.program(
-            "psql",
-            f'if mv "{order}" "{order}.taken" 2>/dev/null; then kill -"$(cat "{order}.taken")" $$; fi\n'
-            f'exec {PROGRAMS[-1] / "psql"} "$@"',
-        )
-        helper = self.hold(ttl=12)
-        for number in ("STOP", "KILL"):
-            self.write("order", number).rename(order)
-            self.wait_until(f"a client has got {number}", lambda: not order.exists())
+        self.take_orders()
+        helper = self.hold(ttl=12, env={"ORDER": str(order)})
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            self.order(order, number)
             before = self.psql(renewed)
             self.wait_until("another one has renewed it", lambda was=before: self.psql(renewed) != was)
         self.assertEqual(helper.leave(), 0)

@@ -44,8 +44,27 @@ class WithSsh(LockHelper):
 
 
 class RunWithSsh(Runs, WithSsh):
+    loses_with_client = True
+
     def line(self):
         return self.recipe("lock-ssh")
+
+    def take_orders(self):
+        """It has one client, for as long as it is there."""
+
+    def signal_client(self, race, number):
+        helper = race.helper()
+        below = [process for process in processes.descendants() if process.session == helper and process.name == "ssh"]
+        processes.kill(below[0].pid, number)
+
+    def servers(self):
+        """Its sessions are processes of their own."""
+        return [process.pid for process in self.find("sshd") if process.name == "sshd"]
+
+    def restart_server(self):
+        self.sshd.program.signal(signal.SIGTERM)
+        self.sshd.program.wait()
+        self.sshd.start()
 
 
 class Ssh(Behaviour, Shared, WithSsh):

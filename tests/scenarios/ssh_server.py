@@ -35,7 +35,6 @@ class SshServer:
         self.dir.mkdir()
         self.remote = test.dir / "remote"
         self.remote.mkdir()
-        sshd = need("sshd", "openssh-server")
         ssh = need("ssh", "openssh-client")
         for key in ("host_key", "user_key"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.dir / key], check=True)
@@ -44,7 +43,11 @@ class SshServer:
         test.program("ssh", f'exec {ssh} -F "{self.dir}/ssh_config" "$@"')
         if os.geteuid() == 0:
             PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
-        self.program = test.start(sshd, "-D", "-e", "-f", str(self.dir / "sshd_config"), service=True)
+        self.start()
+
+    def start(self):
+        sshd = need("sshd", "openssh-server")
+        self.program = self.test.start(sshd, "-D", "-e", "-f", str(self.dir / "sshd_config"), service=True)
         self.program.wait_for_err("Server listening on 127.0.0.1")
 
     def _write_configurations(self):
