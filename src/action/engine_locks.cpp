@@ -45,10 +45,14 @@ std::string token_in(const journal::Found& found) {
 }
 
 // In the keeper: supervisor and guardian are gone, and we still hold all locks. Is the run clean now?
-bool finish_as_keeper(const Beginning& run, const std::function<bool()>& lost) {
+bool finish_as_keeper(const Beginning& run, const plan::LookForLoss& loss) {
     const auto runs = journal::Runs::existing(run.state_dir);
     const auto path = runs.journal_of(run.run_id);
     const auto say = [&](auto what, auto object, auto reason) { run.narrator.noted(what, object, reason); };
+    // Nothing had begun, or all is done: then there is nothing to claim.
+    const auto before = journal::read_state(path);
+    const auto has_failed = [](const journal::Done& done) { return !done.error.empty(); };
+    const bool was_clean = before && before->is_done() && std::ranges::none_of(before->done, has_failed);
     for (;;) {
         journal::Found found = journal::claim_own(path, journal::Patience::some);
         if (std::holds_alternative<journal::Alive>(found)) { // a child that is about to become a step, say
@@ -60,13 +64,13 @@ bool finish_as_keeper(const Beginning& run, const std::function<bool()>& lost) {
         }
         auto* const leftover = std::get_if<journal::Leftover>(&found);
         if (leftover == nullptr) {
-            return false;
+            return was_clean;
         }
         const rescue::Finisher finisher{.by = plan::Actor::keeper,
                                         .verbosity = run.plan.verbosity,
                                         .state_dir = run.plan.state_dir,
                                         .lock_token = token_in(found),
-                                        .lock_state = [&] { return std::string_view(lost() ? "lost" : "held"); }};
+                                        .lock_loss = loss};
         const bool complete = leftover->file.damage().empty();
         const auto recovered = rescue::finish_leftover(std::move(*leftover), runs, finisher, run.events.signals());
         return complete && recovered.failed == 0;
@@ -138,7 +142,7 @@ take_engine_locks(const Beginning& beginning, const lock::Held& held, const os::
     auto keeper = std::make_unique<engine::Keeper>(
         std::move(wanted), told, beginning.run_id, beginning.main_args, beginning.events.signals(), std::move(shared),
         [&](const std::string& name, std::string_view line) { narrator.noted("lock", name, line); },
-        [&](const std::function<bool()>& lost) { return finish_as_keeper(beginning, lost); });
+        [&](const plan::LookForLoss& loss) { return finish_as_keeper(beginning, loss); });
     const auto while_waiting = [&](const std::string& name, const std::string& holder, text::Duration waited) {
         return narrator.lock_awaited(name, holder, waited);
     };
@@ -201,9 +205,13 @@ rescue::AtEngines take_for_leftover(const Beginning& run, engine::Keeper* ours, 
             at_engines.token.append(at_engines.token.empty() ? "" : " ").append(held->token);
         }
     }
-    at_engines.state = [=] {
-        const bool lost = (ours != nullptr && ours->loss()) || (keeper && keeper->loss());
-        return std::string_view(lost ? "lost" : "held");
+    at_engines.loss = [=]() -> std::optional<plan::LockLoss> {
+        for (engine::Keeper* const one : {keeper.get(), ours}) {
+            if (one != nullptr && one->loss()) {
+                return one->loss();
+            }
+        }
+        return std::nullopt;
     };
     at_engines.give_back = [=](bool clean) {
         if (keeper && clean) {

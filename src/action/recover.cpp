@@ -179,7 +179,7 @@ plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& req
         rescue::Finisher finisher{plan::Actor::recovery, request.verbosity, request.state_dir, request.cleanup_retries,
                                   request.cleanup_timeout};
         if (keeper) {
-            finisher.lock_state = [&] { return keeper->state(); };
+            finisher.lock_loss = [&] { return keeper->loss(); };
             finisher.lock_token = tokens_of(*keeper);
         }
         plan::Plan plan;

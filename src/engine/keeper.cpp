@@ -138,7 +138,7 @@ std::optional<Message> Keeper::next() {
     return message;
 }
 
-const std::optional<Loss>& Keeper::loss() {
+const std::optional<plan::LockLoss>& Keeper::loss() {
     while (!m_loss && next()) {
     }
     return m_loss;

@@ -7,6 +7,7 @@
 #include "os/environment.hpp"
 #include "os/events.hpp"
 #include "os/title.hpp"
+#include "plan/lock_loss.hpp"
 #include "text/duration.hpp"
 
 #include <functional>
@@ -25,12 +26,6 @@ struct HeldLock {
     std::string name;    // ENGINE:NAME
     std::string token;   // empty: the engine has none
     std::string unclean; // who held it before and did not clean up; empty: nobody
-};
-
-// A lock that was lost, and why.
-struct Loss {
-    std::string name;
-    std::string reason;
 };
 
 class Keeper {
@@ -54,7 +49,7 @@ public:
 
     // Both run in the keeper: see Duties.
     using Say = std::function<void(const std::string& name, std::string_view line)>;
-    using TakeOver = std::function<bool(const std::function<bool()>& lost)>;
+    using TakeOver = std::function<bool(const plan::LookForLoss& loss)>;
 
     // Forks it. It keeps the descriptors `shared` (of the local locks) open, so that nobody has those before it has
     // ended. `environment` ends with a null and is that of main, `locks` in the order in which they are to be taken.
@@ -76,9 +71,7 @@ public:
     [[nodiscard]] bool has_all() const { return m_held.size() == m_locks.size(); }
 
     // Whether a lock has been lost by now, and how. Stays so.
-    [[nodiscard]] const std::optional<Loss>& loss();
-    // "held" or "lost": the value of FINALLY_RUN_LOCK.
-    [[nodiscard]] std::string_view state() { return loss() ? "lost" : "held"; }
+    [[nodiscard]] const std::optional<plan::LockLoss>& loss();
 
     void begin(std::string_view text) const { tell({Message::What::begin, 0, std::string(text)}); }
     void clean() const { tell({Message::What::clean}); }
@@ -94,7 +87,7 @@ private:
     Told m_told;
     std::vector<HeldLock> m_held;
     std::string m_unclean; // of the one that is being taken
-    std::optional<Loss> m_loss;
+    std::optional<plan::LockLoss> m_loss;
     os::Bystander m_process;
     // In the keeper alone:
     os::Environment m_environment;

@@ -75,6 +75,9 @@ void Keeping::carry_out(Tenant& tenant, const Tenure::Reaction& reaction) {
         if (*reaction.tell == Message::What::waiting || *reaction.tell == Message::What::held) {
             m_duties.waits(tenant.wanted, *reaction.tell == Message::What::waiting ? reaction.text : "");
         }
+        if (*reaction.tell == Message::What::lost && !m_loss) {
+            m_loss = {tenant.wanted.name, reaction.text};
+        }
         m_refused = m_refused || *reaction.tell == Message::What::busy || *reaction.tell == Message::What::failed;
         const auto is_it = [&](const auto& other) { return other.get() == &tenant; };
         const auto at = std::ranges::find_if(m_tenants, is_it) - m_tenants.begin();
@@ -190,11 +193,6 @@ void Keeping::hear_run() {
     }
 }
 
-bool Keeping::has_lost() const {
-    return std::ranges::any_of(m_tenants,
-                               [](const auto& tenant) { return tenant->tenure.phase() == Tenure::Phase::over; });
-}
-
 bool Keeping::is_over() const {
     return m_releasing && std::ranges::all_of(m_tenants, [](const auto& tenant) { return tenant->tenure.is_over(); });
 }
@@ -224,11 +222,11 @@ void Keeping::run() {
         wait();
         look_at_helpers();
         if (m_run_gone && !m_releasing) {
-            const auto lost = [this] {
+            const auto loss = [this] {
                 look_at_helpers();
-                return has_lost();
+                return m_loss;
             };
-            if (m_had_all && m_duties.take_over(lost)) {
+            if (m_had_all && m_duties.take_over(loss)) {
                 for (const auto& tenant : m_tenants) {
                     tenant->helper.tell("clean");
                 }

@@ -6,11 +6,13 @@
 #include "engine/tenure.hpp"
 #include "os/clock.hpp"
 #include "os/signals.hpp"
+#include "plan/lock_loss.hpp"
 
 #include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,8 +35,8 @@ struct Duties {
     std::function<void(const Wanted&, std::string_view line)> say;
     // Who holds it, before it is had; empty: it is had.
     std::function<void(const Wanted&, const std::string& holder)> waits;
-    // Nobody else is left to finish the run. Is the run clean now? `lost` tells whether a lock has been lost by then.
-    std::function<bool(const std::function<bool()>& lost)> take_over;
+    // Nobody else is left to finish the run. Is the run clean now?
+    std::function<bool(const plan::LookForLoss& loss)> take_over;
 };
 
 class Keeping {
@@ -70,13 +72,13 @@ private:
     void say_words(Tenant& tenant);
     void carry_out(Tenant& tenant, const Tenure::Reaction& reaction);
     void tell_run(const Message& message) const;
-    [[nodiscard]] bool has_lost() const;
     [[nodiscard]] bool is_over() const;
 
     const Duties& m_duties;
     os::Signals& m_signals;
     int m_line;
     std::vector<std::unique_ptr<Tenant>> m_tenants;
+    std::optional<plan::LockLoss> m_loss; // the first
     bool m_run_gone = false;
     bool m_releasing = false;
     bool m_refused = false; // one cannot be had: the next is not asked for

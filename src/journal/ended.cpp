@@ -50,6 +50,10 @@ std::string text_of(const State& state) {
     if (state.ending) {
         text += encode(Ended{*state.ending});
     }
+    for (const EngineLock& lock : state.engine_locks) {
+        text += encode(lock.held);
+        text += lock.lost ? encode(LockLost{.name = lock.held.name}) : "";
+    }
     for (const Done& done : state.done) {
         const std::uint64_t id = text.size();
         text += encode(Registered{{.kind = done.kind, .text = done.text}});

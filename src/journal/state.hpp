@@ -61,6 +61,7 @@ struct State {
     [[nodiscard]] bool has_failed() const { return !failures.empty() && stack.empty(); }
     // Nothing is left to be done.
     [[nodiscard]] bool is_done() const { return !begun || (over && failures.empty()); }
+    [[nodiscard]] bool has_lost_lock() const; // one at an engine
     // Whoever asks how it ended finds an answer: somebody else than its supervisor has seen to it, or not all went
     // well.
     [[nodiscard]] bool is_to_be_remembered() const;

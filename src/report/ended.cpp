@@ -41,6 +41,7 @@ EndedRun ended_run(const journal::State& state) {
     run.started = std::chrono::system_clock::from_time_t(state.opened.started);
     run.ending = state.ending.value_or(plan::Ending{plan::Result::lost, 0, 0});
     run.by = state.taken_over ? state.taken_over->by : plan::Actor::supervisor;
+    run.lock_lost = state.has_lost_lock();
     const auto add = [&](plan::Cleanup::Kind kind, const std::string& text, const std::string& error) {
         if (plan::applies(kind, run.ending.result)) {
             run.cleanups.push_back({std::string(plan::name_of(kind)), text, error});
@@ -60,8 +61,8 @@ std::string how_it_ended(const EndedRun& run, std::chrono::system_clock::time_po
     const auto all = run.cleanups.size();
     const bool known = run.ended != std::chrono::system_clock::time_point();
     const std::string_view why = run.ending.result == plan::Result::caller_gone ? "its caller had gone, "
-                                 : run.ending.result == plan::Result::lock_lost ? "its lock was lost, "
-                                                                                : "";
+                                 : run.ending.result == plan::Result::lock_lost || run.lock_lost ? "its lock was lost, "
+                                                                                                 : "";
     return fmt::format("{}cleaned up{}{}, {} of {} {} succeeded", why, by_whom(run.by),
                        known ? " " + age_text(now - run.ended) + " ago" : "", all - static_cast<std::size_t>(failed),
                        all, all == 1 ? "cleanup" : "cleanups") +

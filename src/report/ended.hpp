@@ -30,6 +30,7 @@ struct EndedRun {
     std::chrono::system_clock::time_point started;
     std::chrono::system_clock::time_point ended; // the epoch: not yet
     plan::Ending ending;
+    bool lock_lost = false; // at its engine, perhaps after the command
     plan::Actor by = plan::Actor::supervisor;
     std::vector<Cleanup> cleanups; // that ran, in their order
 };

@@ -100,9 +100,9 @@ void Narrator::locks_had(const std::vector<engine::HeldLock>& at_engines) {
     add_engines(m_report.locks, at_engines, std::chrono::system_clock::now());
 }
 
-bool Narrator::lock_lost(const engine::Loss& loss, std::optional<bool> sent) {
+void Narrator::lock_lost(const plan::LockLoss& loss, std::optional<bool> sent) {
     if (std::exchange(m_loss_told, true)) {
-        return false;
+        return;
     }
     note_loss(m_report.locks, loss.name);
     std::string reason = loss.reason;
@@ -110,7 +110,6 @@ bool Narrator::lock_lost(const engine::Loss& loss, std::optional<bool> sent) {
         reason += (*sent ? ", sent " : ", cannot be sent ") + text::signal_name(m_plan.stop_signal);
     }
     m_messages.error("lock lost", loss.name, reason);
-    return true;
 }
 
 void Narrator::setup_begins(const std::string& cmd) { m_ci_log.open_section("setup", cmd); }

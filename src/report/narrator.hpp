@@ -5,6 +5,7 @@
 #include "engine/await.hpp"
 #include "journal/state.hpp"
 #include "lock/lock.hpp"
+#include "plan/lock_loss.hpp"
 #include "plan/plan.hpp"
 #include "report/ci_log.hpp"
 #include "report/json_report.hpp"
@@ -48,7 +49,7 @@ public:
     void lock_not_had(const engine::NotHad& not_had);
     void locks_had(const std::vector<engine::HeldLock>& at_engines);
     // It is said once: whether just now. `sent`: the stop signal, to a step.
-    bool lock_lost(const engine::Loss& loss, std::optional<bool> sent = {});
+    void lock_lost(const plan::LockLoss& loss, std::optional<bool> sent = {});
 
     void setup_begins(const std::string& cmd);
     // An empty error: it succeeded.

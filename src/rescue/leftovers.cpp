@@ -202,7 +202,7 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
                            .origin = origin,
                            .directory = fresh ? fresh->fd() : directory.get(),
                            .mask = opened.mask,
-                           .lock_state = stack.read_state().engine_locks.empty() ? nullptr : finisher.lock_state};
+                           .lock_loss = stack.read_state().engine_locks.empty() ? nullptr : finisher.lock_loss};
     const Rescued end = take_over(finisher.by, dead_run, events, narrator);
     narrator.output_ends(output, end.failed, stack);
     if (end.stop == 0) { // else the run is not over
@@ -277,7 +277,7 @@ Recovered finish_with_its_engines(journal::Leftover leftover, const lock::Held& 
         return {leftover.state.stack.size(), at_engines.stop};
     }
     finisher.lock_token = at_engines.token;
-    finisher.lock_state = at_engines.state;
+    finisher.lock_loss = at_engines.loss;
     const Recovered recovered = finish_leftover(std::move(leftover), runs, finisher, signals);
     at_engines.give_back(recovered.failed == 0 && recovered.stop == 0);
     return recovered;

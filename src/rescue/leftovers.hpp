@@ -5,6 +5,7 @@
 #include "journal/runs.hpp"
 #include "lock/lock.hpp"
 #include "os/signals.hpp"
+#include "plan/lock_loss.hpp"
 #include "plan/plan.hpp"
 #include "report/narrator.hpp"
 
@@ -25,7 +26,7 @@ namespace finally_run::rescue {
 // The locks at engines of a run that was left, as they are held while it is finished.
 struct AtEngines {
     std::string token = {};
-    std::function<std::string_view()> state = {};   // see DeadRun
+    plan::LookForLoss loss = {};                    // see DeadRun
     std::function<void(bool clean)> give_back = {}; // those that were taken for this alone
     bool had = true;                                // else one of them is not free, and that was said
     int stop = 0;                                   // the signal that told us to stop meanwhile
@@ -37,12 +38,12 @@ using TakeAtEngines = std::function<AtEngines(const journal::State&, const lock:
 struct Finisher {
     plan::Actor by = plan::Actor::recovery;
     plan::Verbosity verbosity = plan::Verbosity::normal;
-    std::string state_dir = {};                        // as it was given, for messages
-    std::optional<unsigned> cleanup_retries = {};      // nullopt: what the run had
-    std::optional<text::Limit> cleanup_timeout = {};   // nullopt: what the run had
-    std::string lock_token = {};                       // of its locks that machines share, as they are held now
-    std::function<std::string_view()> lock_state = {}; // see DeadRun
-    TakeAtEngines take_at_engines = {};                // for a run with other locks than ours
+    std::string state_dir = {};                      // as it was given, for messages
+    std::optional<unsigned> cleanup_retries = {};    // nullopt: what the run had
+    std::optional<text::Limit> cleanup_timeout = {}; // nullopt: what the run had
+    std::string lock_token = {};                     // of its locks that machines share, as they are held now
+    plan::LookForLoss lock_loss = {};                // see DeadRun
+    TakeAtEngines take_at_engines = {};              // for a run with other locks than ours
 };
 
 struct Recovered {

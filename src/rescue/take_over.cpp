@@ -4,6 +4,7 @@
 #include "os/boot.hpp"
 #include "os/exit_info.hpp"
 #include "rescue/inner_guardians.hpp"
+#include "rescue/lock_loss.hpp"
 #include "supervise/aftermath.hpp"
 #include "supervise/survivors.hpp"
 #include "supervise/unseen.hpp"
@@ -17,6 +18,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unistd.h>
 #include <utility>
 
@@ -82,6 +84,7 @@ public:
 private:
     // The step itself and its group, by the guardian alone: long after, the numbers may be somebody else's.
     void stop_unseen(const journal::Started& step);
+    [[nodiscard]] std::string_view lock_state();
     void hear_request(int signal) { m_stop = m_stop == 0 ? signal : m_stop; }
     [[nodiscard]] supervise::Aftermath aftermath(const journal::Started& started, pid_t session, bool own_group,
                                                  bool marked = true);
@@ -205,11 +208,26 @@ void Successor::finish(const journal::Started& cleaning, const End& end, bool ha
     stack.finished(*at, outcome);
 }
 
+// The value of FINALLY_RUN_LOCK.
+std::string_view Successor::lock_state() {
+    if (!m_dead_run.lock_loss) {
+        return {};
+    }
+    // How it was lost is told once, and not to us if the supervisor has heard it. Who comes later has it anew.
+    if (stands_by(m_by) && m_dead_run.stack.read_state().has_lost_lock()) {
+        return "lost";
+    }
+    const auto loss = m_dead_run.lock_loss();
+    if (loss) {
+        note_loss(*loss, m_dead_run.stack, m_narrator);
+    }
+    return loss ? "lost" : "held";
+}
+
 std::size_t Successor::run_cleanups(const plan::Ending& ending) {
     for (const auto& [name, path] : m_dead_run.stack.read_state().variables()) {
         m_dead_run.environment.set(name, path);
     }
-    const auto lock_state = [&] { return m_dead_run.lock_state ? m_dead_run.lock_state() : std::string_view(); };
     cleanup::tell_ending(m_dead_run.environment, ending, m_by, lock_state());
     const plan::Plan& plan = m_dead_run.plan;
     const cleanup::Settings settings{.limits = {plan.cleanup_timeout, plan.grace},
@@ -226,11 +244,13 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending) {
             hear_request(signal.number);
         }
     };
-    const auto before_each = [&] { m_dead_run.environment.set(cleanup::lock_variable, lock_state()); };
+    const auto before_each = [this] { m_dead_run.environment.set(cleanup::lock_variable, lock_state()); };
     const auto inner_guardians = [&] { return guardians_at_work(m_dead_run.stack.file().path()); };
-    return cleanup::run_to_end(
+    const std::size_t failed = cleanup::run_to_end(
         {m_dead_run.stack, m_dead_run.output, m_events, m_narrator, on_signal, before_each, inner_guardians},
         ending.result, settings);
+    static_cast<void>(lock_state()); // a loss is said, if late
+    return failed;
 }
 
 } // namespace

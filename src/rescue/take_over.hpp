@@ -7,14 +7,13 @@
 #include "journal/origin.hpp"
 #include "os/environment.hpp"
 #include "os/events.hpp"
+#include "plan/lock_loss.hpp"
 #include "plan/plan.hpp"
 #include "plan/result.hpp"
 #include "report/narrator.hpp"
 
 #include <cstddef>
-#include <functional>
 #include <optional>
-#include <string_view>
 #include <sys/types.h>
 
 namespace finally_run::rescue {
@@ -28,8 +27,7 @@ struct DeadRun {
     journal::Origin origin = {}; // to a guardian everything is as it was
     int directory = AT_FDCWD;    // where its cleanups run; AT_FDCWD: where we are
     std::optional<mode_t> mask = {};
-    // Of its locks at engines: "held" or "lost". Empty: there are none.
-    std::function<std::string_view()> lock_state = {};
+    plan::LookForLoss lock_loss = {}; // of its locks at engines; empty: there are none
 };
 
 struct Rescued {

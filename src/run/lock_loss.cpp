@@ -1,6 +1,6 @@
 #include "run/lock_loss.hpp"
 
-#include <chrono>
+#include "rescue/lock_loss.hpp"
 
 namespace finally_run::run {
 
@@ -8,11 +8,7 @@ bool has_lost_lock(const Parts& run, std::optional<bool> sent) {
     if (run.keeper == nullptr || !run.keeper->loss()) {
         return false;
     }
-    const engine::Loss& loss = *run.keeper->loss();
-    if (run.narrator.lock_lost(loss, sent) && !run.stack.read_state().over) {
-        const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-        run.stack.record(journal::LockLost{loss.name, loss.reason, now});
-    }
+    rescue::note_loss(*run.keeper->loss(), run.stack, run.narrator, sent);
     return true;
 }
 

@@ -108,7 +108,7 @@ void Supervisor::finish_as_guardian() {
     }
     rescue::DeadRun dead_run{m_run.stack, m_run.plan, m_run.environment, m_run.output};
     if (m_run.keeper != nullptr) {
-        dead_run.lock_state = [this] { return lock_state(); };
+        dead_run.lock_loss = [this] { return m_run.keeper->loss(); };
     }
     const rescue::Rescued end = rescue::take_over(plan::Actor::guardian, dead_run, events, m_run.narrator);
     m_run.narrator.output_ends(m_run.output, end.failed, m_run.stack);

@@ -75,6 +75,7 @@ void work(const Scenario& scenario, const std::vector<Job>& jobs, const fs::path
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     fs::create_directory(directory);
     fs::create_symlink(FINALLY_RUN_CRASH_HELPER, directory / "crash_helper");
+    fs::create_symlink(FINALLY_RUN_CRASH_HELPER, directory / "finally-run-lock-crash");
     for (std::size_t number = next++; number < jobs.size(); number = next++) {
         const Job& job = jobs.at(number);
         Outcome outcome;

@@ -14,14 +14,22 @@ namespace finally_run::crash {
 
 namespace fs = std::filesystem;
 
-bool lock_is_held(const fs::path& directory) {
-    const int fd = ::open((directory / "state" / "L").c_str(), O_RDWR | O_CLOEXEC);
+namespace {
+
+bool is_held(const fs::path& file) {
+    const int fd = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
     if (fd < 0) {
         return false; // it was never made
     }
     const bool held = ::flock(fd, LOCK_EX | LOCK_NB) < 0;
     ::close(fd);
     return held;
+}
+
+} // namespace
+
+bool lock_is_held(const fs::path& directory) {
+    return is_held(directory / "state" / "L") || is_held(directory / "engine");
 }
 
 namespace {
@@ -54,11 +62,13 @@ void look_around(const fs::path& directory, const Promise& promise, Seen& seen) 
         seen.failure_kept =
             seen.failure_kept || (place == ".runs" && path.extension() == ".journal" && has_failure(path));
         left_of_runs = left_of_runs || place == ".runs";
+        const bool is_lock = name == "L" || name.find(':') != name.npos;
         seen.left_file =
-            seen.left_file || (!tells_of_end && place != ".runs" && name != "L" && name != ".runs" && name != ".ended");
+            seen.left_file || (!tells_of_end && place != ".runs" && !is_lock && name != ".runs" && name != ".ended");
     }
     // With its journal stay the log of a failed run and the mark that it has been told of.
     seen.left_file = seen.left_file || (left_of_runs && !seen.failure_kept);
+    seen.left_mark = fs::exists(directory / "unclean");
     seen.left_temp_dir = !fs::is_empty(directory / "tmp");
     seen.left_tree = std::any_of(promise.removed.begin(), promise.removed.end(),
                                  [&](const std::string& file) { return fs::exists(directory / file); });
@@ -73,7 +83,7 @@ std::string to_text(const Seen& seen) {
                  << (WIFSIGNALED(*status) ? WTERMSIG(*status) : WEXITSTATUS(*status));
         }
     }
-    text << "\n    log:";
+    text << (seen.left_mark ? "\n    left: the mark at the engine" : "") << "\n    log:";
     for (const std::string& line : seen.log) {
         text << ' ' << line << ';';
     }

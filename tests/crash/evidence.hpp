@@ -8,6 +8,7 @@
 
 namespace finally_run::crash {
 
+// The local one or, if the run has one, that at the engine.
 [[nodiscard]] bool lock_is_held(const std::filesystem::path& directory);
 
 // Reads the log and stderr, and looks for files.

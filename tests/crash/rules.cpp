@@ -118,6 +118,26 @@ const std::vector<Rule> rules{
     {"a removal that comes too late", "again",
      [](Seen& seen) { seen.log = with(good, "plain early 5", "plain end 5"); }},
     {"a process left", "process", [](Seen& seen) { seen.left_process = true; }},
+    {"a cleanup that found the lock at its engine free", "unlocked",
+     [](Seen& seen) { seen.log = with(good, "plain unkept 5", "plain end 5"); }},
+    {"the same without its keeper", "",
+     [](Seen& seen) {
+         seen.log = with(good, "plain unkept 5", "plain end 5");
+         seen.keeper_killed = seen.copy_killed = true;
+     }},
+    {"a mark at the engine after a run that was over", "file", [](Seen& seen) { seen.left_mark = true; }},
+    {"a mark at the engine after a run that has not begun", "file",
+     [](Seen& seen) {
+         seen.log.clear();
+         seen.supervisor_killed = true;
+         seen.left_mark = true;
+     }},
+    {"a lost lock", "",
+     [](Seen& seen) {
+         seen.keeper_killed = seen.copy_killed = true;
+         seen.status = exited(121);
+         seen.err = "finally-run: lock lost: crash:E: its keeper is gone\n";
+     }},
     {"a file left", "file", [](Seen& seen) { seen.left_file = true; }},
     {"another status than the command's", "status", [](Seen& seen) { seen.status = exited(1); }},
     {"success of a command that was stopped", "status",

@@ -88,6 +88,20 @@ const Scenario serving = [] {
     return scenario;
 }();
 
+// With a lock at an engine too.
+const Scenario keeping = [] {
+    Scenario scenario = cleaning_up({"plain"}, {{.name = "plain", .due_after = {"command"}}});
+    for (Words* const words : {&scenario.run, &scenario.next_holder}) {
+        words->insert(std::find(words->begin(), words->end(), "--"), {"--lock", "crash:E"});
+    }
+    scenario.copies = {{Role::supervisor, Role::keeper},
+                       {Role::supervisor, Role::guardian},
+                       {Role::finisher, Role::keeper},
+                       {Role::finisher, Role::guardian}};
+    scenario.environment.front() = "PATH={dir}/..:/usr/local/bin:/usr/bin:/bin";
+    return scenario;
+}();
+
 // The same with flock(1) and a trap of bash, which is where the guardian is otherwise.
 const Scenario flock_and_trap{
     .run = {"/usr/bin/flock", "{dir}/state/L", "/bin/bash", "-c",
@@ -101,6 +115,8 @@ const Blow kill_supervisor{.killed = {Role::supervisor}};
 const Blow kill_guardian{.killed = {Role::guardian}};
 const Blow kill_sentinel{.killed = {Role::sentinel}};
 const Blow kill_both{.killed = {Role::supervisor, Role::guardian}};
+const Blow kill_keeper{.killed = {Role::keeper}};
+const Blow kill_all{.killed = {Role::supervisor, Role::guardian, Role::keeper}};
 const Blow kill_finisher{.killed = {Role::finisher}};
 const Blow fail_call{.fails_call = true};
 
@@ -231,6 +247,21 @@ std::vector<Row> services() {
             takeover("takeover in the command: KILL guardian, recover", "command", kill_guardian)};
 }
 
+std::vector<Row> keepers() {
+    std::vector<Row> rows = rows_of({{"supervisor", Role::supervisor}, {"keeper", Role::keeper}},
+                                    {{"KILL keeper", kill_keeper},
+                                     {"KILL both, keeper finishes", kill_both},
+                                     {"KILL supervisor and keeper", {.killed = {Role::supervisor, Role::keeper}}},
+                                     {"KILL all, recover", kill_all, Finisher::recover}});
+    rows.push_back({.name = "keeper finishes from the command on: KILL keeper, next holder",
+                    .actor = Role::keeper,
+                    .blow = kill_keeper,
+                    .finisher = Finisher::next_holder,
+                    .opening = "command",
+                    .first_blow = kill_both});
+    return rows;
+}
+
 std::vector<Row> failures() {
     std::vector<Row> rows = rows_of(actors, {{"a call fails", fail_call}});
     rows.push_back(takeover("takeover in the command: a call fails", "command", fail_call));
@@ -255,6 +286,7 @@ std::vector<Campaign> campaigns() {
         {.name = "failed-before", .scenario = failing_cleanup, .rows = failed_before()},
         {.name = "outlived", .scenario = outliving, .rows = outlived_cleanups()},
         {.name = "services", .scenario = serving, .rows = services()},
+        {.name = "keepers", .scenario = keeping, .rows = keepers()},
         {.name = "failures", .scenario = finally_run, .rows = failures()},
         {.name = "baseline", .scenario = flock_and_trap, .rows = baseline(), .finds_fault = true},
     };

@@ -130,7 +130,7 @@ void Trial::run_first() {
     if (m_idle || m_needs_finisher || m_seen.hung) {
         return;
     }
-    if (m_seen.supervisor_killed) {
+    if (m_seen.supervisor_killed || m_seen.keeper_killed) { // what it has started dies with a keeper, but not at once
         pump(0);
         return;
     }
@@ -153,8 +153,8 @@ void Trial::run_finisher() {
         pump(start(Role::finisher, m_scenario.recover, false));
     }
     m_seen.finisher_status = m_last_status;
-    if (m_tracer.alive(Role::guardian) && !m_seen.hung) {
-        pump(0); // it was being made when both were killed
+    if ((m_tracer.alive(Role::guardian) || m_seen.keeper_killed) && !m_seen.hung) {
+        pump(0); // it was being made when both were killed, or what the keeper had started is on its way
     }
     while (::waitpid(-1, nullptr, __WALL | WNOHANG) > 0) {
     }
@@ -207,7 +207,7 @@ void Trial::pump(pid_t until) {
 void Trial::at_end_of(const Gone& gone, pid_t awaited) {
     if (gone.pid == awaited) {
         m_last_status = gone.status;
-    } else if (gone.stranger && !m_seen.supervisor_killed) {
+    } else if (gone.stranger && !m_seen.supervisor_killed && !m_seen.keeper_killed) {
         m_seen.left_process = true;
     }
 }
@@ -296,6 +296,7 @@ bool Trial::kill(const std::vector<Role>& victims) {
             hit = true;
             hit_finisher = hit_finisher || victim == Role::finisher;
             m_seen.supervisor_killed = m_seen.supervisor_killed || victim == Role::supervisor;
+            m_seen.keeper_killed = m_seen.keeper_killed || victim == Role::keeper;
             m_seen.copy_killed = m_seen.copy_killed || (victim != Role::supervisor && victim != Role::finisher);
         }
     }

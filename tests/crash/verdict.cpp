@@ -123,6 +123,8 @@ void Judge::findings_of_cleanups() {
             m_verdict.excused = m_verdict.excused || excused;
         }
     }
+    // Without a keeper there is no lock at the engine; who recovers has another one.
+    set(Fault::unlocked, has_finding("unkept") && !m_seen.keeper_killed);
     // Whatever else a cleanup that begins too early may be, a removal to the right of it has not been made.
     set(Fault::again, has_finding("early") && !complained());
 }
@@ -179,8 +181,11 @@ void Judge::leftovers() {
     set(Fault::process, m_seen.left_process);
     set(Fault::locked, m_seen.left_lock);
     set(Fault::file, m_seen.left_file && !complained());
+    // Between the end of its journal and its word to the engine nobody else knows that it has cleaned up.
+    const bool cleaned_up = !any_cleanup([&](const Cleanup& cleanup) { return !has(cleanup.name, "end"); });
+    set(Fault::file, m_seen.left_mark && !m_seen.keeper_killed && !(m_seen.supervisor_killed && cleaned_up));
     // What ended well under its supervisor is not worth a record.
-    const bool may_be_told = m_seen.supervisor_killed || m_seen.failed;
+    const bool may_be_told = m_seen.supervisor_killed || m_seen.failed || m_seen.keeper_killed;
     set(Fault::file, m_seen.end_told && !may_be_told);
     set(Fault::hang, m_seen.hung);
 }
@@ -198,9 +203,11 @@ void Judge::status() {
     const bool own = exited_with(0) && has("command", "end");
     const bool by_signal =
         m_seen.signal != 0 && WIFSIGNALED(*m_seen.status) && WTERMSIG(*m_seen.status) == m_seen.signal;
+    constexpr int lost_lock = 121;
+    const bool by_loss = m_seen.keeper_killed && exited_with(lost_lock) && !m_seen.err.empty();
     // Without its guardian before anything has begun it may as well give up and say so.
     const bool gave_up = m_seen.copy_killed && exited_with(125) && m_lines.empty() && !m_seen.err.empty();
-    set(Fault::status, !own && !by_signal && !gave_up);
+    set(Fault::status, !own && !by_signal && !by_loss && !gave_up);
     const bool told = !m_seen.err.empty();
     set(Fault::silent, own && m_seen.signal == 0 && !m_seen.copy_killed && told != has_failed());
 }

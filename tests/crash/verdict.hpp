@@ -39,6 +39,7 @@ struct Seen {
     std::optional<int> status; // of the supervisor, as waitpid(2) has it
     bool supervisor_killed = false;
     bool copy_killed = false;     // of the supervisor
+    bool keeper_killed = false;   // ... and it was this one
     int signal = 0;               // sent to the supervisor
     bool failed = false;          // one of its system calls was made to fail
     bool failed_in_child = false; // ... between clone(2) and execve(2)
@@ -50,6 +51,7 @@ struct Seen {
     std::vector<std::string> abandoned;
     bool left_process = false;
     bool left_lock = false;
+    bool left_mark = false;    // at the engine: nobody has cleaned up
     bool left_file = false;    // in the state directory
     bool end_told = false;     // a record there of how a run ended
     bool failure_kept = false; // a journal there with a cleanup that has failed

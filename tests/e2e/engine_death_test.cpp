@@ -1,6 +1,8 @@
 // Locks at an engine, and somebody who dies, stops or is in the way at the worst moment.
 #include "engine.hpp"
 
+#include "plan/result.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -145,6 +147,62 @@ TEST_CASE("a keeper that is stopped keeps the lock and goes on where it was") {
         CHECK(contains(log_text(), killed ? "lock held 2, taken" : "lock held 1, taken"));
         CHECK_FALSE(fs::exists(engine_file("x.unclean")));
         wait_until("nobody is left", [] { return leftovers().empty(); });
+    }
+}
+
+// Kills the supervisor, or the guardian too, and while the first cleanup runs the helper, or the keeper.
+void lose_while_finished_by(plan::Actor by, const std::string& victim) {
+    const std::string name(plan::name_of(by));
+    CAPTURE(name);
+    CAPTURE(victim);
+    fs::remove(work("log"));
+    auto process = on_a({"-l", "file:x", "--report", "report", "-c", "echo second $FINALLY_RUN_LOCK >>log", "-c",
+                         "echo first $FINALLY_RUN_LOCK $FINALLY_RUN_BY >>log; read x <fifo", "--", "helper", "pause"})
+                       .start();
+    process.wait_for_line("READY");
+    const pid_t lost = victim == "keeper" ? keeper_pid() : helper_pid();
+    if (by == plan::Actor::keeper) {
+        kill_both(process.pid());
+    } else {
+        process.signal(SIGKILL);
+    }
+    wait_for_log("first");
+    ::kill(lost, SIGKILL);
+    wait_until("its lock is lost", [] { return !is_held(); });
+    release(work("fifo"));
+    const auto outcome = finish_with_guardian(process);
+    CHECK(log_text() == "first held " + name + "\nsecond lost\n");
+    CHECK(count(outcome.err, "lock lost: file:x: its " + victim) == 1);
+    CHECK(nlohmann::json::parse(read_file(work("report"))).at("locks").at(0).at("state") == "lost");
+    CHECK(contains(on_a({"--status"}).run().out, ": its lock was lost, cleaned up by "));
+    fs::remove_all(case_dir() / "here" / ".ended");
+}
+
+TEST_CASE("a lock that is lost while the guardian or the keeper cleans up is known to all who look from then on") {
+    make_fifo(work("fifo"));
+    lose_while_finished_by(plan::Actor::guardian, "helper");
+    lose_while_finished_by(plan::Actor::guardian, "keeper");
+    lose_while_finished_by(plan::Actor::keeper, "helper");
+}
+
+TEST_CASE("a loss that a killed supervisor has told of is known to its guardian and its keeper and not told again") {
+    for (const bool both : {false, true}) {
+        CAPTURE(both);
+        fs::remove(work("log"));
+        auto process = on_a({"-k", "1", "-l", "file:x", "-c", "echo cleaned $FINALLY_RUN_LOCK >>log", "--", "helper",
+                             "ignore", "TERM"})
+                           .start();
+        process.wait_for_line("READY");
+        ::kill(helper_pid(), SIGKILL);
+        process.wait_for_err("lock lost: file:x: its helper was killed");
+        if (both) {
+            kill_both(process.pid());
+        } else {
+            process.signal(SIGKILL);
+        }
+        const auto outcome = finish_with_guardian(process);
+        CHECK(log_text() == "cleaned lost\n");
+        CHECK(count(outcome.err, "lock lost") == 1);
     }
 }
 

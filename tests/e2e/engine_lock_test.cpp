@@ -1,6 +1,9 @@
 // Locks at an engine that machines share.
 #include "engine.hpp"
 
+#include "engine/await.hpp"
+
+#include <chrono>
 #include <csignal>
 #include <string>
 #include <vector>
@@ -277,6 +280,78 @@ TEST_CASE("a helper that says held twice or closes its stdout has lost the lock"
         CHECK(outcome.status == 121);
     }
     wait_until("nobody is left", [] { return leftovers().empty(); });
+}
+
+// What a helper leaves in its own process group ends with it; what has fled from there is nobody's.
+TEST_CASE("a helper whose child keeps its stdout open has ended all the same") {
+    for (const auto& [script, status] : std::vector<std::pair<std::string, int>>{
+             {"exit 75", 75},
+             {"exit 3", 125},
+             {"echo held 1; read begin; exit 3", 121},
+             {"echo held 1; cat >/dev/null; echo done", 0},
+         }) {
+        for (const std::string apart : {"", "setsid "}) {
+            const std::string shown = apart + script;
+            CAPTURE(shown);
+            const std::string child =
+                apart + "sh -c 'echo $$ >child; exec sleep 60' & until test -s child; do :; done; ";
+            fs::remove(work("child"));
+            const auto outcome =
+                with_helper(child + script, {"-l", "odd:x", "--", "sh", "-c", status == 121 ? "sleep 60" : ":"}).run();
+            CHECK(outcome.status == status);
+            if (!apart.empty()) {
+                ::kill(pid_in("child"), SIGKILL);
+            }
+            wait_until("nobody is left", [] { return leftovers().empty(); });
+        }
+    }
+}
+
+TEST_CASE("a helper that heeds nothing is ended and one that never answers is not waited for") {
+    // All at once: each is given seconds before it is killed.
+    const std::string deaf = "trap '' TERM; while :; do sleep 60; done";
+    auto holder =
+        with_helper("echo held 1; " + deaf, {"-l", "odd:x", "-c", "echo cleaned >>log", "--", "true"}).start();
+    wait_for_log("cleaned"); // it has its helper
+    std::vector<Process> others;
+    std::vector<pid_t> mute;
+    const auto begin = std::chrono::steady_clock::now();
+    for (const auto& [words, machine] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+             {{"-n", "-l", "odd:x", "--", "touch", "ran"}, "there"},
+             {{"-w", "1", "-l", "odd:x", "--", "touch", "ran"}, "elsewhere"}}) {
+        write_file(case_dir() / "bin" / "finally-run-lock-odd", "#!/bin/sh\necho $$ >mute\n" + deaf + "\n", 0755);
+        others.push_back(on(machine, words).start());
+        wait_for_file(work("mute"));
+        mute.push_back(pid_in("mute"));
+        fs::remove(work("mute"));
+    }
+    const auto waited = others.back().finish();
+    CHECK(std::chrono::steady_clock::now() - begin < engine::answer_patience);
+    const auto refused = others.front().finish();
+    CHECK(std::chrono::steady_clock::now() - begin >= engine::answer_patience);
+    for (const auto& outcome : {waited, refused}) {
+        CHECK(outcome.status == 75);
+        CHECK(has_line(outcome.err, "finally-run: lock: odd:x: its engine has not answered in time"));
+    }
+    ::kill(mute.front(), SIGKILL); // what becomes of it is told by the others
+    CHECK(holder.finish().status == 0);
+    wait_until("nobody is left", [] { return leftovers().empty(); });
+    CHECK_FALSE(fs::exists(work("ran")));
+}
+
+TEST_CASE("a wait for a lock at an engine ends at its limit") {
+    auto holder = on_b({"-l", "file:x", "--", "helper", "pause"}).start();
+    holder.wait_for_line("READY");
+    const auto begin = std::chrono::steady_clock::now();
+    const auto outcome = on_a({"--wait", ".3", "-l", "file:x", "-c", "touch ran", "--", "touch", "ran"}).run();
+    const auto took = std::chrono::steady_clock::now() - begin;
+    CHECK(outcome.status == 75);
+    CHECK(lines(outcome.err).size() == 1);
+    CHECK(took >= std::chrono::milliseconds(300));
+    CHECK(took < std::chrono::milliseconds(1300)); // the limit and 50 ms, and room for a busy machine
+    CHECK_FALSE(fs::exists(work("ran")));
+    holder.signal(SIGTERM);
+    holder.finish();
 }
 
 TEST_CASE("the last words of a helper say why its lock was lost") {

@@ -1,6 +1,7 @@
 // What the runs of the crash tests are made of: `crash_helper NAME DIR HARNESS [absent FILE]`, where NAME is setup,
 // command, service, next, or that of a cleanup: "failing" fails, "outliving" waits for the end of whoever made it. Each
-// writes what it does, and what it finds, into DIR/log.
+// writes what it does, and what it finds, into DIR/log. With one word it is a helper of finally-run-lock(7), and the
+// files "engine" and "unclean" in $HOME are what an engine has.
 #include "kernel.hpp"
 
 #include "../marks.hpp"
@@ -226,6 +227,9 @@ void cleanup(const char* absent) {
     if (lock("state/L", LOCK_EX)) {
         log(name, "unlocked");
     }
+    if (exists("engine") && lock("engine", LOCK_EX)) {
+        log(name, "unkept");
+    }
     if (absent != nullptr && exists(absent)) {
         log(name, "early");
     }
@@ -234,6 +238,42 @@ void cleanup(const char* absent) {
     }
     pause_ms(2);
     log(name, "end");
+}
+
+bool starts_with(const char* text, const char* start) {
+    while (*start != '\0' && *text == *start) {
+        ++text;
+        ++start;
+    }
+    return *start == '\0';
+}
+
+void say(const char* line) {
+    Text text;
+    text << line << "\n";
+    call(SYS_write, 1, address(text.data()), text.size());
+}
+
+// Whoever killed a holder does not wait for the end of its helper: nor is somebody refused who came before that.
+[[noreturn]] void hold() {
+    for (const char* const* entry = environment; *entry != nullptr; ++entry) {
+        directory = starts_with(*entry, "HOME=") ? *entry + 5 : directory;
+    }
+    call(SYS_flock, open("engine", O_RDWR), LOCK_EX);
+    say("held 1");
+    static char text[1 << 12]; // a line: who writes it waits for nothing in between but the end of the run
+    for (long size = 0; (size = call(SYS_read, 0, address(text), sizeof text)) > 0;) {
+        if (contains(text, size, "begin ")) {
+            call(SYS_close, open("unclean", O_WRONLY));
+        }
+        if (contains(text, size, "clean\n")) {
+            Text path;
+            path << directory << "/unclean";
+            call(SYS_unlinkat, AT_FDCWD, address(path.data()), 0);
+        }
+    }
+    say("done");
+    end(0);
 }
 
 long number_of(const char* text) {
@@ -249,10 +289,13 @@ long number_of(const char* text) {
 // `stack` is argc, followed by the words.
 extern "C" [[noreturn]] void begin(const long* stack) {
     const char* const* const words = reinterpret_cast<const char* const*>(stack + 1);
+    environment = words + *stack + 1;
+    if (*stack == 2) {
+        hold();
+    }
     if (*stack < 4) {
         end(98);
     }
-    environment = words + *stack + 1;
     name = words[1];
     directory = words[2];
     harness = number_of(words[3]);
