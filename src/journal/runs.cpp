@@ -58,7 +58,7 @@ struct Key {
     std::uint32_t time;
     std::uint32_t random;
 
-    auto operator<=>(const Key&) const = default;
+    auto operator<=>(const Key&) const = default; // NOLINT(modernize-use-nullptr): of what this is made of
 };
 
 constexpr std::string_view shape_of_key = "ddddddddTdddddd-xxxxxxxx"; // digits and hexadecimal ones
