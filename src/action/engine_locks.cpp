@@ -45,14 +45,15 @@ std::string token_in(const journal::Found& found) {
 }
 
 // In the keeper: supervisor and guardian are gone, and we still hold all locks. Is the run clean now?
-bool finish_as_keeper(const Beginning& run, const plan::LookForLoss& loss) {
+bool finish_as_keeper(const Beginning& run, const plan::LookForLoss& loss, bool was_clean) {
     const auto runs = journal::Runs::existing(run.state_dir);
     const auto path = runs.journal_of(run.run_id);
     const auto say = [&](auto what, auto object, auto reason) { run.narrator.noted(what, object, reason); };
     // Nothing had begun, or all is done: then there is nothing to claim.
     const auto before = journal::read_state(path);
     const auto has_failed = [](const journal::Done& done) { return !done.error.empty(); };
-    const bool was_clean = before && before->is_done() && std::ranges::none_of(before->done, has_failed);
+    const bool is_clean =
+        before && before->is_done() && (before->begun ? std::ranges::none_of(before->done, has_failed) : was_clean);
     for (;;) {
         journal::Found found = journal::claim_own(path, journal::Patience::some);
         if (std::holds_alternative<journal::Alive>(found)) { // a child that is about to become a step, say
@@ -64,7 +65,7 @@ bool finish_as_keeper(const Beginning& run, const plan::LookForLoss& loss) {
         }
         auto* const leftover = std::get_if<journal::Leftover>(&found);
         if (leftover == nullptr) {
-            return was_clean;
+            return is_clean;
         }
         const rescue::Finisher finisher{.by = plan::Actor::keeper,
                                         .verbosity = run.plan.verbosity,
@@ -142,7 +143,7 @@ take_engine_locks(const Beginning& beginning, const lock::Held& held, const os::
     auto keeper = std::make_unique<engine::Keeper>(
         std::move(wanted), told, beginning.run_id, beginning.main_args, beginning.events.signals(), std::move(shared),
         [&](const std::string& name, std::string_view line) { narrator.noted("lock", name, line); },
-        [&](const plan::LookForLoss& loss) { return finish_as_keeper(beginning, loss); });
+        [&](const auto& loss, bool was_clean) { return finish_as_keeper(beginning, loss, was_clean); });
     const auto while_waiting = [&](const std::string& name, const std::string& holder, text::Duration waited) {
         return narrator.lock_awaited(name, holder, waited);
     };

@@ -49,7 +49,7 @@ public:
 
     // Both run in the keeper: see Duties.
     using Say = std::function<void(const std::string& name, std::string_view line)>;
-    using TakeOver = std::function<bool(const plan::LookForLoss& loss)>;
+    using TakeOver = std::function<bool(const plan::LookForLoss& loss, bool was_clean)>;
 
     // Forks it. It keeps the descriptors `shared` (of the local locks) open, so that nobody has those before it has
     // ended. `environment` ends with a null and is that of main, `locks` in the order in which they are to be taken.

@@ -78,6 +78,7 @@ void Keeping::carry_out(Tenant& tenant, const Tenure::Reaction& reaction) {
         if (*reaction.tell == Message::What::lost && !m_loss) {
             m_loss = {tenant.wanted.name, reaction.text};
         }
+        m_was_clean = m_was_clean && *reaction.tell != Message::What::unclean;
         m_refused = m_refused || *reaction.tell == Message::What::busy || *reaction.tell == Message::What::failed;
         const auto is_it = [&](const auto& other) { return other.get() == &tenant; };
         const auto at = std::ranges::find_if(m_tenants, is_it) - m_tenants.begin();
@@ -226,7 +227,7 @@ void Keeping::run() {
                 look_at_helpers();
                 return m_loss;
             };
-            if (m_had_all && m_duties.take_over(loss)) {
+            if (m_had_all && m_duties.take_over(loss, m_was_clean)) {
                 for (const auto& tenant : m_tenants) {
                     tenant->helper.tell("clean");
                 }

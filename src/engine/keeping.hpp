@@ -35,8 +35,8 @@ struct Duties {
     std::function<void(const Wanted&, std::string_view line)> say;
     // Who holds it, before it is had; empty: it is had.
     std::function<void(const Wanted&, const std::string& holder)> waits;
-    // Nobody else is left to finish the run. Is the run clean now?
-    std::function<bool(const plan::LookForLoss& loss)> take_over;
+    // Nobody else is left to finish the run. Is the run clean now? `was_clean`: so were the last holders of the locks.
+    std::function<bool(const plan::LookForLoss& loss, bool was_clean)> take_over;
 };
 
 class Keeping {
@@ -79,6 +79,7 @@ private:
     int m_line;
     std::vector<std::unique_ptr<Tenant>> m_tenants;
     std::optional<plan::LockLoss> m_loss; // the first
+    bool m_was_clean = true;
     bool m_run_gone = false;
     bool m_releasing = false;
     bool m_refused = false; // one cannot be had: the next is not asked for

@@ -28,7 +28,7 @@ void State::apply(std::uint64_t offset, Registered registered) {
 
 void State::apply(const Started& started) {
     using What = Started::What;
-    begun = begun || started.what != What::cleanup;
+    begun = true; // by a cleanup, if that is for the last holder of a lock
     if (started.what == What::service) {
         services.push_back(started);
         return;

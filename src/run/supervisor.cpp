@@ -122,7 +122,10 @@ void Supervisor::give_back(bool clean) {
     if (m_run.keeper == nullptr) {
         return;
     }
-    if (clean && m_run.stack.is_complete()) {
+    // What its last holder has left is undone by a run that has begun alone.
+    const auto was_clean = [](const engine::HeldLock& lock) { return lock.unclean.empty(); };
+    const bool may_tell = m_run.stack.read_state().begun || std::ranges::all_of(m_run.keeper->held(), was_clean);
+    if (clean && may_tell && m_run.stack.is_complete()) {
         m_run.keeper->clean();
     }
     m_run.keeper->release(engine::release_patience);

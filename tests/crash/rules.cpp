@@ -132,6 +132,16 @@ const std::vector<Rule> rules{
          seen.supervisor_killed = true;
          seen.left_mark = true;
      }},
+    {"an older mark at the engine after a run that has not begun", "",
+     [](Seen& seen) {
+         seen.log.clear();
+         seen.supervisor_killed = seen.had_mark = seen.left_mark = true;
+     }},
+    {"one that is gone though nobody has cleaned up for it", "lost",
+     [](Seen& seen) {
+         seen.had_mark = true;
+         seen.err = "finally-run: lock: crash:E: its last holder has not cleaned up: somebody\n";
+     }},
     {"a lost lock", "",
      [](Seen& seen) {
          seen.keeper_killed = seen.copy_killed = true;

@@ -38,6 +38,7 @@ struct Scenario {
     Words next_holder{}; // ... as somebody who wants the lock
     std::vector<Copy> copies{};
     Promise promise{};
+    bool unclean = false; // the last holder of its lock at an engine has not cleaned up, for which "anywhere" is there
     Words environment{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME={dir}", "TMPDIR={dir}/tmp", "LANG=C.UTF-8"};
 };
 

@@ -102,6 +102,15 @@ const Scenario keeping = [] {
     return scenario;
 }();
 
+// ... whose last holder has not cleaned up.
+const Scenario keeping_after = [] {
+    Scenario scenario = keeping;
+    scenario.run.insert(std::find(scenario.run.begin(), scenario.run.end(), "--"),
+                        {"--cleanup-anywhere", step("anywhere")});
+    scenario.unclean = true;
+    return scenario;
+}();
+
 // The same with flock(1) and a trap of bash, which is where the guardian is otherwise.
 const Scenario flock_and_trap{
     .run = {"/usr/bin/flock", "{dir}/state/L", "/bin/bash", "-c",
@@ -262,6 +271,11 @@ std::vector<Row> keepers() {
     return rows;
 }
 
+std::vector<Row> after_unclean() {
+    return {{.name = "supervisor: KILL supervisor", .blow = kill_supervisor},
+            {.name = "supervisor: KILL both, keeper finishes", .blow = kill_both}};
+}
+
 std::vector<Row> failures() {
     std::vector<Row> rows = rows_of(actors, {{"a call fails", fail_call}});
     rows.push_back(takeover("takeover in the command: a call fails", "command", fail_call));
@@ -287,6 +301,7 @@ std::vector<Campaign> campaigns() {
         {.name = "outlived", .scenario = outliving, .rows = outlived_cleanups()},
         {.name = "services", .scenario = serving, .rows = services()},
         {.name = "keepers", .scenario = keeping, .rows = keepers()},
+        {.name = "unclean", .scenario = keeping_after, .rows = after_unclean()},
         {.name = "failures", .scenario = finally_run, .rows = failures()},
         {.name = "baseline", .scenario = flock_and_trap, .rows = baseline(), .finds_fault = true},
     };

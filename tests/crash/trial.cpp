@@ -18,6 +18,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 
 namespace finally_run::crash {
 
@@ -80,6 +81,9 @@ void Trial::make_directory() const {
     fs::create_directories(m_directory / "state");
     fs::permissions(m_directory / "state", fs::perms::owner_all);
     fs::create_directory(m_directory / "tmp");
+    if (m_scenario.unclean) {
+        std::ofstream(m_directory / "unclean");
+    }
 }
 
 Outcome Trial::run() {
@@ -102,6 +106,7 @@ Outcome Trial::run() {
             m_seen.abandoned.push_back(std::to_string(pid));
         }
     }
+    m_seen.had_mark = m_scenario.unclean;
     look_around(m_directory, m_scenario.promise, m_seen);
     const Verdict verdict = judge(m_seen, m_scenario.promise, test::kernel_tells_exits());
     m_outcome.faults = verdict.faults;

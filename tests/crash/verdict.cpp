@@ -182,8 +182,12 @@ void Judge::leftovers() {
     set(Fault::locked, m_seen.left_lock);
     set(Fault::file, m_seen.left_file && !complained());
     // Between the end of its journal and its word to the engine nobody else knows that it has cleaned up.
+    // What it has found there stays until its own words have cleaned up.
+    set(Fault::lost, m_seen.had_mark && !m_seen.left_mark && !has("anywhere", "end"));
+    const bool is_older = m_seen.had_mark && m_lines.empty();
     const bool cleaned_up = !any_cleanup([&](const Cleanup& cleanup) { return !has(cleanup.name, "end"); });
-    set(Fault::file, m_seen.left_mark && !m_seen.keeper_killed && !(m_seen.supervisor_killed && cleaned_up));
+    set(Fault::file,
+        m_seen.left_mark && !is_older && !m_seen.keeper_killed && !(m_seen.supervisor_killed && cleaned_up));
     // What ended well under its supervisor is not worth a record.
     const bool may_be_told = m_seen.supervisor_killed || m_seen.failed || m_seen.keeper_killed;
     set(Fault::file, m_seen.end_told && !may_be_told);
@@ -209,7 +213,7 @@ void Judge::status() {
     const bool gave_up = m_seen.copy_killed && exited_with(125) && m_lines.empty() && !m_seen.err.empty();
     set(Fault::status, !own && !by_signal && !by_loss && !gave_up);
     const bool told = !m_seen.err.empty();
-    set(Fault::silent, own && m_seen.signal == 0 && !m_seen.copy_killed && told != has_failed());
+    set(Fault::silent, own && m_seen.signal == 0 && !m_seen.copy_killed && told != (has_failed() || m_seen.had_mark));
 }
 
 // Either nothing has happened, in one line and with status 125, or the run went on; a success that was none is worst.

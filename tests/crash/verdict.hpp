@@ -51,7 +51,8 @@ struct Seen {
     std::vector<std::string> abandoned;
     bool left_process = false;
     bool left_lock = false;
-    bool left_mark = false;    // at the engine: nobody has cleaned up
+    bool had_mark = false;     // at the engine, before: nobody has cleaned up
+    bool left_mark = false;    // ... and in the end
     bool left_file = false;    // in the state directory
     bool end_told = false;     // a record there of how a run ended
     bool failure_kept = false; // a journal there with a cleanup that has failed

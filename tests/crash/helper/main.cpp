@@ -260,6 +260,9 @@ void say(const char* line) {
         directory = starts_with(*entry, "HOME=") ? *entry + 5 : directory;
     }
     call(SYS_flock, open("engine", O_RDWR), LOCK_EX);
+    if (exists("unclean")) {
+        say("unclean somebody");
+    }
     say("held 1");
     static char text[1 << 12]; // a line: who writes it waits for nothing in between but the end of the run
     for (long size = 0; (size = call(SYS_read, 0, address(text), sizeof text)) > 0;) {

@@ -79,14 +79,14 @@ TEST_SUITE("journal/state") {
         CHECK(life.state.stack[1].id == second);
     }
 
-    TEST_CASE("a run has begun with its first setup, command or temporary directory, not with a cleanup") {
+    TEST_CASE("a run has begun with its first setup, command, temporary directory or cleanup that started") {
         Life life;
         life.add_cleanup("registered");
         life.add(Registered{{.kind = Kind::remove, .text = "/path"}});
-        life.add(Started{What::cleanup, {5, 6}, 100});
         CHECK_FALSE(life.state.begun);
         for (const Record& record :
-             {Record(Started{What::setup, {5, 6}, 0}), Record(Started{What::command, {5, 6}, 0}),
+             {Record(Started{What::cleanup, {5, 6}, 100}), Record(Started{What::setup, {5, 6}, 0}),
+              Record(Started{What::command, {5, 6}, 0}),
               Record(Registered{{.kind = Kind::temp_dir, .text = "/tmp/x", .variable = "DIR"}})}) {
             CAPTURE(record.index());
             Life other;
