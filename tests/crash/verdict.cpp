@@ -181,13 +181,15 @@ void Judge::leftovers() {
     set(Fault::process, m_seen.left_process);
     set(Fault::locked, m_seen.left_lock);
     set(Fault::file, m_seen.left_file && !complained());
-    // Between the end of its journal and its word to the engine nobody else knows that it has cleaned up.
     // What it has found there stays until its own words have cleaned up.
     set(Fault::lost, m_seen.had_mark && !m_seen.left_mark && !has("anywhere", "end"));
     const bool is_older = m_seen.had_mark && m_lines.empty();
-    const bool cleaned_up = !any_cleanup([&](const Cleanup& cleanup) { return !has(cleanup.name, "end"); });
-    set(Fault::file,
-        m_seen.left_mark && !is_older && !m_seen.keeper_killed && !(m_seen.supervisor_killed && cleaned_up));
+    if (m_seen.left_mark && !m_seen.keeper_killed && !is_older) {
+        // Between the end of its journal and its word to the engine nobody else knows that it has cleaned up.
+        const bool excused = m_seen.supervisor_killed && !m_lines.empty();
+        set(Fault::file, !excused);
+        m_verdict.excused = m_verdict.excused || excused;
+    }
     // What ended well under its supervisor is not worth a record.
     const bool may_be_told = m_seen.supervisor_killed || m_seen.failed || m_seen.keeper_killed;
     set(Fault::file, m_seen.end_told && !may_be_told);

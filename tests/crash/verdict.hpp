@@ -65,6 +65,7 @@ struct Verdict {
     Faults faults;
     // A cleanup found the lock free, but only since everybody who held it was killed while it ran: nothing that is
     // started inherits a lock, so that no cleanup can keep it. Whoever recovers the run lets it end, and runs it again.
+    // Or a run that is clean is unclean to its engine.
     bool excused = false;
 };
 
