@@ -318,7 +318,7 @@ TEST_CASE("a helper that heeds nothing is ended and one that never answers is no
     const auto begin = std::chrono::steady_clock::now();
     for (const auto& [words, machine] : std::vector<std::pair<std::vector<std::string>, std::string>>{
              {{"-n", "-l", "odd:x", "--", "touch", "ran"}, "there"},
-             {{"-w", "1", "-l", "odd:x", "--", "touch", "ran"}, "elsewhere"}}) {
+             {{"-w", "3", "-l", "odd:x", "--", "touch", "ran"}, "elsewhere"}}) {
         write_file(case_dir() / "bin" / "finally-run-lock-odd", "#!/bin/sh\necho $$ >mute\n" + deaf + "\n", 0755);
         others.push_back(on(machine, words).start());
         wait_for_file(work("mute"));
@@ -326,7 +326,6 @@ TEST_CASE("a helper that heeds nothing is ended and one that never answers is no
         fs::remove(work("mute"));
     }
     const auto waited = others.back().finish();
-    CHECK(std::chrono::steady_clock::now() - begin < engine::answer_patience);
     const auto refused = others.front().finish();
     CHECK(std::chrono::steady_clock::now() - begin >= engine::answer_patience);
     for (const auto& outcome : {waited, refused}) {
