@@ -225,10 +225,6 @@ struct Filled {
     }
 };
 
-} // namespace
-
-namespace {
-
 std::string sealed(std::string bytes) {
     if (bytes.size() > longest_record) {
         throw std::bad_alloc();

@@ -48,7 +48,7 @@ public:
     text::Limit lock_awaited(const std::string& name, const std::string& holder, text::Duration waited);
     void lock_not_had(const engine::NotHad& not_had);
     void locks_had(const std::vector<engine::HeldLock>& at_engines);
-    // It is said once: whether just now. `sent`: the stop signal, to a step.
+    // It is said once. `sent`: the stop signal, to a step.
     void lock_lost(const plan::LockLoss& loss, std::optional<bool> sent = {});
 
     void setup_begins(const std::string& cmd);
