@@ -95,8 +95,9 @@ bool engines_are_known(const plan::Plan& plan, report::Narrator& narrator) {
             found.append(found.empty() ? "" : ", ").append(engine);
         }
         narrator.failed("--lock", lock.name,
-                        "there is no lock engine " + std::string(lock.engine()) +
-                            " here; found: " + (found.empty() ? "none" : found) +
+                        "there is no finally-run-lock-" + std::string(lock.engine()) +
+                            " beside finally-run, in ../libexec/finally-run or in PATH; lock engines found: " +
+                            (found.empty() ? "none" : found) +
                             "; a local lock with a colon in its name needs a slash, as in ./NAME");
         return false;
     }

@@ -57,7 +57,7 @@ FoundRuns find_runs(std::span<const std::string> words, std::vector<journal::Ite
         if (const auto* const ambiguous = std::get_if<Ambiguous>(&match)) {
             messages.error("ambiguous run", word, ambiguous->ids);
         } else {
-            messages.error("no such run", word);
+            messages.error("no such run", word, "it has ended well, or is in another state directory");
         }
         found.complete = false;
     }

@@ -17,9 +17,9 @@ constexpr std::string_view introduction =
 
 constexpr std::string_view conclusion =
     "\n"
-    "CMD is a shell string. DURATION is like 10 (seconds), 250ms, 1.5m or 1h30m.\n"
+    "[ ] has the default. CMD is a shell string. DURATION is like 10 (seconds), 250ms, 1.5m or 1h30m.\n"
     "FINALLY_RUN_GRACE=30s is a default for --grace, and so on. More: man finally-run\n"
-    "  finally-run --lock deploy -c ./stop.sh -s ./start.sh --timeout 1h -- make test\n";
+    "Example: finally-run --lock deploy -c ./stop.sh -s ./start.sh -- make test\n";
 
 std::string row(const Option& option) {
     std::string line = option.letter != '\0' ? std::string("  -") + option.letter + ", --" : std::string("      --");

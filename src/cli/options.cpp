@@ -20,7 +20,7 @@ constexpr bool no_variable = false;
 // clang-format off
 constexpr auto table = std::to_array<Option>({
     {Id::cleanup, cleanups, 'c', "cleanup", "CMD", "run CMD at the end, whatever happens", no_variable},
-    {Id::cleanup_anywhere, cleanups, '\0', "cleanup-anywhere", "CMD", "the same, also for an unclean last holder",
+    {Id::cleanup_anywhere, cleanups, '\0', "cleanup-anywhere", "CMD", "the same; first too, if the last holder left",
      no_variable},
     {Id::on_success, cleanups, '\0', "on-success", "CMD", "run CMD at the end if all went well", no_variable},
     {Id::on_failure, cleanups, '\0', "on-failure", "CMD", "run CMD at the end if it did not", no_variable},
@@ -29,13 +29,13 @@ constexpr auto table = std::to_array<Option>({
     {Id::setup, cleanups, 's', "setup", "CMD", "run CMD now, before what follows", no_variable},
 
     {Id::service, services, '\0', "service", "CMD", "start CMD now, stop it at the end", no_variable},
-    {Id::ready, services, '\0', "ready", "CHECK", "wait until the service to its left is ready", no_variable},
+    {Id::ready, services, '\0', "ready", "CHECK", "wait for the service before it: tcp:PORT, CMD", no_variable},
     {Id::ready_timeout, services, '\0', "ready-timeout", "DURATION", "limit on that wait [1m]"},
     {Id::service_exit, services, '\0', "service-exit", "report|stop", "if one ends while the command runs [report]"},
 
-    {Id::lock, locks, 'l', "lock", "NAME", "take this lock; ENGINE:NAME: of all machines", no_variable},
+    {Id::lock, locks, 'l', "lock", "NAME", "take a lock; ENGINE:NAME: for all machines", no_variable},
     {Id::lock_shared, locks, '\0', "lock-shared", "NAME", "take it together with other sharers", no_variable},
-    {Id::lock_ttl, locks, '\0', "lock-ttl", "DURATION", "an ENGINE keeps it of a lost machine [30s]"},
+    {Id::lock_ttl, locks, '\0', "lock-ttl", "DURATION", "an ENGINE frees it of a lost machine [30s]"},
     {Id::wait, locks, 'w', "wait", "DURATION", "wait this long for all the locks [for ever]", true, Id::no_wait},
     {Id::no_wait, locks, 'n', "no-wait", "", "do not wait for a lock", true, Id::wait},
     {Id::conflict_exit_code, locks, 'E', "conflict-exit-code", "N", "status if a lock cannot be had [75]"},
@@ -43,7 +43,7 @@ constexpr auto table = std::to_array<Option>({
     {Id::timeout, limits, 't', "timeout", "DURATION", "stop the command after this [none]"},
     {Id::signal, limits, '\0', "signal", "SIG", "what stops it first [TERM]"},
     {Id::rewrite, limits, '\0', "rewrite", "FROM:TO", "pass signal FROM on as TO (0: drop it)"},
-    {Id::preserve_status, limits, '\0', "preserve-status", "", "after a time limit, its own status [124]"},
+    {Id::preserve_status, limits, '\0', "preserve-status", "", "after a time limit, its own status, not 124"},
     {Id::grace, limits, 'k', "grace", "DURATION", "from the stop signal to SIGKILL [10s]"},
     {Id::cleanup_timeout, limits, '\0', "cleanup-timeout", "DURATION", "limit on each cleanup [none]"},
     {Id::cleanup_retries, limits, '\0', "cleanup-retries", "N", "try a failed cleanup again [0]"},
@@ -62,7 +62,7 @@ constexpr auto table = std::to_array<Option>({
     {Id::json, status, '\0', "json", "", "with --status: for programs", no_variable},
     {Id::all_users, status, '\0', "all-users", "", "with --status, as root: of every user", no_variable},
     {Id::recover, status, '\0', "recover", "", "finish dead runs, all or these", no_variable, {}, "[RUN...]"},
-    {Id::stop, status, '\0', "stop", "", "end live runs; a cleanup at work fails", no_variable, {}, "RUN..."},
+    {Id::stop, status, '\0', "stop", "", "end live runs, or the cleanup that hangs", no_variable, {}, "RUN..."},
     {Id::forget, status, '\0', "forget", "", "drop dead runs, cleanups and all", no_variable, {}, "RUN..."},
 
     {Id::report, output, '\0', "report", "FILE", "write a JSON report at the end"},

@@ -69,6 +69,8 @@ std::variant<plan::ReadyCheck, std::string> ready_check(std::string_view given) 
         }
         check.kind = ReadyCheck::Kind::file;
         check.path = *file;
+    } else if (given.starts_with("http://") || given.starts_with("https://")) {
+        return "a URL is for a command to check, as in 'curl -fs URL'";
     }
     return check;
 }

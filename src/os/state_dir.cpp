@@ -19,7 +19,7 @@ namespace {
 
 constexpr mode_t private_mode = 0700;
 
-constexpr const char* what = "state directory (FINALLY_RUN_STATE_DIR)";
+constexpr const char* what = "state directory (--state-dir, FINALLY_RUN_STATE_DIR)";
 
 // Set, not empty and absolute: the XDG base directory specification ignores relative paths. Whoever has fewer rights
 // than we have does not choose where we make a directory.

@@ -32,7 +32,9 @@ TEST_CASE("without a lock at an engine the cleanups read that there is none") {
 TEST_CASE("an engine without a helper is refused before anything is touched and those that are there are named") {
     const auto outcome = on_a({"-l", "nowhere:x", "-c", "touch ran", "--", "touch", "ran"}).run();
     CHECK(outcome.status == 125);
-    CHECK(outcome.err.starts_with("finally-run: --lock: nowhere:x: there is no lock engine nowhere here; found: "));
+    CHECK(outcome.err.starts_with(
+        "finally-run: --lock: nowhere:x: there is no finally-run-lock-nowhere beside finally-run, in "
+        "../libexec/finally-run or in PATH; lock engines found: "));
     CHECK(outcome.err.find("file") != std::string::npos);
     CHECK_FALSE(fs::exists(work("ran")));
     CHECK_FALSE(fs::exists(case_dir() / "here"));

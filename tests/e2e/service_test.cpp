@@ -480,7 +480,8 @@ TEST_CASE("--ready stands behind its service and what it asks for makes sense") 
     };
     CHECK(wrong({"--ready", "tcp:1"}).find("right behind the --service") != std::string::npos);
     CHECK(wrong({"--service", "x", "-s", "y", "--ready", "tcp:1"}).find("right behind") != std::string::npos);
-    for (const char* check : {"tcp:", "tcp:0", "tcp:65536", "tcp:1x", "tcp:example.org:80", "unix:", "file:"}) {
+    for (const char* check :
+         {"tcp:", "tcp:0", "tcp:65536", "tcp:1x", "tcp:example.org:80", "unix:", "file:", "http://x/", "https://x"}) {
         static_cast<void>(wrong({"--service", "x", "--ready", check}));
     }
     CHECK_FALSE(fs::exists(work("ran")));
