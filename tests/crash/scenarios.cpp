@@ -257,11 +257,12 @@ std::vector<Row> services() {
 }
 
 std::vector<Row> keepers() {
-    std::vector<Row> rows = rows_of({{"supervisor", Role::supervisor}, {"keeper", Role::keeper}},
-                                    {{"KILL keeper", kill_keeper},
-                                     {"KILL both, keeper finishes", kill_both},
-                                     {"KILL supervisor and keeper", {.killed = {Role::supervisor, Role::keeper}}},
-                                     {"KILL all, recover", kill_all, Finisher::recover}});
+    std::vector<Row> rows =
+        rows_of({{"supervisor", Role::supervisor}, {"guardian", Role::guardian}, {"keeper", Role::keeper}},
+                {{"KILL keeper", kill_keeper},
+                 {"KILL both, keeper finishes", kill_both},
+                 {"KILL supervisor and keeper", {.killed = {Role::supervisor, Role::keeper}}},
+                 {"KILL all, recover", kill_all, Finisher::recover}});
     rows.push_back({.name = "keeper finishes from the command on: KILL keeper, next holder",
                     .actor = Role::keeper,
                     .blow = kill_keeper,

@@ -195,14 +195,15 @@ void Tracer::adopt(const Tracee& parent, int event) {
     }
 }
 
-// Its maker was killed before it could tell of it.
+// Its maker was killed before it could tell of it. Whoever has adopted it since has another name than it was born with.
 bool Tracer::is_orphan(pid_t pid) const {
     const auto known = [&](pid_t other) {
         return std::any_of(m_tracees.begin(), m_tracees.end(),
                            [&](const Tracee& tracee) { return tracee.pid == other; });
     };
     const Family family = family_of(pid);
-    return !known(family.parent) && !known(family.process);
+    const bool may_be_made_by_parent = known(family.parent) && name_of_process(family.parent) == name_of_process(pid);
+    return !may_be_made_by_parent && !known(family.process);
 }
 
 void Tracer::take_in(pid_t pid) {
