@@ -53,7 +53,12 @@ Helper::Helper(const std::filesystem::path& program, const std::string& name, co
     request.ignored_here = ignored_here;
     request.placement = os::Placement::own_session;
     request.stdio = os::Stdio{in.reader.get(), out.writer.get(), err.writer.get()};
-    request.in_child = [] { return ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? errno : 0; };
+    request.in_child = [keeper = ::getpid()] {
+        if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {
+            return errno;
+        }
+        return ::getppid() == keeper ? 0 : ESRCH; // it may have ended before
+    };
     const os::SpawnResult result = os::spawn(request);
     if (!result.started()) {
         os::throw_error(result.error, "cannot run", program.native());
