@@ -40,11 +40,14 @@ std::string mark_of(std::string_view id, std::string_view tags) {
 
 // Whether a run whose mark has the tags `theirs` may have one of `ours`.
 bool may_share(std::string_view theirs, std::string_view ours) {
-    if (theirs.empty() || theirs.size() % tag_size != 0) { // nothing is known of it
+    if (theirs.empty()) { // nothing is known of it
         return true;
     }
     for (; !theirs.empty(); theirs.remove_prefix(tag_size)) {
-        if (ours.find(theirs.substr(0, tag_size)) != std::string_view::npos) {
+        const std::string_view tag = theirs.substr(0, tag_size);
+        const bool is_tag = tag.size() == tag_size && signs.find(tag.front()) != signs.npos &&
+                            tag.find_first_not_of("0123456789abcdef", 1) == tag.npos;
+        if (!is_tag || ours.find(tag) != ours.npos) {
             return true;
         }
     }
@@ -161,7 +164,8 @@ std::vector<Item> Runs::list(Marks marks, std::optional<std::string_view> tags) 
             name.remove_suffix(told_suffix.size());
             const std::string_view id = name.substr(0, name.find_first_of(signs));
             name.remove_prefix(id.size());
-            const auto key = tags && !may_share(name, *tags) ? key_of(id) : std::nullopt;
+            const bool is_mark = entry->d_type == DT_REG; // not every file system tells: then the journal is read
+            const auto key = tags && is_mark && !may_share(name, *tags) ? key_of(id) : std::nullopt;
             if (key) {
                 passed.push_back(*key);
             } else {

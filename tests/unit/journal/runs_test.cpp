@@ -146,13 +146,17 @@ TEST_SUITE("journal/runs") {
         Opened many = Scene::opened();
         many.locks.assign(20, {"/locks/a", 1, 11, false});
         // As older versions made it, and whoever could not read the journal; and one that somebody has made up.
-        for (const std::string& made : {id + ".told", id + "+1234.told"}) {
+        for (const std::string& made :
+             {id + ".told", id + "+1234.told", id + "+1234567x.told", id + "+12345678-12345678.told"}) {
             CAPTURE(made);
             test::write_file(scene.dir / "state/.runs/" + made, "");
             REQUIRE(scene.runs.items_with("").size() == 1);
             CHECK(scene.runs.items_with("").at(0).told);
             std::filesystem::remove(scene.dir / "state/.runs/" + made);
         }
+        std::filesystem::create_directory(scene.dir / "state/.runs/" + id + "+12345678.told"); // no mark
+        CHECK(scene.runs.items_with("").size() == 1);
+        std::filesystem::remove(scene.dir / "state/.runs/" + id + "+12345678.told");
         CHECK(scene.runs.mark_told(id, tags_of(many))); // a name has an end
         REQUIRE(scene.runs.items_with("").size() == 1);
         CHECK(scene.runs.items_with("").at(0).told);
