@@ -29,8 +29,8 @@ class WithSsh(LockHelper):
         return super().is_free(name)
 
     def files(self):
-        """Of the lock, there."""
-        return [path.name for path in (self.home / ".local/state/finally-run/engine").glob("deploy.*")]
+        """Of the locks, there."""
+        return [path.name for path in (self.home / ".local/state/finally-run/engine").glob("*")]
 
     def unclean(self):
         return [name for name in self.files() if ".unclean." in name]
