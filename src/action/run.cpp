@@ -155,6 +155,9 @@ plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main
         narrator.write_report({plan::Result::not_started, plan::failed_cleanup_status, 0});
         return {plan::failed_cleanup_status, 0};
     }
+    if (before.failed > 0 && keeper) {
+        keeper->stay_unclean();
+    }
     journal::State state;
     state.opened = run::first_record(plan, run_id, held, !os::has_controlling_terminal(), main_args.envp);
     auto file = journal::File::create(runs, state.opened, plan.durable);

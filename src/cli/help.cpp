@@ -17,7 +17,7 @@ constexpr std::string_view introduction =
 
 constexpr std::string_view conclusion =
     "\n"
-    "[ ] has the default. CMD is a shell string. DURATION is like 10 (seconds), 250ms, 1.5m or 1h30m.\n"
+    "CMD is a shell string. DURATION is like 10 (seconds), 250ms, 1.5m or 1h30m.\n"
     "FINALLY_RUN_GRACE=30s is a default for --grace, and so on. More: man finally-run\n"
     "Example: finally-run --lock deploy -c ./stop.sh -s ./start.sh -- make test\n";
 

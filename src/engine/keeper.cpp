@@ -121,7 +121,8 @@ std::optional<Message> Keeper::next() {
         return std::nullopt;
     }
     auto message = got > 0 ? decode(std::string_view(packet).substr(0, static_cast<std::size_t>(got))) : std::nullopt;
-    if (!message) {
+    const bool is_gone = !message;
+    if (is_gone) {
         const std::size_t which = has_all() ? 0 : m_held.size();
         message = Message{has_all() ? Message::What::lost : Message::What::failed, which, "its keeper is gone"};
     }
@@ -133,7 +134,12 @@ std::optional<Message> Keeper::next() {
     } else if (message->what == Message::What::held && !has_all()) {
         m_held.push_back({m_locks[message->lock].name, message->text, std::exchange(m_unclean, {})});
     } else if (message->what == Message::What::lost && !m_loss) {
-        m_loss = {m_locks[message->lock].name, message->text};
+        m_loss = plan::LockLoss{{}, message->text};
+        for (std::size_t i = 0; i < m_locks.size(); ++i) {
+            if (is_gone || i == message->lock) {
+                m_loss->names.push_back(m_locks[i].name);
+            }
+        }
     }
     return message;
 }
@@ -142,6 +148,12 @@ const std::optional<plan::LockLoss>& Keeper::loss() {
     while (!m_loss && next()) {
     }
     return m_loss;
+}
+
+void Keeper::clean() const {
+    if (!m_stays_unclean) {
+        tell({Message::What::clean});
+    }
 }
 
 void Keeper::tell(const Message& message) const {

@@ -74,7 +74,9 @@ public:
     [[nodiscard]] const std::optional<plan::LockLoss>& loss();
 
     void begin(std::string_view text) const { tell({Message::What::begin, 0, std::string(text)}); }
-    void clean() const { tell({Message::What::clean}); }
+    void clean() const;
+    // An earlier run with these locks is not clean yet: `clean` says nothing from now on.
+    void stay_unclean() { m_stays_unclean = true; }
     // Gives the locks back, and returns when they are free or this has taken too long.
     void release(text::Duration patience);
 
@@ -88,6 +90,7 @@ private:
     std::vector<HeldLock> m_held;
     std::string m_unclean; // of the one that is being taken
     std::optional<plan::LockLoss> m_loss;
+    bool m_stays_unclean = false;
     os::Bystander m_process;
     // In the keeper alone:
     os::Environment m_environment;

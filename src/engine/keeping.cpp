@@ -76,7 +76,7 @@ void Keeping::carry_out(Tenant& tenant, const Tenure::Reaction& reaction) {
             m_duties.waits(tenant.wanted, *reaction.tell == Message::What::waiting ? reaction.text : "");
         }
         if (*reaction.tell == Message::What::lost && !m_loss) {
-            m_loss = {tenant.wanted.name, reaction.text};
+            m_loss = plan::LockLoss{{tenant.wanted.name}, reaction.text};
         }
         m_was_clean = m_was_clean && *reaction.tell != Message::What::unclean;
         m_refused = m_refused || *reaction.tell == Message::What::busy || *reaction.tell == Message::What::failed;

@@ -4,11 +4,12 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace finally_run::plan {
 
 struct LockLoss {
-    std::string name; // ENGINE:NAME
+    std::vector<std::string> names; // ENGINE:NAME; all of the run, if their keeper is gone
     std::string reason;
 };
 

@@ -104,12 +104,16 @@ void Narrator::lock_lost(const plan::LockLoss& loss, std::optional<bool> sent) {
     if (std::exchange(m_loss_told, true)) {
         return;
     }
-    note_loss(m_report.locks, loss.name);
+    std::string names;
+    for (const std::string& name : loss.names) {
+        note_loss(m_report.locks, name);
+        names.append(names.empty() ? "" : ", ").append(name);
+    }
     std::string reason = loss.reason;
     if (sent) {
         reason += (*sent ? ", sent " : ", cannot be sent ") + text::signal_name(m_plan.stop_signal);
     }
-    m_messages.error("lock lost", loss.name, reason);
+    m_messages.error("lock lost", names, reason);
 }
 
 void Narrator::setup_begins(const std::string& cmd) { m_ci_log.open_section("setup", cmd); }
@@ -293,7 +297,8 @@ void Narrator::on_signal(const cleanup::Cleanup& cleanup, const os::Signal& sign
     if (os::default_action(number) == os::DefaultAction::ignore || std::exchange(m_signal_told, true)) {
         return;
     }
-    m_messages.note("still cleaning up after " + text::signal_name(number), cleanup.text);
+    m_messages.note("still cleaning up after " + text::signal_name(number), cleanup.text,
+                    number == SIGINT ? "the third Ctrl+C gives the prompt back" : "");
 }
 
 void Narrator::moved(const cleanup::Cleanup& cleanup, std::string_view reason) {

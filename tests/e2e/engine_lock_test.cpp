@@ -216,6 +216,15 @@ TEST_CASE("a next holder anywhere is told of a run that has not cleaned up") {
     CHECK(on_b({"-l", "file:x", "--", "true"}).run().err == "");
 }
 
+TEST_CASE("what a run has left unclean stays so after a later run on the same machine that cannot clean it up either") {
+    CHECK(on_a({"-l", "file:x", "-c", "test -e mended", "--", "true"}).run().status == 0);
+    CHECK(on_a({"-l", "file:x", "-c", "true", "--", "true"}).run().status == 0);
+    CHECK(fs::exists(engine_file("x.unclean")));
+    write_file(work("mended"), "");
+    CHECK(on_a({"-l", "file:x", "-c", "true", "--", "true"}).run().status == 0);
+    CHECK_FALSE(fs::exists(engine_file("x.unclean")));
+}
+
 TEST_CASE("a next holder anywhere cleans up first with its own words for the last one and then begins") {
     CHECK(on_a({"-l", "file:x", "-c", "exit 1", "--", "true"}).run().status == 0);
     const std::string anywhere = "echo $FINALLY_RUN_BY $FINALLY_RUN_RESULT $FINALLY_RUN_LOCK >>log";

@@ -46,6 +46,20 @@ TEST_CASE("the status shows who waits at an engine and whom that names as the ho
     CHECK(waiter.finish().status == 0);
 }
 
+TEST_CASE("with their keeper all locks at engines are lost and each is called that") {
+    auto process = on_a({"-l", "file:x", "-l", "file:y", "--report", "report", "--", "helper", "pause"}).start();
+    process.wait_for_line("READY");
+    ::kill(keeper_pid(), SIGKILL);
+    const auto outcome = process.finish();
+    CHECK(outcome.status == 121);
+    CHECK((outcome.err.find("lock lost: file:x, file:y: its keeper is gone") != std::string::npos ||
+           outcome.err.find("lock lost: file:y, file:x: its keeper is gone") != std::string::npos));
+    const auto locks = nlohmann::json::parse(read_file(work("report"))).at("locks");
+    REQUIRE(locks.size() == 2);
+    CHECK(locks.at(0).at("state") == "lost");
+    CHECK(locks.at(1).at("state") == "lost");
+}
+
 TEST_CASE("the report has the token of a lock at an engine and whether it was lost whoever writes it") {
     const auto report = [] { return nlohmann::json::parse(read_file(work("report"))).at("locks").at(0); };
     CHECK(on_a({"-l", "file:x", "--report", "report", "--", "true"}).run().status == 0);
