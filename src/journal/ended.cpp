@@ -52,7 +52,7 @@ std::string text_of(const State& state) {
     }
     for (const EngineLock& lock : state.engine_locks) {
         text += encode(lock.held);
-        text += lock.lost ? encode(LockLost{.name = lock.held.name}) : "";
+        text += lock.lost ? encode(LockLost{lock.held.name, {}, 0}) : "";
     }
     for (const Done& done : state.done) {
         const std::uint64_t id = text.size();
