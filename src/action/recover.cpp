@@ -193,7 +193,7 @@ plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& req
                                      others);
         };
         rescue::Recovered recovered;
-        if (!leftover->state.failures.empty()) { // while we waited for the lock, another holder may have been killed
+        if (leftover->state.has_failed()) { // while we waited for the lock, another holder may have been killed
             recovered = rescue::finish_unfinished_of(
                 std::get<Taken>(taken).locks, runs, known_failed, finisher, os::deadline_after(request.lock_wait),
                 signals, [&](auto what, auto object, auto reason) { messages.note(what, object, reason); });

@@ -130,7 +130,7 @@ void failed_last(std::vector<journal::Item>& runs) {
     for (const journal::Item& run : runs) {
         const auto state = journal::read_state(run.path);
         for (const journal::LockId& lock : state ? state->opened.locks : std::vector<journal::LockId>()) {
-            if (state->failures.empty()) {
+            if (!state->has_failed()) {
                 unfinished.insert(lock.path);
             } else {
                 failed[run.id].push_back(lock.path);
@@ -352,7 +352,7 @@ Recovered finish_unfinished_of(const lock::Held& locks, const journal::Runs& run
             return true;
         }
         const auto state = journal::read_state(item.path);
-        if (state && !state->failures.empty()) {
+        if (state && state->has_failed()) {
             known_failed.insert(item.id);
             return true;
         }
