@@ -51,9 +51,7 @@ bool finish_as_keeper(const Beginning& run, const plan::LookForLoss& loss, bool 
     const auto say = [&](auto what, auto object, auto reason) { run.narrator.noted(what, object, reason); };
     // Nothing had begun, or all is done: then there is nothing to claim.
     const auto before = journal::read_state(path);
-    const auto has_failed = [](const journal::Done& done) { return !done.error.empty(); };
-    const bool is_clean =
-        before && before->is_done() && (before->begun ? std::ranges::none_of(before->done, has_failed) : was_clean);
+    const bool is_clean = before && before->is_done() && (before->begun ? !before->has_given_up() : was_clean);
     for (;;) {
         journal::Found found = journal::claim_own(path, journal::Patience::some);
         if (std::holds_alternative<journal::Alive>(found)) { // a child that is about to become a step, say

@@ -51,10 +51,13 @@ unsigned State::times_begun(std::uint64_t cleanup) const {
 
 bool State::has_lost_lock() const { return std::ranges::any_of(engine_locks, &EngineLock::lost); }
 
+bool State::has_given_up() const {
+    return std::ranges::any_of(done, [](const Done& it) { return !it.error.empty(); });
+}
+
 bool State::is_to_be_remembered() const {
-    const auto failed = [](const Done& it) { return !it.error.empty(); };
     const bool caller_gone = ending && ending->result == plan::Result::caller_gone;
-    return begun && (taken_over || caller_gone || has_lost_lock() || std::ranges::any_of(done, failed));
+    return begun && (taken_over || caller_gone || has_lost_lock() || has_given_up());
 }
 
 void State::end_cleaning(std::uint64_t cleanup) {

@@ -62,6 +62,8 @@ struct State {
     // Nothing is left to be done.
     [[nodiscard]] bool is_done() const { return !begun || (over && failures.empty()); }
     [[nodiscard]] bool has_lost_lock() const; // one at an engine
+    // Of those that are done with, one was given up.
+    [[nodiscard]] bool has_given_up() const;
     // Whoever asks how it ended finds an answer: somebody else than its supervisor has seen to it, or not all went
     // well.
     [[nodiscard]] bool is_to_be_remembered() const;

@@ -157,10 +157,7 @@ void Bystander::await_end() {
 }
 
 void OwnEnvironment::take(const Environment& environment) {
-    std::size_t count = 0;
-    while (environment.block()[count] != nullptr) {
-        ++count;
-    }
+    const std::size_t count = count_entries(environment.block());
     m_block.reserve(count + 1);
     for (std::size_t i = 0; i <= count; ++i) {
         m_block.push_back(const_cast<char*>(environment.block()[i])); // as environ is; nobody writes there

@@ -1,15 +1,19 @@
 #include "os/environment.hpp"
 
-#include <cstddef>
 #include <cstring>
 
 namespace finally_run::os {
 
-Environment::Environment(char* const* inherited) {
+std::size_t count_entries(const char* const* block) {
     std::size_t count = 0;
-    while (inherited[count] != nullptr) {
+    while (block[count] != nullptr) {
         ++count;
     }
+    return count;
+}
+
+Environment::Environment(char* const* inherited) {
+    const std::size_t count = count_entries(inherited);
     constexpr std::size_t ours = 8; // that are set later
     m_block.reserve(count + ours);
     m_block.assign(inherited, inherited + count + 1);

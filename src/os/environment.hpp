@@ -1,12 +1,16 @@
 // The environment of what a run starts: its own, and what it adds.
 #pragma once
 
+#include <cstddef>
 #include <list>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace finally_run::os {
+
+// How many entries there are before the null that ends them.
+[[nodiscard]] std::size_t count_entries(const char* const* block);
 
 class Environment {
 public:

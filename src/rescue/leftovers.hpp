@@ -52,7 +52,7 @@ struct Recovered {
     bool too_long = false;  // somebody else was still at it at the deadline
 };
 
-// A run of which something has failed goes behind those with one of its locks of which nothing has: their command may
+// A run of which nothing is left but what has failed goes behind the others with one of its locks: their command may
 // still run, and nothing is to be tried again beside it. Else the order stays.
 void failed_last(std::vector<journal::Item>& runs);
 
@@ -80,8 +80,8 @@ struct Waited {
                                        const os::Deadline& deadline, os::Signals& signals, report::Narrator& narrator,
                                        const TakeAtEngines& take_at_engines = {});
 
-// Those of them of which nothing has failed, by whoever has taken `locks` to try again what failed in another run.
-// `known_failed`: the ids of those of which something has, which are not read again; those that are met join them.
+// Those of them of which more is left than what has failed, by whoever has taken `locks` to try that again in another.
+// `known_failed`: the ids of the others, which are not read again; those that are met join them.
 [[nodiscard]] Recovered finish_unfinished_of(const lock::Held& locks, const journal::Runs& runs,
                                              std::set<std::string>& known_failed, const Finisher& finisher,
                                              const os::Deadline& deadline, os::Signals& signals, const Say& say);

@@ -1,10 +1,10 @@
 #include "run/kept_environment.hpp"
 
 #include "os/ci.hpp"
+#include "os/environment.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cstddef>
 #include <fnmatch.h>
 #include <string_view>
 #include <sys/auxv.h>
@@ -52,11 +52,7 @@ KeptEnvironment kept_environment(char* const* environment, const std::vector<std
     const bool secure = ::getauxval(AT_SECURE) != 0;
     const bool none = secure || std::ranges::find(patterns, "none") != patterns.end();
     KeptEnvironment kept;
-    std::size_t count = 0;
-    while (environment[count] != nullptr) {
-        ++count;
-    }
-    kept.entries.reserve(count);
+    kept.entries.reserve(os::count_entries(environment));
     for (; *environment != nullptr; ++environment) {
         const std::string_view entry = *environment;
         const std::string_view name = entry.substr(0, entry.find('='));
