@@ -4,10 +4,9 @@
 #include "os/process.hpp"
 
 #include <algorithm>
-#include <array>
+#include <charconv>
 #include <csignal>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <dirent.h>
@@ -81,37 +80,58 @@ Holder describe(const os::ProcessInfo& process) {
     return holder;
 }
 
+// The next word behind blanks, which is taken away; empty at the end.
+std::string_view next_word(std::string_view& text) {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+    const std::string_view word = text.substr(0, text.find_first_of(" \t"));
+    text.remove_prefix(word.size());
+    return word;
+}
+
+// "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"; a waiting one has "->" behind the number. A line of fdinfo begins
+// with "lock:". nullopt: it is no flock(2) lock, or on another device. sscanf(3) would bring with it all that reads
+// numbers with a point, a fifteenth of the program.
+std::optional<LockLine> line_of_lock(std::string_view line, dev_t device) {
+    std::string_view word = next_word(line);
+    if (word == "lock:") {
+        word = next_word(line);
+    }
+    std::string_view kind = next_word(line);
+    const bool waits = kind == "->";
+    if (waits) {
+        kind = next_word(line);
+    }
+    next_word(line); // ADVISORY
+    const std::string_view mode = next_word(line);
+    const std::string_view number = next_word(line);
+    const std::string_view place = next_word(line);
+    LockLine told{.pid = 0, .shared = mode == "READ", .waits = waits};
+    unsigned major_number = 0;
+    unsigned minor_number = 0;
+    const char* const end = place.data() + place.size();
+    const auto first = std::from_chars(place.data(), end, major_number, 16);
+    if (kind != "FLOCK" || first.ptr == end ||
+        std::from_chars(number.data(), number.data() + number.size(), told.pid).ec != std::errc() ||
+        std::from_chars(first.ptr + 1, end, minor_number, 16).ec != std::errc() ||
+        ::makedev(major_number, minor_number) != device) {
+        return std::nullopt;
+    }
+    return told;
+}
+
 } // namespace
 
 std::vector<LockLine> lines_of_locks(std::string_view locks, dev_t device, ino_t inode) {
-    // "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"; a waiting one has "->" behind the number. A line of fdinfo
-    // begins with "lock:".
     std::vector<LockLine> found;
     const std::string tail = std::string(":").append(std::to_string(inode)).append(" ");
     for (auto at = locks.find(tail); at != std::string_view::npos; at = locks.find(tail, at + 1)) {
         const auto before = locks.rfind('\n', at);
         const auto begin = before == std::string_view::npos ? 0 : before + 1;
-        std::string line(locks.substr(begin, at + tail.size() - begin));
-        const auto arrow = line.find("-> ");
-        if (arrow != std::string::npos) {
-            line.erase(arrow, 3);
-        }
-        if (line.starts_with("lock:")) {
-            line.erase(0, 5);
-        }
-        std::array<char, 8> mode{};
-        int pid = 0;
-        unsigned major_number = 0;
-        unsigned minor_number = 0;
-        std::uint64_t found_inode = 0;
-        if (std::sscanf(line.c_str(), "%*d: FLOCK %*s %7s %d %x:%x:%lu", mode.data(), &pid, &major_number,
-                        &minor_number, &found_inode) == 5 &&
-            found_inode == inode && ::makedev(major_number, minor_number) == device) {
-            const LockLine told{
-                .pid = pid, .shared = mode.data() == std::string_view("READ"), .waits = arrow != std::string::npos};
+        const auto told = line_of_lock(locks.substr(begin, at + tail.size() - begin), device);
+        if (told) {
             // The kernel tells the list page by page: a line comes twice if other locks are taken meanwhile.
-            if (pid <= 0 || std::ranges::find(found, told) == found.end()) {
-                found.push_back(told);
+            if (told->pid <= 0 || std::ranges::find(found, *told) == found.end()) {
+                found.push_back(*told);
             }
         }
     }

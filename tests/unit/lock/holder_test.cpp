@@ -32,6 +32,11 @@ TEST_CASE("the owner of a lock is the pid that /proc/locks has for its device an
         lock::others_in_locks("1: FLOCK  ADVISORY  READ 15 08:01:77 0 EOF\n2: FLOCK  ADVISORY  READ 16 08:01:77 0 EOF\n"
                               "3: FLOCK  ADVISORY  READ 15 08:01:77 0 EOF\n",
                               ::makedev(8, 1), 77) == 1); // the kernel may tell one twice
+    CHECK(lock::owner_in_locks("pos:\t0\nlock:\t1: FLOCK  ADVISORY  WRITE 14 08:01:77 0 EOF\n", ::makedev(8, 1), 77) ==
+          14);
+    CHECK(lock::owner_in_locks("1: FLOCK  ADVISORY  WRITE fourteen 08:01:77 0\n2: FLOCK ADVISORY WRITE 15 08:77 0\n"
+                               "3: FLOCK :77 0\n",
+                               ::makedev(8, 1), 77) == 0);
     CHECK(lock::owner_in_locks("garbage\n\n4: FLOCK", ::makedev(8, 1), 77) == 0);
     CHECK(lock::owner_in_locks("", ::makedev(8, 1), 77) == 0);
 }

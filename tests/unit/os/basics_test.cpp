@@ -1,6 +1,7 @@
 #include "child.hpp"
 #include "os/clock.hpp"
 #include "os/fd.hpp"
+#include "support/forked.hpp"
 
 #include <array>
 #include <cerrno>
@@ -65,4 +66,17 @@ TEST_CASE("a poll never wakes before its deadline, and the timeout fits its type
     CHECK(os::poll_timeout(os::Clock::now() - 1s) == 0);
     CHECK(os::poll_timeout(os::Clock::now() + std::chrono::hours(10000)) == std::numeric_limits<int>::max());
     CHECK(os::has_passed(os::deadline_after(text::Duration::zero())));
+}
+
+TEST_CASE("an exception that nobody catches is said before the process aborts") {
+    test::Gate said;
+    const test::Forked child([&] {
+        ::dup2(said.writer(), STDERR_FILENO);
+        std::signal(SIGABRT, SIG_DFL);
+        [&]() noexcept { os::throw_error(ENOSPC, "write", "journal"); }();
+    });
+    CHECK(said.rest() == "finally-run: nobody expected: write: journal: No space left on device\n");
+    siginfo_t info = {};
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(child.pid()), &info, WEXITED | WNOWAIT) == 0);
+    CHECK(os::WaitStatus::from(info).signal() == SIGABRT);
 }
