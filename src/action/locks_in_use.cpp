@@ -9,6 +9,7 @@
 #include <map>
 #include <sys/stat.h>
 #include <system_error>
+#include <unordered_map>
 #include <utility>
 
 namespace finally_run::action {
@@ -36,17 +37,28 @@ Files lock_files(const std::filesystem::path& state_dir, std::span<const LiveRun
     return files;
 }
 
-// Whoever finishes a run shares the lock with the supervisor, whose pid the kernel goes on naming.
-report::LockUser described(const lock::User& user, std::span<const LiveRun> runs) {
+// By their processes. Whoever finishes a run shares the lock with the supervisor, whose pid the kernel goes on naming.
+using ByPid = std::unordered_map<pid_t, const LiveRun*>;
+
+ByPid by_pid(std::span<const LiveRun> runs) {
+    ByPid found;
+    for (const LiveRun& run : runs) {
+        if (run.at_work > 0) {
+            found.try_emplace(run.supervisor, &run);
+            found.try_emplace(run.at_work, &run);
+        }
+    }
+    return found;
+}
+
+report::LockUser described(const lock::User& user, const ByPid& runs) {
     report::LockUser it{user.who.pid, user.who.command, {}, user.shared, user.who.since};
-    const auto run = std::ranges::find_if(runs, [&](const LiveRun& candidate) {
-        return !user.waits && candidate.at_work > 0 &&
-               (candidate.supervisor == user.named || candidate.at_work == it.pid);
-    });
-    if (run != runs.end()) {
-        it.pid = run->at_work;
-        it.command = run->command;
-        it.run_id = run->id;
+    const auto named = runs.find(user.named);
+    const auto run = named != runs.end() ? named : runs.find(it.pid);
+    if (!user.waits && run != runs.end()) {
+        it.pid = run->second->at_work;
+        it.command = run->second->command;
+        it.run_id = run->second->id;
     }
     return it;
 }
@@ -77,12 +89,18 @@ std::string name_of(const journal::LockId& lock, const std::filesystem::path& st
 }
 
 std::vector<report::LockStatus> locks_in_use(const std::filesystem::path& state_dir, std::span<const LiveRun> runs) {
-    const std::string locks = os::read_proc_file("/proc/locks");
+    const lock::Users users;
+    const ByPid by_process = by_pid(runs);
+    const auto at_work = [&](pid_t named) {
+        const auto run = by_process.find(named);
+        const auto* const process = run != by_process.end() && run->second->process ? &*run->second->process : nullptr;
+        return process != nullptr && !process->ended ? process : nullptr;
+    };
     std::vector<report::LockStatus> found;
     for (const auto& [name, file] : lock_files(state_dir, runs)) {
         report::LockStatus lock{name, {}, {}};
-        for (const lock::User& user : lock::users(locks, file.first, file.second)) {
-            report::LockUser it = described(user, runs);
+        for (const lock::User& user : users.of(file.first, file.second, at_work)) {
+            report::LockUser it = described(user, by_process);
             if (!user.waits) {
                 look_at_engine(name, it);
             }

@@ -2,9 +2,11 @@
 #pragma once
 
 #include "journal/record.hpp"
+#include "os/process.hpp"
 #include "report/status_locks.hpp"
 
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +19,7 @@ struct LiveRun {
     std::string command;
     pid_t supervisor;
     pid_t at_work;
+    std::optional<os::ProcessInfo> process; // of who is at work, if it was looked at
     std::vector<journal::LockId> locks;
 };
 

@@ -23,10 +23,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <exception>
 #include <optional>
 #include <string>
 #include <sys/stat.h>
-#include <system_error>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -59,11 +59,6 @@ std::string setup_text(const os::ProcessInfo& process) {
     return words.starts_with(shell) ? words.substr(shell.size()) : words;
 }
 
-bool is_stopped(pid_t pid) {
-    const auto process = os::read_process(pid);
-    return process && process->state == 'T';
-}
-
 // The service that is awaited or stopped.
 std::optional<journal::Started> service_at_work(const journal::State& state) {
     const auto at = state.ending && !state.stack.empty()
@@ -72,26 +67,26 @@ std::optional<journal::Started> service_at_work(const journal::State& state) {
     return at != state.services.end() ? std::optional(*at) : std::nullopt;
 }
 
-// What it is at, for how long, and whether it was suspended.
-void describe_step(const journal::State& state, const journal::Origin& origin, RunStatus& run) {
+// What it is at, for how long, and whether it was suspended. Returns who is at work, if it is here.
+std::optional<os::ProcessInfo> describe_step(const journal::State& state, const journal::Origin& origin,
+                                             RunStatus& run) {
     const bool in_setup = run.state == RunStatus::State::setup;
     const auto service = state.cleaning || state.step ? std::nullopt : service_at_work(state);
     const auto& step = state.cleaning ? state.cleaning : state.step ? state.step : service;
     const bool here = origin.same_host && origin.same_boot && origin.pids == journal::Pids::same;
-    const auto process = here && step && os::still_runs(step->process.pid, step->process.boot_nanoseconds)
-                             ? os::read_process(step->process.pid)
-                             : std::nullopt;
+    const auto process = here && step ? os::running(step->process.pid, step->process.boot_nanoseconds) : std::nullopt;
     const auto stop = std::ranges::find(state.stack, service ? service->cleanup : 0, &plan::Cleanup::id);
     if (service && stop != state.stack.end()) {
         run.current = RunStatus::Step{"service", stop->text};
     } else if (in_setup) {
         run.current = RunStatus::Step{"setup", process ? setup_text(*process) : ""};
     }
-    if (here && is_stopped(state.at_work())) {
+    auto worker = here ? os::read_process(state.at_work()) : std::nullopt;
+    if (worker && worker->state == 'T') {
         run.state = RunStatus::State::suspended;
     }
     if (!process) {
-        return;
+        return worker;
     }
     run.step_pid = process->pid;
     const auto age = std::chrono::nanoseconds(os::boot_nanoseconds() - step->process.boot_nanoseconds);
@@ -99,6 +94,7 @@ void describe_step(const journal::State& state, const journal::Origin& origin, R
     if (process->state == 'T' && (in_setup || run.state == RunStatus::State::running)) {
         run.state = RunStatus::State::suspended;
     }
+    return worker;
 }
 
 // Of who has the lock of a journal, where the pids in it mean nothing to us; 0: it cannot be seen from here.
@@ -107,7 +103,7 @@ pid_t pid_here(const std::filesystem::path& journal) {
     if (::stat(journal.c_str(), &info) < 0) {
         return 0;
     }
-    const auto users = lock::users(os::read_proc_file("/proc/locks"), info.st_dev, info.st_ino);
+    const auto users = lock::Users().of(info.st_dev, info.st_ino);
     const auto seen =
         std::ranges::find_if(users, [](const lock::User& user) { return !user.waits && !user.who.command.empty(); });
     return seen != users.end() ? seen->who.pid : 0;
@@ -119,9 +115,10 @@ struct Seen {
     std::optional<LiveRun> live;
 };
 
-Seen describe(const journal::State& state, bool alive, const std::filesystem::path& journal) {
+Seen describe(const journal::State& state, const journal::Here& here, bool alive,
+              const std::filesystem::path& journal) {
     const std::filesystem::path state_dir = journal::state_dir_of(journal);
-    const journal::Origin origin = journal::origin_of(state.opened);
+    const journal::Origin origin = journal::origin_of(state.opened, here);
     const bool foreign_pids = origin.pids == journal::Pids::others;
     RunStatus run;
     run.id = state.opened.run_id;
@@ -151,9 +148,7 @@ Seen describe(const journal::State& state, bool alive, const std::filesystem::pa
                                 .time = std::chrono::system_clock::from_time_t(how.time),
                                 .by = std::string(plan::name_of(failure.by))});
     });
-    if (alive) {
-        describe_step(state, origin, run);
-    }
+    auto worker = alive ? describe_step(state, origin, run) : std::nullopt;
     run.command = state.opened.command;
     run.directory = state.opened.place.path;
     run.job_url = state.opened.job_url;
@@ -162,38 +157,34 @@ Seen describe(const journal::State& state, bool alive, const std::filesystem::pa
     Seen seen{std::move(run), {}};
     if (alive && origin.same_host && origin.same_boot) {
         const pid_t supervisor = foreign_pids ? seen.run.pid : state.opened.supervisor.pid;
-        seen.live = LiveRun{state.opened.run_id, state.opened.command, supervisor, seen.run.pid, state.opened.locks};
+        seen.live = LiveRun{state.opened.run_id, state.opened.command, supervisor,
+                            seen.run.pid,        std::move(worker),    state.opened.locks};
     }
     return seen;
 }
 
 // nullopt: it is over, or nobody is there to finish what never began.
-std::optional<Seen> look_up(const journal::Item& item) {
-    std::string error;
+std::optional<Seen> look_up(const journal::Item& item, const journal::Here& here) {
     bool alive = false;
+    journal::State state;
     try {
-        alive = journal::File::open_to_read(item.path).is_locked_by_other();
-    } catch (const std::system_error& failure) {
-        if (failure.code() == std::errc::no_such_file_or_directory) {
-            return std::nullopt;
+        journal::File file = journal::File::open_to_read(item.path);
+        alive = file.is_locked_by_other();
+        state.apply(file.read()); // after the look at the lock: what is not alive then does not change any more
+    } catch (const std::exception& failure) {
+        if (::access(item.path.c_str(), F_OK) < 0) {
+            return std::nullopt; // it has ended meanwhile
         }
-    }
-    // Read after the look at the lock: what is not alive then does not change any more.
-    const auto state = journal::read_state(item.path, &error);
-    if (!state && ::access(item.path.c_str(), F_OK) < 0) {
-        return std::nullopt; // it has ended meanwhile
-    }
-    if (!state) {
         RunStatus damaged;
         damaged.id = item.id;
         damaged.state = RunStatus::State::damaged;
-        damaged.error = error;
+        damaged.error = failure.what();
         return Seen{std::move(damaged), {}};
     }
-    if ((state->over && state->failures.empty()) || (!alive && !state->begun)) {
+    if ((state.over && state.failures.empty()) || (!alive && !state.begun)) {
         return std::nullopt;
     }
-    return describe(*state, alive, item.path);
+    return describe(state, here, alive, item.path);
 }
 
 std::vector<report::EndedRun> runs_that_ended(const std::filesystem::path& state_dir) {
@@ -220,8 +211,9 @@ report::Place look(const std::filesystem::path& state_dir, std::string user) {
     std::vector<LiveRun> live;
     if (journal::Runs::exist(state_dir)) {
         const journal::Runs runs(state_dir);
+        const journal::Here here;
         for (const journal::Item& item : runs.items(journal::Runs::Marks::leave)) {
-            auto seen = look_up(item);
+            auto seen = look_up(item, here);
             if (!seen) {
                 continue;
             }

@@ -1,6 +1,8 @@
 // The fields of a record: written into a buffer, and read again.
 #include "journal/fields.hpp"
 
+#include <cstddef>
+
 namespace finally_run::journal {
 
 namespace {
@@ -10,6 +12,14 @@ constexpr std::string_view hex_digits = "0123456789abcdef";
 
 bool must_be_escaped(char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F || c == '\\'; }
 
+// Where the next byte stands that does not stand for itself, from `i` on; an environment has thousands that do.
+std::size_t next_special(std::string_view text, std::size_t i) {
+    while (i < text.size() && !must_be_escaped(text[i])) {
+        ++i;
+    }
+    return i;
+}
+
 } // namespace
 
 std::string escaped(std::string_view text) {
@@ -18,15 +28,16 @@ std::string escaped(std::string_view text) {
     }
     std::string field;
     field.reserve(text.size());
-    for (const char c : text) {
-        if (must_be_escaped(c)) {
-            const auto byte = static_cast<unsigned char>(c);
-            field += {'\\', 'x', hex_digits[byte >> 4], hex_digits[byte & 0xF]};
-        } else {
-            field += c;
+    for (std::size_t i = 0;; ++i) {
+        const std::size_t special = next_special(text, i);
+        field.append(text, i, special - i);
+        i = special;
+        if (i == text.size()) {
+            return field;
         }
+        const auto byte = static_cast<unsigned char>(text[i]);
+        field += {'\\', 'x', hex_digits[byte >> 4], hex_digits[byte & 0xF]};
     }
-    return field;
 }
 
 std::optional<std::string> unescaped(std::string_view field) {
@@ -38,16 +49,15 @@ std::optional<std::string> unescaped(std::string_view field) {
     }
     std::string text;
     text.reserve(field.size());
-    for (std::size_t i = 0; i < field.size(); ++i) {
-        if (field[i] != '\\') {
-            if (must_be_escaped(field[i])) {
-                return std::nullopt;
-            }
-            text += field[i];
-            continue;
+    for (std::size_t i = 0;;) {
+        const std::size_t special = next_special(field, i);
+        text.append(field, i, special - i);
+        i = special;
+        if (i == field.size()) {
+            return text;
         }
         const auto escape = field.substr(i, 4);
-        if (escape.size() != 4 || escape[1] != 'x') {
+        if (escape.size() != 4 || !escape.starts_with("\\x")) {
             return std::nullopt;
         }
         const auto high = hex_digits.find(escape[2]);
@@ -56,9 +66,8 @@ std::optional<std::string> unescaped(std::string_view field) {
             return std::nullopt;
         }
         text += static_cast<char>(high << 4 | low);
-        i += escape.size() - 1;
+        i += escape.size();
     }
-    return text;
 }
 
 void Reader::text(std::string& value) {

@@ -1,6 +1,5 @@
 #include "journal/origin.hpp"
 
-#include "os/boot.hpp"
 #include "os/process.hpp"
 
 namespace finally_run::journal {
@@ -8,27 +7,26 @@ namespace finally_run::journal {
 namespace {
 
 // A machine without an id is known by its name, for as long as it is up.
-bool is_same_host(const Opened& opened, bool same_boot) {
+bool is_same_host(const Opened& opened, const Here& here, bool same_boot) {
     if (!opened.host) {
         return same_boot;
     }
-    if (const std::string ours = os::machine_id(); !ours.empty() && !opened.host->machine_id.empty()) {
-        return ours == opened.host->machine_id;
+    if (!here.machine_id.empty() && !opened.host->machine_id.empty()) {
+        return here.machine_id == opened.host->machine_id;
     }
-    return same_boot && os::host_name() == opened.host->name;
+    return same_boot && here.host_name == opened.host->name;
 }
 
 } // namespace
 
-Origin origin_of(const Opened& opened) {
-    const std::string boot = os::boot_id();
-    const bool boots_known = !boot.empty() && !opened.boot_id.empty();
+Origin origin_of(const Opened& opened, const Here& here) {
+    const bool boots_known = !here.boot_id.empty() && !opened.boot_id.empty();
     Origin origin;
-    origin.same_boot = boots_known && boot == opened.boot_id;
-    origin.same_host = is_same_host(opened, origin.same_boot);
+    origin.same_boot = boots_known && here.boot_id == opened.boot_id;
+    origin.same_host = is_same_host(opened, here, origin.same_boot);
     const bool another_boot = boots_known && !origin.same_boot;
-    const bool same_pid_namespace = opened.pid_namespace != 0 && opened.pid_namespace == os::pid_namespace();
-    const bool another_time = opened.host && opened.host->time_namespace != os::time_namespace();
+    const bool same_pid_namespace = opened.pid_namespace != 0 && opened.pid_namespace == here.pid_namespace;
+    const bool another_time = opened.host && opened.host->time_namespace != here.time_namespace;
     if (!origin.same_host || another_boot || !same_pid_namespace || another_time) {
         origin.pids = Pids::others;
     } else if (!boots_known || !opened.host) {

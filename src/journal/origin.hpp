@@ -2,6 +2,10 @@
 #pragma once
 
 #include "journal/record.hpp"
+#include "os/boot.hpp"
+
+#include <cstdint>
+#include <string>
 
 namespace finally_run::journal {
 
@@ -19,8 +23,17 @@ struct Origin {
     bool may_live = false; // where its pids mean nothing to us: on another host, in another namespace
 };
 
-// What is not known is not equal. Throws std::system_error if it cannot be had just now.
-[[nodiscard]] Origin origin_of(const Opened& opened);
+// Where we are ourselves, for whoever asks for many. Throws std::system_error if it cannot be had just now.
+struct Here {
+    std::string boot_id = os::boot_id();
+    std::string machine_id = os::machine_id();
+    std::string host_name = os::host_name();
+    std::uint64_t pid_namespace = os::pid_namespace();
+    std::uint64_t time_namespace = os::time_namespace();
+};
+
+// What is not known is not equal.
+[[nodiscard]] Origin origin_of(const Opened& opened, const Here& here = {});
 
 // Whether this process of the run, if it lives, is the one that has its pid here.
 [[nodiscard]] bool can_be_told(Pids pids, const ProcessId& process);

@@ -61,20 +61,23 @@ pid_t search_holder(dev_t device, ino_t inode) {
     return 0;
 }
 
-// From the time of the boot in /proc/stat, so that all who ask are told the same second: two clocks that are read one
-// after the other would differ.
-std::chrono::system_clock::time_point wall_time(unsigned long long start_ticks) {
+// From /proc/stat, so that all who ask are told the same second: two clocks that are read one after the other would
+// differ.
+std::time_t time_of_boot() {
     const std::string text = os::read_proc_file("/proc/stat");
     const auto at = text.find("\nbtime ");
-    const std::time_t boot = at == std::string::npos ? 0 : std::strtoll(text.c_str() + at + 7, nullptr, 10);
+    return at == std::string::npos ? 0 : std::strtoll(text.c_str() + at + 7, nullptr, 10);
+}
+
+std::chrono::system_clock::time_point wall_time(unsigned long long start_ticks, std::time_t boot) {
     return std::chrono::system_clock::from_time_t(boot) +
            std::chrono::seconds(start_ticks / static_cast<unsigned long long>(::sysconf(_SC_CLK_TCK)));
 }
 
-Holder describe(const os::ProcessInfo& process) {
+Holder describe(const os::ProcessInfo& process, std::time_t boot) {
     Holder holder;
     holder.pid = process.pid;
-    holder.since = wall_time(process.start_ticks);
+    holder.since = wall_time(process.start_ticks, boot);
     holder.command = os::command_line(process);
     holder.job_url = os::job_url(os::read_proc_file(os::proc_path(process.pid, "environ")));
     return holder;
@@ -89,8 +92,7 @@ std::string_view next_word(std::string_view& text) {
 }
 
 // "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"; a waiting one has "->" behind the number. A line of fdinfo begins
-// with "lock:". nullopt: it is no flock(2) lock, or on another device. sscanf(3) would bring with it all that reads
-// numbers with a point, a fifteenth of the program.
+// with "lock:". nullopt: it is no flock(2) lock, or on another device.
 std::optional<LockLine> line_of_lock(std::string_view line, dev_t device) {
     std::string_view word = next_word(line);
     if (word == "lock:") {
@@ -149,18 +151,40 @@ std::size_t others_in_locks(std::string_view locks, dev_t device, ino_t inode) {
     return held > 1 ? static_cast<std::size_t>(held - 1) : 0;
 }
 
-std::vector<User> users(std::string_view locks, dev_t device, ino_t inode) {
+Users::Users() : m_boot(time_of_boot()) {
+    const std::string text = os::read_proc_file("/proc/locks");
+    for (std::string_view rest = text; !rest.empty();) {
+        const std::string_view line = rest.substr(0, rest.find('\n') + 1);
+        rest.remove_prefix(line.empty() ? rest.size() : line.size());
+        const auto colon = line.rfind(':');
+        ino_t inode = 0;
+        if (colon != line.npos &&
+            std::from_chars(line.data() + colon + 1, line.data() + line.size(), inode).ec == std::errc()) {
+            m_lines[inode].append(line);
+        }
+    }
+}
+
+std::vector<User> Users::of(dev_t device, ino_t inode, const Known& known) const {
+    const auto lines = m_lines.find(inode);
+    if (lines == m_lines.end()) {
+        return {};
+    }
     std::vector<User> all;
-    for (const LockLine& line : lines_of_locks(locks, device, inode)) {
+    for (const LockLine& line : lines_of_locks(lines->second, device, inode)) {
+        User& user = all.emplace_back(User{{}, line.pid, line.shared, line.waits});
+        user.who.pid = line.pid;
+        if (const auto* const it = known && !line.waits ? known(line.pid) : nullptr) {
+            user.who.pid = it->pid;
+            user.who.since = wall_time(it->start_ticks, m_boot);
+            continue;
+        }
         auto process = os::read_process(line.pid);
         if (!line.waits && (!process || process->ended)) {
             process = os::read_process(search_holder(device, inode));
         }
-        User& user = all.emplace_back(User{{}, line.pid, line.shared, line.waits});
         if (process) {
-            user.who = describe(*process);
-        } else {
-            user.who.pid = line.pid;
+            user.who = describe(*process, m_boot);
         }
     }
     return all;
@@ -175,7 +199,7 @@ std::optional<Holder> find_holder(dev_t device, ino_t inode) {
     if (!process) {
         return std::nullopt;
     }
-    Holder holder = describe(*process);
+    Holder holder = describe(*process, time_of_boot());
     holder.others = others_in_locks(locks, device, inode);
     return holder;
 }
@@ -194,7 +218,7 @@ std::optional<Holder> find_outer_holder(dev_t device, ino_t inode) {
         const bool is_run = process->name == "finally-run" || process->name == own_name;
         if (is_run && !is_detached_from(process->session) &&
             (process->pid == owner || holds(process->pid, device, inode))) {
-            return describe(*process);
+            return describe(*process, time_of_boot());
         }
     }
     return std::nullopt;

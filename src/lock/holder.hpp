@@ -1,12 +1,17 @@
 // Who holds a lock, as far as /proc shows it to us.
 #pragma once
 
+#include "os/process.hpp"
+
 #include <chrono>
 #include <cstddef>
+#include <ctime>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
+#include <unordered_map>
 #include <vector>
 
 namespace finally_run::lock {
@@ -52,8 +57,20 @@ struct User {
     bool waits;
 };
 
-// All of them, from the text of /proc/locks.
-[[nodiscard]] std::vector<User> users(std::string_view locks, dev_t device, ino_t inode);
+// Who uses which lock, at one moment: for whoever asks about many.
+class Users {
+public:
+    Users(); // reads /proc/locks
+
+    // All who use this one. `known` may say which process stands for the one that is named: whoever knows that is not
+    // told more of it than since when it lives. nullptr: not known.
+    using Known = std::function<const os::ProcessInfo*(pid_t named)>;
+    [[nodiscard]] std::vector<User> of(dev_t device, ino_t inode, const Known& known = {}) const;
+
+private:
+    std::unordered_map<ino_t, std::string> m_lines; // of /proc/locks, by the file that they name
+    std::time_t m_boot;
+};
 
 // The pid that is named there for a lock on the file that is held; 0 if none.
 [[nodiscard]] pid_t owner_in_locks(std::string_view locks, dev_t device, ino_t inode);

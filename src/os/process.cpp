@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <unordered_set>
+#include <utility>
 
 namespace finally_run::os {
 
@@ -133,20 +134,24 @@ std::string read_proc_file(const std::string& path) {
 std::optional<ProcessInfo> read_process(pid_t pid) {
     const std::string path = proc_path(pid, "stat");
     errno = 0;
-    const std::string text = read_proc_file(path);
-    if (text.empty()) {
+    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 2048> bytes; // some 50 numbers, which the kernel gives at once
+    const ssize_t got = fd ? ::read(fd.get(), bytes.data(), bytes.size()) : -1;
+    if (got <= 0) {
         require_means(path.c_str());
+        return std::nullopt;
     }
+    const std::string_view text(bytes.data(), static_cast<std::size_t>(got));
     // The name is in parentheses and may itself hold blanks and parentheses.
     const auto open = text.find('(');
     const auto close = text.rfind(')');
-    if (open == std::string::npos || close == std::string::npos || close + 2 >= text.size()) {
+    if (open == text.npos || close == text.npos || close + 2 >= text.size()) {
         return std::nullopt;
     }
     ProcessInfo info{};
     info.pid = pid;
     info.name = text.substr(open + 1, close - open - 1);
-    std::string_view rest = std::string_view(text).substr(close + 2);
+    std::string_view rest = text.substr(close + 2);
     info.state = rest.front();
     rest.remove_prefix(1);
     if (!take_number(rest, info.parent) || !take_number(rest, info.group) || !take_number(rest, info.session)) {
@@ -245,10 +250,13 @@ bool started_just_then(pid_t pid, std::uint64_t boot_nanoseconds) {
            std::is_gteq(start_against(*process, boot_nanoseconds - std::min(boot_nanoseconds, shortly)));
 }
 
-bool still_runs(pid_t pid, std::uint64_t boot_nanoseconds) {
-    const auto process = read_process(pid);
-    return process && !process->ended && std::is_lteq(start_against(*process, boot_nanoseconds));
+std::optional<ProcessInfo> running(pid_t pid, std::uint64_t boot_nanoseconds) {
+    auto process = read_process(pid);
+    const bool runs = process && !process->ended && std::is_lteq(start_against(*process, boot_nanoseconds));
+    return runs ? std::move(process) : std::nullopt;
 }
+
+bool still_runs(pid_t pid, std::uint64_t boot_nanoseconds) { return running(pid, boot_nanoseconds).has_value(); }
 
 bool processes_are_visible() {
     return ::access("/proc/self/stat", R_OK) == 0 || ((errno == EPERM || errno == ENOSYS) && read_process(::getpid()));

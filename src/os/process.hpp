@@ -71,7 +71,9 @@ void reap_all(const OtherChild& other = {});
 // written the time down itself: where nothing says that it is the same boot, an older process may be anybody.
 [[nodiscard]] bool started_just_then(pid_t pid, std::uint64_t boot_nanoseconds);
 
-// Whether the process that had this pid at that time of CLOCK_BOOTTIME has not ended yet.
+// The process that had this pid at that time of CLOCK_BOOTTIME, if it has not ended yet.
+[[nodiscard]] std::optional<ProcessInfo> running(pid_t pid, std::uint64_t boot_nanoseconds);
+
 [[nodiscard]] bool still_runs(pid_t pid, std::uint64_t boot_nanoseconds);
 
 // Whether /proc shows processes at all.

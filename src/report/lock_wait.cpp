@@ -3,8 +3,8 @@
 #include "report/text.hpp"
 
 #include <algorithm>
-#include <array>
 #include <ctime>
+#include <fmt/core.h>
 #include <initializer_list>
 
 namespace finally_run::report {
@@ -35,9 +35,9 @@ std::string local_time(std::chrono::system_clock::time_point time, std::chrono::
     const std::tm then = local(time);
     const std::tm today = local(now);
     const bool same_day = then.tm_year == today.tm_year && then.tm_yday == today.tm_yday;
-    std::array<char, 32> text{};
-    std::strftime(text.data(), text.size(), same_day ? "%H:%M:%S" : "%Y-%m-%d %H:%M", &then);
-    return text.data();
+    return same_day ? fmt::format("{:02}:{:02}:{:02}", then.tm_hour, then.tm_min, then.tm_sec)
+                    : fmt::format("{:04}-{:02}-{:02} {:02}:{:02}", then.tm_year + 1900, then.tm_mon + 1, then.tm_mday,
+                                  then.tm_hour, then.tm_min);
 }
 
 std::string describe(const std::optional<lock::Holder>& holder, std::optional<std::size_t> columns) {

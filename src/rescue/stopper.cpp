@@ -14,7 +14,7 @@ namespace finally_run::rescue {
 namespace {
 
 std::optional<os::ProcessInfo> running(const journal::ProcessId& process) {
-    return os::still_runs(process.pid, process.boot_nanoseconds) ? os::read_process(process.pid) : std::nullopt;
+    return os::running(process.pid, process.boot_nanoseconds);
 }
 
 // Also to one that is stopped.
