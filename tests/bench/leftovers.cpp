@@ -1,16 +1,11 @@
 // What a start costs where many runs were left unfinished, which nobody recovers since nobody takes their lock.
 #include "driver.hpp"
-#include "held.hpp"
-#include "journal/record.hpp"
+#include "left.hpp"
 #include "parts.hpp"
-#include "processes.hpp"
 
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <csignal>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <random>
 #include <stdexcept>
@@ -19,51 +14,7 @@ namespace finally_run::bench {
 
 namespace {
 
-namespace fs = std::filesystem;
-
 std::string state_with(unsigned count) { return fmt::format("state-{}", count); }
-
-std::vector<fs::path> journals_in(const fs::path& state) {
-    std::vector<fs::path> found;
-    for (const auto& entry : fs::directory_iterator(state / ".runs")) {
-        if (entry.path().extension() == ".journal") {
-            found.push_back(entry.path());
-        }
-    }
-    return found;
-}
-
-// One run is killed with its guardian; the others are copies of it with ids of their own.
-void leave_behind(const Place& place, unsigned count) {
-    {
-        Held run({FINALLY_RUN_BINARY, "--lock", "left", "--cleanup", "/usr/bin/true"},
-                 place.environment({}, state_with(count)), place.null());
-        const pid_t guardian = guardian_of(run.wrapper());
-        ::kill(run.wrapper(), SIGSTOP); // it would replace its guardian
-        ::kill(guardian, SIGKILL);
-    }
-    const auto left = journals_in(place.path(state_with(count)));
-    if (left.size() != 1) {
-        throw std::runtime_error("a killed run has left no journal");
-    }
-    std::ifstream file(left.front());
-    const std::string bytes(std::istreambuf_iterator<char>(file), {});
-    const auto decoded = journal::decode(bytes, 0);
-    for (unsigned i = 1; i < count; ++i) {
-        std::string copy;
-        const std::string id = fmt::format("20200101T000000-{:08x}", i);
-        for (const journal::Entry& entry : decoded.entries) {
-            journal::Record record = entry.record;
-            if (auto* const opened = std::get_if<journal::Opened>(&record)) {
-                opened->run_id = id;
-            }
-            copy += journal::encode(record);
-        }
-        const fs::path path = left.front().parent_path() / (id + ".journal");
-        std::ofstream(path) << copy;
-        fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
-    }
-}
 
 struct Costs {
     Series first; // it tells of each
@@ -85,13 +36,12 @@ void leftovers(const Place& place, const Extent& extent, Report& report) {
     std::map<unsigned, Costs> costs;
     for (const unsigned count : counts) {
         if (count > 0) {
-            leave_behind(place, count);
+            leave_behind(place, state_with(count), count);
         }
         costs[count].first.add(talkative.start(bare, environment(count)));
     }
     std::mt19937 random(1);
-    constexpr unsigned rounds = 10;
-    for (unsigned round = 0; round < rounds; ++round) {
+    for (unsigned round = 0; round < std::max(3U, extent.rounds / 5); ++round) {
         auto order = counts;
         std::ranges::shuffle(order, random);
         for (const unsigned count : order) {
@@ -121,6 +71,15 @@ void leftovers(const Place& place, const Extent& extent, Report& report) {
         }
     }
     report.add(std::move(table));
+    const unsigned most = counts.back();
+    const auto goal = [&](const char* name, Series Costs::*start) {
+        const Series& many = costs[most].*start;
+        const Series& none = costs[0].*start;
+        report.add(Goal{fmt::format("{} beside {} leftovers beside none", name, most), 1.5,
+                        paired_ratio(many.milliseconds, none.milliseconds), paired_ratio(many.cpu, none.cpu).median});
+    };
+    goal("a start", &Costs::bare);
+    goal("a start with a lock", &Costs::lock);
 }
 
 } // namespace finally_run::bench

@@ -29,8 +29,9 @@ struct Part {
     std::string_view name;
     void (*run)(const Place&, const Extent&, Report&);
 };
-constexpr std::array parts{Part{"start", start},         Part{"cleanups", cleanups}, Part{"waiters", waiters},
-                           Part{"leftovers", leftovers}, Part{"memory", memory},     Part{"stdout", standard_output}};
+constexpr std::array parts{Part{"start", start},           Part{"cleanups", cleanups}, Part{"waiters", waiters},
+                           Part{"leftovers", leftovers},   Part{"status", status},     Part{"memory", memory},
+                           Part{"stdout", standard_output}};
 
 struct Options {
     std::vector<Part> parts;
@@ -41,7 +42,7 @@ struct Options {
 constexpr int wrong_usage = 2;
 
 constexpr const char* usage = "it takes [PART...] [--rounds N] [--most N] [--json FILE]; parts are start, cleanups, "
-                              "waiters, leftovers, memory, stdout";
+                              "waiters, leftovers, status, memory, stdout";
 
 unsigned number(std::string_view option, std::string_view text) {
     unsigned value = 0;

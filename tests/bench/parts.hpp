@@ -25,6 +25,9 @@ void waiters(const Place& place, const Extent& extent, Report& report);
 // What a start costs where many runs were left unfinished.
 void leftovers(const Place& place, const Extent& extent, Report& report);
 
+// What it costs to be told of many runs.
+void status(const Place& place, const Extent& extent, Report& report);
+
 // What those take who wait, and those who watch over a command.
 void memory(const Place& place, const Extent& extent, Report& report);
 

@@ -67,11 +67,22 @@ void Report::print_goals() const {
         {},
     };
     for (const Goal& goal : m_goals) {
-        const Cell cpu = goal.cpu ? Cell(*goal.cpu) : Cell();
+        Cell cpu;
+        if (goal.cpu) {
+            cpu = *goal.cpu;
+        }
         table.rows.push_back({goal.name, goal.limit, goal.measured.median, goal.measured.low, goal.measured.high, cpu,
                               goal.is_met() ? "yes" : "no"});
     }
     print(table);
+    const auto missed = std::ranges::count(m_goals, false, &Goal::is_met);
+    fmt::print("\n{} of {} goals are missed{}\n", missed, m_goals.size(), missed > 0 ? ":" : "");
+    for (const Goal& goal : m_goals) {
+        if (!goal.is_met()) {
+            fmt::print("  {}: {:.2f}{}, at most {:.2f}\n", goal.name, goal.measured.median,
+                       goal.cpu ? fmt::format(", CPU {:.2f}", *goal.cpu) : "", goal.limit);
+        }
+    }
 }
 
 } // namespace finally_run::bench

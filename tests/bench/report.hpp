@@ -29,7 +29,7 @@ struct Goal {
     Ratio measured;
     std::optional<double> cpu = {}; // the same of CPU time, which a busy machine disturbs less
 
-    [[nodiscard]] bool is_met() const { return measured.median <= limit; }
+    [[nodiscard]] bool is_met() const { return measured.median <= limit && cpu.value_or(limit) <= limit; }
 };
 
 class Report {

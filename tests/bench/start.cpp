@@ -8,13 +8,17 @@
 #include <algorithm>
 #include <array>
 #include <fcntl.h>
+#include <filesystem>
 #include <map>
 #include <numeric>
 #include <random>
+#include <sys/stat.h>
 
 namespace finally_run::bench {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr std::array<const char*, 2> locales{"C.UTF-8", ""};
 
@@ -24,6 +28,7 @@ struct Contender {
     bool ours = false;     // finally-run
     bool in_a_run = false; // with the environment of a run that is alive
     int starts = 1;        // how often in a round, as one
+    Words variables = {};  // of its own
 };
 
 // Their names, where a goal compares them.
@@ -38,6 +43,10 @@ constexpr const char* lock = "finally-run --lock";
 constexpr const char* lock_cleanup = "... --lock --cleanup";
 constexpr const char* lock_remove = "... --lock --remove";
 constexpr const char* defer = "... --defer";
+constexpr const char* sh_service = "sh, service";
+constexpr const char* service = "... --service";
+constexpr const char* sh_engine = "sh, engine lock";
+constexpr const char* engine = "... --lock file:NAME";
 } // namespace name
 
 // What is removed by every one that removes a file. It has to be there.
@@ -50,6 +59,17 @@ std::vector<Contender> contenders(const Place& place) {
     const std::string trap = "trap 'rm -f " + file + "' EXIT; true";
     const std::string python =
         "import os, subprocess\ntry:\n    subprocess.run(['true'])\nfinally:\n    os.remove('" + file + "')\n";
+    const std::string service = "sleep 60 & service=$!; trap 'kill $service; wait $service 2>/dev/null' EXIT; /usr/bin/true";
+    const std::string helper = fmt::format("{0}/finally-run-lock-file", fs::path(ours).parent_path().native());
+    const std::string to = place.path("to");
+    const std::string from = place.path("from");
+    const std::string engine = fmt::format("{0} by-hand <{1} >{2} & exec 8>{1} 9<{2}; read -r held <&9; "
+                                           "echo begin >&8; /usr/bin/true; echo clean >&8; exec 8>&-; "
+                                           "read -r end <&9; wait",
+                                           helper, to, from);
+    const Words files{"LOCK_FILES=" + fs::path(lock).parent_path().native()};
+    ::mkfifo(to.c_str(), 0600);
+    ::mkfifo(from.c_str(), 0600);
     return {
         {"true", {"/usr/bin/true"}},
         {name::twice, {"/usr/bin/true"}, false, false, 2},
@@ -66,6 +86,10 @@ std::vector<Contender> contenders(const Place& place) {
         {name::lock_cleanup, {ours, "--lock", "bench", "--cleanup", "rm -f " + file, "true"}, true},
         {name::lock_remove, {ours, "--lock", "bench", "--remove", file, "true"}, true},
         {name::defer, {ours, "--defer", "/usr/bin/true"}, true, true},
+        {name::sh_service, {"/bin/sh", "-c", service}},
+        {name::service, {ours, "--service", "sleep 60", "true"}, true},
+        {name::sh_engine, {"/bin/sh", "-c", engine}, false, false, 1, files},
+        {name::engine, {ours, "--lock", "file:bench", "true"}, true, false, 1, files},
     };
 }
 
@@ -103,6 +127,7 @@ std::array<All, locales.size()> measure_all(const Place& place, const std::vecto
             const Contender& contender = all[turn / locales.size()];
             const std::size_t locale = turn % locales.size();
             Words environment = place.environment(locales[locale]);
+            environment.insert(environment.end(), contender.variables.begin(), contender.variables.end());
             if (contender.in_a_run) {
                 environment.insert(environment.end(), run.run_variables().begin(), run.run_variables().end());
             }
@@ -161,12 +186,14 @@ void add_goals(All& series, const std::string& where, Report& report) {
                         paired_ratio(series[ours].milliseconds, series[theirs].milliseconds),
                         paired_ratio(series[ours].cpu, series[theirs].cpu).median});
     };
-    goal(name::lock, name::flock, 1.05);
+    goal(name::lock, name::flock, 0.90);
     goal(name::lock_cleanup, name::flock_trap, 0.75);
     goal(name::lock_remove, name::flock_trap, 0.50);
-    goal(name::bare, name::tini, 1.05);
-    goal(name::bare, name::dumb_init, 1.05);
+    goal(name::bare, name::tini, 0.95);
+    goal(name::bare, name::dumb_init, 1.0);
     goal(name::defer, name::twice, 1.0);
+    goal(name::service, name::sh_service, 1.0);
+    goal(name::engine, name::sh_engine, 1.0);
 }
 
 } // namespace
