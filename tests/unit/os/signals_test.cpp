@@ -2,13 +2,16 @@
 #include "os/events.hpp"
 #include "os/process.hpp"
 #include "support/forked.hpp"
+#include "support/hardship.hpp"
 
+#include <cerrno>
 #include <csignal>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <string>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <variant>
 
@@ -50,6 +53,22 @@ TEST_CASE("a signal that was ignored at entry stays ignored") {
     REQUIRE(signal.has_value());
     CHECK(signal->number == SIGUSR2);
     CHECK_FALSE(signals.next().has_value());
+}
+
+TEST_CASE("what was ignored at entry is known also where proc does not tell") {
+    const auto knows = [](bool refused) {
+        test::Forked process([&] {
+            ::signal(SIGUSR1, SIG_IGN);
+            if (refused) {
+                test::refuse_system_call(SYS_openat, ENOENT);
+            }
+            const os::Signals signals;
+            ::_exit(signals.ignored_at_entry(SIGUSR1) && !signals.ignored_at_entry(SIGUSR2) ? 0 : 1);
+        });
+        return process.succeeded();
+    };
+    CHECK(knows(false));
+    CHECK(knows(true));
 }
 
 TEST_CASE("children are noticed although SIGCHLD was ignored at entry") {
