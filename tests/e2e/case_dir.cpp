@@ -19,7 +19,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds case_limit(sanitized ? 180 : 60);
+const std::chrono::seconds case_limit(sanitized ? 180 : 60);
 
 struct Case {
     std::optional<test::TempDir> dir;
@@ -72,7 +72,7 @@ private:
         current().deadline = Clock::now() + case_limit;
         for (const char* name : {"work", "home", "state", "tmp", "bin"})
             fs::create_directory(case_dir() / name);
-        fs::create_symlink(FINALLY_RUN_BINARY, case_dir() / "bin" / "finally-run");
+        fs::create_symlink(binary(), case_dir() / "bin" / "finally-run");
         fs::create_symlink(FINALLY_RUN_HELPER, case_dir() / "bin" / "helper");
     }
 

@@ -121,7 +121,7 @@ TEST_CASE("without a PATH plain words are searched where the shell searches them
     // A program that is in no bin.
     const auto shell = Run::of({"env", "-u", "PATH", "/bin/sh", "-c", "ldconfig -V"}).run();
     const auto outcome =
-        Run::of({"env", "-u", "PATH", FINALLY_RUN_BINARY, "--strict", "-c", "ldconfig -V", "--", "/bin/true"}).run();
+        Run::of({"env", "-u", "PATH", binary(), "--strict", "-c", "ldconfig -V", "--", "/bin/true"}).run();
     CHECK((outcome.status == 0) == (shell.status == 0));
     if (shell.status == 0)
         CHECK(outcome.err == shell.out);

@@ -81,8 +81,7 @@ TEST_CASE("a dry run looks for programs as a run does") {
     CHECK(said_of({"--", ""}).find("warning: '': there is no such program in PATH\n") != std::string::npos);
     CHECK(said_of({"--", "/etc"}).find("warning: /etc: cannot be executed\n") != std::string::npos);
     CHECK(said_of({"--", "/etc/passwd"}).find("warning: /etc/passwd: cannot be executed\n") != std::string::npos);
-    CHECK(Run({"--", "env", "-u", "PATH", FINALLY_RUN_BINARY, "--dry-run", "--", "ls"}).run().out ==
-          "1. run the command: ls\n");
+    CHECK(Run({"--", "env", "-u", "PATH", binary(), "--dry-run", "--", "ls"}).run().out == "1. run the command: ls\n");
 }
 
 TEST_CASE("wrong usage is wrong in a dry run too") {

@@ -50,10 +50,15 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
 
 } // namespace
 
+std::string binary() {
+    const char* const other = std::getenv(test::sanitized_binary);
+    return other == nullptr ? FINALLY_RUN_BINARY : other;
+}
+
 Run::Run(std::string program, std::vector<std::string> argv)
     : m_program(std::move(program)), m_argv(std::move(argv)), m_env(clean_environment()), m_cwd(work()) {}
 
-Run::Run(std::vector<std::string> args) : Run(FINALLY_RUN_BINARY, std::move(args)) {
+Run::Run(std::vector<std::string> args) : Run(binary(), std::move(args)) {
     m_argv.insert(m_argv.begin(), "finally-run");
 }
 

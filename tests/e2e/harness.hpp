@@ -21,6 +21,9 @@ namespace fs = std::filesystem;
 
 using test::sanitized;
 
+// The finally-run that is tested.
+[[nodiscard]] std::string binary();
+
 // The directory of the running case. In it: work (where programs start), home, state, tmp, and bin with `finally-run`
 // and `helper`, first in PATH. Removed when the case has passed, kept when it has failed.
 [[nodiscard]] const fs::path& case_dir();

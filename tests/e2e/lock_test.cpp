@@ -178,7 +178,7 @@ TEST_CASE("of fifty contenders one at a time has the lock") {
 }
 
 TEST_CASE("a lock that an outer run holds is refused at once whatever finally-run is called there") {
-    fs::create_symlink(FINALLY_RUN_BINARY, case_dir() / "bin" / "fr");
+    fs::create_symlink(binary(), case_dir() / "bin" / "fr");
     const auto outcome = Run::of({"fr", "--lock", "l", "--", "fr", "--lock", "l", "--", "echo", "ran"}).run();
     CHECK(outcome.status == 75);
     CHECK(outcome.out.empty());
@@ -189,7 +189,7 @@ TEST_CASE("a lock that an outer run of another user holds is refused at once") {
         return;
     // The stranger must be able to find and start it, wherever it was built.
     fs::permissions(case_dir(), fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
-    fs::copy_file(FINALLY_RUN_BINARY, work("run"));
+    fs::copy_file(binary(), work("run"));
     write_file(work("lock"), "", 0666);
     const auto outcome = Run({"--lock", "./lock", "--", "setpriv", "--reuid", "12345", "--clear-groups", "./run",
                               "--lock", "./lock", "--", "echo", "ran"})

@@ -56,7 +56,7 @@ TEST_CASE("a secret is not on the disk, and a recovery without it names it befor
 
 TEST_CASE("an empty environment recovers too, with the variables of the run") {
     const auto left = leave_unfinished(in_staging({"-c", cluster}));
-    const auto outcome = Run::of({"env", "-i", FINALLY_RUN_BINARY, "--state-dir", state_dir(), "--recover"}).run();
+    const auto outcome = Run::of({"env", "-i", binary(), "--state-dir", state_dir(), "--recover"}).run();
     CHECK(outcome.status == 0);
     CHECK(log_text() == "/staging/kube staging a b c \xff no key\n");
     CHECK(outcome.err.find("AWS_SECRET_ACCESS_KEY") != std::string::npos);

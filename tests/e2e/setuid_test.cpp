@@ -16,7 +16,7 @@ TEST_CASE("where whoever starts it has fewer rights no variable tells where it w
     fs::permissions(work(), fs::perms(0777));
     for (const char* name : {"named", "xdg", "runtime", "home"})
         fs::create_directory(work(name));
-    fs::copy_file(FINALLY_RUN_BINARY, work("run"));
+    fs::copy_file(binary(), work("run"));
     REQUIRE(::chmod(work("run").c_str(), 04755) == 0);
     // /var/tmp is of this run alone. A shell would give up the rights that it was not started with; env does not.
     const auto outcome = Run::of(unshare({"-m"}, {"sh", "-c",

@@ -51,7 +51,7 @@ TEST_CASE("xargs and env and timeout can start finally-run") {
     CHECK(Run::script("seq 20 | xargs -n1 -P4 finally-run -q --lock l -- helper count counter token").run().status ==
           0);
     CHECK(read_file(work("counter")) == "20");
-    CHECK(Run::of({"env", "-i", FINALLY_RUN_BINARY, "-c", "true", "--", "/bin/true"}).run().status == 0);
+    CHECK(Run::of({"env", "-i", binary(), "-c", "true", "--", "/bin/true"}).run().status == 0);
     CHECK(Run::of({"timeout", "30", "finally-run", "--", "helper", "exit", "6"}).run().status == 6);
 }
 

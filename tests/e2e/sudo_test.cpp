@@ -21,7 +21,7 @@ Run as_user(const std::string& way, std::vector<std::string> args) {
     for (fs::path path = work(); path != "/" && path != "/tmp"; path = path.parent_path())
         fs::permissions(path, fs::perms::others_exec, fs::perm_options::add);
     fs::create_directory(work("of-user"));
-    fs::copy_file(FINALLY_RUN_BINARY, work("of-user/finally-run")); // where the user may go
+    fs::copy_file(binary(), work("of-user/finally-run")); // where the user may go
     REQUIRE(::chown(work("of-user").c_str(), 65534, 65534) == 0);
     std::vector<std::string> argv{"sh",
                                   "-c",

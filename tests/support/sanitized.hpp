@@ -1,13 +1,18 @@
-// Whether the finally-run of this build has AddressSanitizer. The run time of the sanitizers needs descriptors,
+// Whether the finally-run that is tested has AddressSanitizer. The run time of the sanitizers needs descriptors,
 // processes and /proc itself: a case that takes these away says nothing there.
 #pragma once
 
+#include <cstdlib>
+
 namespace finally_run::test {
+
+// The end-to-end tests of one build serve another one's program too: this variable tells it.
+constexpr const char* sanitized_binary = "SANITIZED_BINARY";
 
 #if defined(__SANITIZE_ADDRESS__) || defined(FINALLY_RUN_SANITIZED)
 constexpr bool sanitized = true;
 #else
-constexpr bool sanitized = false;
+inline const bool sanitized = std::getenv(sanitized_binary) != nullptr;
 #endif
 
 } // namespace finally_run::test
