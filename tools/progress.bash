@@ -33,12 +33,16 @@ follow() {
     fi
 }
 
-# followed NAME LOG COMMAND...: runs COMMAND and tells how far LOG is.
+# followed NAME LOG COMMAND...: runs COMMAND and tells how far LOG is, unless there is something in $unfollowed.
 followed() {
     local name=$1 log=$2 status=0 end follower
     shift 2
     mkdir -p "$logs"
-    : >"$log"
+    if [[ -n ${unfollowed:-} ]]; then
+        "$@"
+        return
+    fi
+    : >>"$log"
     exec {end}> >(follow "$name" "$log")
     follower=$!
     "$@" {end}>&- || status=$?
