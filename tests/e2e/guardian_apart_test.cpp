@@ -76,9 +76,10 @@ TEST_CASE("whoever kills the tree of finally-run from parent to child does not r
 }
 
 TEST_CASE("a guardian that is nobody's child is replaced when it is killed, and no zombie is left") {
-    const std::string kill_it = "g=$(grep -l finally-guard /proc/[0-9]*/comm | cut -d/ -f3); kill -9 $g; "
-                                "until n=$(grep -l finally-guard /proc/[0-9]*/comm | cut -d/ -f3) && "
-                                "test \"$n\" -a \"$n\" != $g; do sleep .01; done; kill -9 $PPID";
+    // It has its name a moment after the command has begun.
+    const std::string kill_it = "named() { n=$(grep -l finally-guard /proc/[0-9]*/comm | cut -d/ -f3); test \"$n\"; }; "
+                                "until named; do sleep .01; done; g=$n; kill -9 $g; "
+                                "until named && test \"$n\" != \"$g\"; do sleep .01; done; kill -9 $PPID";
     const auto outcome = below("init", {"finally-run", "-l", "l", "-c", witness, "--", "sh", "-c", kill_it}).run();
     CHECK(has_line(outcome.out, "nobody else"));
     CHECK(log_text() == "cleaned by guardian after lost\n");
