@@ -77,10 +77,11 @@ std::vector<int> numbers_in(const char* path) {
     }
 }
 
-std::vector<ProcessInfo> read_all() {
+std::vector<ProcessInfo> read_all(const std::function<bool(pid_t)>& is_wanted = {}) {
     std::vector<ProcessInfo> all;
     for (const pid_t pid : all_pids()) {
-        if (auto info = read_process(pid)) {
+        auto info = !is_wanted || is_wanted(pid) ? read_process(pid) : std::nullopt;
+        if (info) {
             all.push_back(std::move(*info));
         }
     }
@@ -237,6 +238,18 @@ std::vector<ProcessInfo> all_processes() {
     auto all = read_all();
     std::erase_if(all, [](const ProcessInfo& process) { return process.ended; });
     return all;
+}
+
+std::vector<ProcessInfo> processes_in(pid_t session, pid_t other_session, pid_t process) {
+    const auto is_wanted = [&](pid_t pid, pid_t its) {
+        return its == session || its == other_session || pid == process;
+    };
+    auto found = read_all([&](pid_t pid) {
+        const pid_t its = ::getsid(pid);
+        return is_wanted(pid, its) || (its < 0 && errno != ESRCH); // who may not ask reads
+    });
+    std::erase_if(found, [&](const ProcessInfo& one) { return one.ended || !is_wanted(one.pid, one.session); });
+    return found;
 }
 
 std::strong_ordering start_against(const ProcessInfo& process, std::uint64_t boot_nanoseconds) {

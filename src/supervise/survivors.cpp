@@ -25,7 +25,7 @@ std::vector<os::ProcessInfo> Survivors::look() {
     std::vector<os::ProcessInfo> roots;
     std::vector<os::ProcessInfo> others;
     std::unordered_set<pid_t> pids;
-    for (os::ProcessInfo& process : os::all_processes()) {
+    for (os::ProcessInfo& process : os::processes_in(session, alone_in_group ? pid : session, pid)) {
         const auto start = os::start_against(process, boot_nanoseconds);
         const bool is_step = process.pid == pid && std::is_lteq(start);
         // Those of an earlier step are none of its.

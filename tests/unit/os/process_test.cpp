@@ -7,10 +7,12 @@
 #include "support/temp_dir.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <doctest/doctest.h>
+#include <set>
 #include <string>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -188,6 +190,31 @@ TEST_CASE("a process that has ended but is not reaped is none of those that live
     CHECK(contains(os::all_processes(), ::getpid()));
     const auto pids = os::all_pids();
     CHECK(std::ranges::find(pids, child.pid()) != pids.end());
+}
+
+TEST_CASE("the processes of a session are found, with one more, also where nobody may ask for sessions") {
+    test::Gate ready;
+    const test::Forked leader([&] {
+        ::setsid();
+        ready.open();
+        ::pause();
+    });
+    ready.close_writer();
+    REQUIRE(ready.pass());
+    const auto finds_both_alone = [&] {
+        const auto found = os::processes_in(leader.pid(), leader.pid(), ::getpid());
+        std::set<pid_t> pids;
+        for (const os::ProcessInfo& process : found) {
+            pids.insert(process.pid);
+        }
+        return pids == std::set<pid_t>{leader.pid(), ::getpid()};
+    };
+    CHECK(finds_both_alone());
+    test::Forked refused([&] {
+        test::refuse_system_call(SYS_getsid, EPERM);
+        ::_exit(finds_both_alone() ? 0 : 1);
+    });
+    CHECK(refused.succeeded());
 }
 
 TEST_CASE("where the newer way to signal a process is refused the older one serves, and for that process alone") {
