@@ -118,6 +118,8 @@ plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main
                                 report::Narrator& narrator) {
     const os::Deadline deadline = os::deadline_after(plan.lock_wait);
     const os::BootDeadline lock_deadline = os::boot_deadline_after(plan.lock_wait);
+    journal::State state;
+    state.opened = run::first_record(plan, run_id, !os::has_controlling_terminal(), main_args.envp);
     auto locks = take_locks(plan, state_dir.path, events, narrator);
     if (const auto* const end = std::get_if<plan::RunEnd>(&locks)) {
         narrator.write_report(end->ending);
@@ -158,8 +160,7 @@ plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main
     if (before.failed > 0 && keeper) {
         keeper->stay_unclean();
     }
-    journal::State state;
-    state.opened = run::first_record(plan, run_id, held, !os::has_controlling_terminal(), main_args.envp);
+    run::begin(state.opened, held);
     auto file = journal::File::create(runs, state.opened, plan.durable);
     cleanup::Stack stack(std::move(file), std::move(state), [&](std::string_view what, std::string_view reason) {
         narrator.journal_trouble(what, reason);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <malloc.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -42,6 +43,9 @@ Waiter::Waiter(int fd, int operation) : m_shared(std::make_shared<Shared>()) {
         shared->error = wait_here(fd, operation);
         ::eventfd_write(shared->ready.get(), 1);
     };
+    // The thread frees one object at its end, for which the C library would map 128 MB, while we wait for that end with
+    // the lock in our hands.
+    ::mallopt(M_ARENA_MAX, 1);
     try {
         m_thread = std::thread(wait);
     } catch (const std::system_error&) {

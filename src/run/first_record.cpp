@@ -56,20 +56,15 @@ plan::Place place_of_start() {
 
 } // namespace
 
-journal::Opened first_record(const plan::Plan& plan, const std::string& run_id, const lock::Held& locks, bool own_group,
+journal::Opened first_record(const plan::Plan& plan, const std::string& run_id, bool own_group,
                              char* const* environment) {
     journal::Opened opened;
     opened.run_id = run_id;
     opened.boot_id = os::boot_id();
     opened.pid_namespace = os::pid_namespace();
-    opened.supervisor = {::getpid(), os::boot_nanoseconds()};
-    opened.started = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     opened.session = ::getsid(0);
     opened.own_group = own_group;
     opened.place = place_of_start();
-    for (const lock::LockFile& lock : locks) {
-        opened.locks.push_back(lock::id_of(lock));
-    }
     opened.mask = ::umask(0);
     ::umask(opened.mask);
     opened.stop_signal = plan.stop_signal;
@@ -85,6 +80,14 @@ journal::Opened first_record(const plan::Plan& plan, const std::string& run_id, 
     opened.host = {os::machine_id(), os::host_name(), os::time_namespace()};
     opened.drops_failed = plan.failed_cleanups == plan::FailedCleanups::drop;
     return opened;
+}
+
+void begin(journal::Opened& opened, const lock::Held& locks) {
+    opened.supervisor = {::getpid(), os::boot_nanoseconds()};
+    opened.started = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    for (const lock::LockFile& lock : locks) {
+        opened.locks.push_back(lock::id_of(lock));
+    }
 }
 
 } // namespace finally_run::run

@@ -9,8 +9,12 @@
 
 namespace finally_run::run {
 
-// `environment` ends with a null; what is kept of it: kept_environment.hpp.
-[[nodiscard]] journal::Opened first_record(const plan::Plan& plan, const std::string& run_id, const lock::Held& locks,
-                                           bool own_group, char* const* environment);
+// All that is known before the locks are had: whoever waits for one has it ready by then. `environment` ends with a
+// null; what is kept of it: kept_environment.hpp.
+[[nodiscard]] journal::Opened first_record(const plan::Plan& plan, const std::string& run_id, bool own_group,
+                                           char* const* environment);
+
+// The rest of it: the locks, and since when they are had.
+void begin(journal::Opened& opened, const lock::Held& locks);
 
 } // namespace finally_run::run

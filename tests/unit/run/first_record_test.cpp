@@ -42,7 +42,10 @@ private:
 };
 
 journal::Opened record(const plan::Plan& plan = {}, const Block& environment = {}, const lock::Held& locks = {}) {
-    return run::first_record(plan, "20260101T000000-00000001", locks, false, environment.data());
+    auto opened = run::first_record(plan, "20260101T000000-00000001", false, environment.data());
+    CHECK(opened.started == 0); // that is when the locks are had
+    run::begin(opened, locks);
+    return opened;
 }
 
 std::string command_of(const Block& command) {
@@ -69,7 +72,7 @@ TEST_CASE("a run writes down who and where it is") {
     CHECK(opened.session == ::getsid(0));
     CHECK((opened.place == os::current_place()));
     CHECK_FALSE(opened.own_group);
-    CHECK(run::first_record({}, "x", {}, true, Block{}.data()).own_group);
+    CHECK(run::first_record({}, "x", true, Block{}.data()).own_group);
 }
 
 TEST_CASE("a run writes down its umask, which stays") {
