@@ -59,7 +59,8 @@ std::vector<Contender> contenders(const Place& place) {
     const std::string trap = "trap 'rm -f " + file + "' EXIT; true";
     const std::string python =
         "import os, subprocess\ntry:\n    subprocess.run(['true'])\nfinally:\n    os.remove('" + file + "')\n";
-    const std::string service = "sleep 60 & service=$!; trap 'kill $service; wait $service 2>/dev/null' EXIT; /usr/bin/true";
+    const std::string service =
+        "sleep 60 & service=$!; trap 'kill $service; wait $service 2>/dev/null' EXIT; /usr/bin/true";
     const std::string helper = fmt::format("{0}/finally-run-lock-file", fs::path(ours).parent_path().native());
     const std::string to = place.path("to");
     const std::string from = place.path("from");
