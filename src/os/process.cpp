@@ -2,6 +2,7 @@
 
 #include "os/error.hpp"
 #include "os/fd.hpp"
+#include "os/signals.hpp"
 
 #include <algorithm>
 #include <array>
@@ -330,13 +331,8 @@ std::string command_line(const ProcessInfo& process) {
 }
 
 bool ignores_signal(pid_t pid, int signal) {
-    const std::string status = read_proc_file(proc_path(pid, "status"));
-    const auto at = status.find("\nSigIgn:\t");
-    if (at == std::string::npos) {
-        return false;
-    }
-    const unsigned long long mask = std::strtoull(status.c_str() + at + 9, nullptr, 16);
-    return ((mask >> (signal - 1)) & 1U) != 0;
+    const auto ignored = mask_in(read_proc_file(proc_path(pid, "status")), ignored_label);
+    return ignored && is_in(*ignored, signal);
 }
 
 } // namespace finally_run::os

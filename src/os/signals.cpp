@@ -6,9 +6,7 @@
 #include <cerrno>
 #include <charconv>
 #include <climits>
-#include <cstdint>
 #include <fcntl.h>
-#include <string_view>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -30,31 +28,12 @@ void set_default(int signal) {
     ::sigaction(signal, &action, nullptr);
 }
 
-// The bits behind a label of proc(5), status; a signal is the bit of its number less one. nullopt: it is not there, or
-// not whole.
-std::optional<std::uint64_t> mask_in(std::string_view status, std::string_view label) {
-    const std::size_t at = status.find(label);
-    if (at == std::string_view::npos) {
-        return std::nullopt;
-    }
-    std::uint64_t mask = 0;
-    const char* const digits = status.data() + at + label.size();
-    const char* const end = status.data() + status.size();
-    const auto read = std::from_chars(digits, end, mask, 16);
-    return read.ptr != digits && read.ptr != end && *read.ptr == '\n' ? std::optional(mask) : std::nullopt;
-}
-
-bool is_in(std::uint64_t mask, int signal) { return (mask >> (signal - 1) & 1) != 0; }
-
 // nullopt: there is no /proc here, or it does not tell.
 std::optional<std::uint64_t> ignored_by_proc() {
     std::array<char, 2048> text{}; // where somebody's groups fill it, each is asked for
-    const int status = ::open("/proc/self/status", O_RDONLY | O_NOCTTY | O_CLOEXEC);
-    const ssize_t length = status >= 0 ? ::read(status, text.data(), text.size()) : -1;
-    if (status >= 0) {
-        ::close(status);
-    }
-    return mask_in({text.data(), length > 0 ? static_cast<std::size_t>(length) : 0}, "\nSigIgn:\t");
+    const Fd status(::open("/proc/self/status", O_RDONLY | O_NOCTTY | O_CLOEXEC));
+    const ssize_t length = status ? ::read(status.get(), text.data(), text.size()) : -1;
+    return mask_in({text.data(), length > 0 ? static_cast<std::size_t>(length) : 0}, ignored_label);
 }
 
 // All in one look, which is a fifth of what it takes to ask for each.
@@ -72,6 +51,20 @@ sigset_t ignored_signals() {
 }
 
 } // namespace
+
+std::optional<std::uint64_t> mask_in(std::string_view status, std::string_view label) {
+    const std::size_t at = status.find(label);
+    if (at == std::string_view::npos) {
+        return std::nullopt;
+    }
+    std::uint64_t mask = 0;
+    const char* const digits = status.data() + at + label.size();
+    const char* const end = status.data() + status.size();
+    const auto read = std::from_chars(digits, end, mask, 16);
+    return read.ptr != digits && read.ptr != end && *read.ptr == '\n' ? std::optional(mask) : std::nullopt;
+}
+
+bool is_in(std::uint64_t mask, int signal) { return (mask >> (signal - 1) & 1) != 0; }
 
 SignalState default_signals() {
     SignalState state;

@@ -5,8 +5,10 @@
 #include "plan/rewrite.hpp"
 
 #include <csignal>
+#include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <sys/types.h>
 
 struct signalfd_siginfo;
@@ -41,6 +43,12 @@ enum class DefaultAction { ignore, stop, end };
 
 // Returns when every kill(2) of a process group that was under way has told all of the group. Async-signal-safe.
 void await_group_signals();
+
+// The signals behind a label of proc(5), status: each is the bit of its number less one. nullopt: the label is not
+// there, or what follows is not whole. Async-signal-safe, as is_in().
+inline constexpr std::string_view ignored_label = "\nSigIgn:\t";
+[[nodiscard]] std::optional<std::uint64_t> mask_in(std::string_view status, std::string_view label);
+[[nodiscard]] bool is_in(std::uint64_t mask, int signal);
 
 // For a child that was just made: what is pending in its parent and not here. `parent_status`: the parent's open
 // /proc/self/status. nullopt: it does not tell. Async-signal-safe.

@@ -30,8 +30,7 @@ std::vector<os::ProcessInfo> Survivors::look() {
         const bool is_step = process.pid == pid && std::is_lteq(start);
         // Those of an earlier step are none of its.
         const bool is_later = std::is_gteq(start) && process.pid != pid;
-        const bool in_session = process.session == session || (alone_in_group && process.session == pid);
-        if (process.pid == ::getpid() || !(is_step || (is_later && in_session))) {
+        if (process.pid == ::getpid() || !(is_step || is_later)) {
             continue;
         }
         if (is_root(process)) {

@@ -66,13 +66,14 @@ long number_after(std::string_view text, std::string_view label) {
 }
 
 void wait_until(std::string_view what, const std::function<bool()>& holds) {
-    for (bool held = false; !held;) {
-        held = holds();
+    for (;;) {
+        const bool held = holds();
         reap_adopted(); // also of what has ended just now: who finishes a run may see how an adopted cleanup ended
-        if (!held && remaining_ms() == 0)
+        if (held)
+            return;
+        if (remaining_ms() == 0)
             throw std::runtime_error("waited in vain until " + std::string(what));
-        if (!held)
-            ::poll(nullptr, 0, 2);
+        ::poll(nullptr, 0, 2);
     }
 }
 
