@@ -238,6 +238,9 @@ std::size_t run_to_end(const Means& means, plan::Result result, const Settings& 
     std::size_t failed = 0;
     do {
         failed += run_all(means, result, settings);
+        if (means.before_each) { // what was learnt during the last one belongs into the journal too
+            means.before_each();
+        }
     } while (!means.stack.close());
     return failed;
 }

@@ -246,11 +246,9 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending) {
     };
     const auto before_each = [this] { m_dead_run.environment.set(cleanup::lock_variable, lock_state()); };
     const auto inner_guardians = [&] { return guardians_at_work(m_dead_run.stack.file().path()); };
-    const std::size_t failed = cleanup::run_to_end(
+    return cleanup::run_to_end(
         {m_dead_run.stack, m_dead_run.output, m_events, m_narrator, on_signal, before_each, inner_guardians},
         ending.result, settings);
-    static_cast<void>(lock_state()); // a loss is said, if late
-    return failed;
 }
 
 } // namespace

@@ -265,7 +265,6 @@ plan::ExitStatus Supervisor::run() {
     const auto refused = clean_up_for_last_holder(failed_before);
     const plan::RunEnd end = refused ? *refused : run_steps();
     const std::size_t failed = failed_before + run_cleanups(end);
-    static_cast<void>(lock_state()); // a loss is said, if late
     if (failed > 0 || m_run.stack.is_remembered()) {
         rescue::make_room(m_run.stack);
     }

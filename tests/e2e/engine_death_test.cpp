@@ -160,7 +160,8 @@ void lose_while_finished_by(plan::Actor by, const std::string& victim) {
                          "echo first $FINALLY_RUN_LOCK $FINALLY_RUN_BY >>log; read x <fifo", "--", "helper", "pause"})
                        .start();
     process.wait_for_line("READY");
-    const pid_t lost = victim == "keeper" ? keeper_pid() : helper_pid();
+    const pid_t keeper = keeper_pid();
+    const pid_t lost = victim == "keeper" ? keeper : helper_pid();
     if (by == plan::Actor::keeper) {
         kill_both(process.pid());
     } else {
@@ -168,7 +169,12 @@ void lose_while_finished_by(plan::Actor by, const std::string& victim) {
     }
     wait_for_log("first");
     ::kill(lost, SIGKILL);
-    wait_until("its lock is lost", [] { return !is_held(); });
+    wait_until("whoever cleans up can know it", [&] {
+        // A keeper that has reaped its helper has told the guardian before it sleeps again.
+        const bool told =
+            by == plan::Actor::keeper || victim == "keeper" || (!test::proc_stat(lost) && state_of(keeper) == 'S');
+        return !alive(lost) && told && !is_held();
+    });
     release(work("fifo"));
     const auto outcome = finish_with_guardian(process);
     CHECK(log_text() == "first held " + name + "\nsecond lost\n");
@@ -183,6 +189,26 @@ TEST_CASE("a lock that is lost while the guardian or the keeper cleans up is kno
     lose_while_finished_by(plan::Actor::guardian, "helper");
     lose_while_finished_by(plan::Actor::guardian, "keeper");
     lose_while_finished_by(plan::Actor::keeper, "helper");
+}
+
+TEST_CASE("a lock that is lost during the last cleanup is told and remembered whoever runs it") {
+    make_fifo(work("fifo"));
+    for (const plan::Actor by : {plan::Actor::supervisor, plan::Actor::guardian}) {
+        CAPTURE(plan::name_of(by));
+        fs::remove(work("log"));
+        auto process = on_a({"-l", "file:x", "-c", "echo last >>log; read x <fifo", "--", "helper", "pause"}).start();
+        process.wait_for_line("READY");
+        const pid_t keeper = keeper_pid();
+        process.signal(by == plan::Actor::guardian ? SIGKILL : SIGTERM);
+        wait_for_log("last");
+        ::kill(keeper, SIGKILL);
+        wait_for_end(keeper);
+        release(work("fifo"));
+        const auto outcome = finish_with_guardian(process);
+        CHECK(count(outcome.err, "lock lost: file:x: its keeper is gone") == 1);
+        CHECK(contains(on_a({"--status"}).run().out, ": its lock was lost, cleaned up"));
+        fs::remove_all(case_dir() / "here" / ".ended");
+    }
 }
 
 TEST_CASE("a loss that a killed supervisor has told of is known to its guardian and its keeper and not told again") {
