@@ -58,7 +58,9 @@ std::optional<Pipe> make_pipe() {
     try {
         ::setsid();
         in_child();
-        os::close_all_but({removal.directory, result, STDERR_FILENO});
+        std::array kept{removal.directory, result, STDERR_FILENO};
+        std::ranges::sort(kept);
+        os::close_all_but(kept);
         obstacle = remove_tree(removal.directory, removal.path, removal.care).value_or("");
     } catch (const std::exception& error) {
         obstacle = error.what();

@@ -67,6 +67,7 @@ Keeper::Keeper(std::vector<Wanted> locks, const Told& told, const std::string& r
     os::Fd its = os::moved_high(os::Fd(ends[1]));
     const auto kin = os::orphans_are_reaped() ? os::Kin::nobodys : os::Kin::child;
     const auto live = [&, supervisor = ::getpid(), title = os::title_place(main_args)](int line) {
+        m_own_environment.take(m_environment);
         // What a helper leaves is ours to reap.
         ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
         const Duties duties{m_locks, [this](const Wanted& wanted) { return environment_for(wanted); },
@@ -79,28 +80,17 @@ Keeper::Keeper(std::vector<Wanted> locks, const Told& told, const std::string& r
                             take_over};
         Keeping(duties, signals, line).run();
     };
-    m_process.start(kin, std::move(ours), std::move(its), {"keeper", process_name, plain_title(run_id)}, main_args,
-                    {[&] { return settle(shared, signals); }, live});
-}
-
-// In the keeper, right after the fork.
-std::vector<int> Keeper::settle(const std::vector<int>& shared, os::Signals& signals) {
     m_environment.detach();
     for (const char* const marker : os::leftover_markers) {
         m_environment.remove(marker);
     }
-    m_own_environment.take(m_environment);
     // By these whoever finishes a run finds what belongs to it.
     m_environment.remove("FINALLY_RUN_ID");
     m_environment.remove("FINALLY_RUN_JOURNAL");
-    std::vector<int> needed = shared;
-    if (const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC); null >= 0) {
-        ::dup2(null, STDIN_FILENO);
-        ::dup2(null, STDOUT_FILENO);
-        needed.insert(needed.end(), {STDIN_FILENO, STDOUT_FILENO});
-    }
-    needed.push_back(signals.fd());
-    return needed;
+    const os::Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    shared.push_back(signals.fd());
+    m_process.start(kin, std::move(ours), std::move(its), {"keeper", process_name, plain_title(run_id)}, main_args,
+                    {std::move(shared), null.get(), live});
 }
 
 const char* const* Keeper::environment_for(const Wanted& wanted) {

@@ -82,7 +82,6 @@ public:
 
 private:
     void tell(const Message& message) const;
-    [[nodiscard]] std::vector<int> settle(const std::vector<int>& shared, os::Signals& signals);
     const char* const* environment_for(const Wanted& wanted);
 
     std::vector<Wanted> m_locks;

@@ -48,8 +48,7 @@ pid_t fork_apart(int fd) {
     return owner > 0 ? owner : -1;
 }
 
-void close_all_but(std::vector<int> kept) {
-    std::sort(kept.begin(), kept.end());
+void close_all_but(std::span<const int> kept) {
     int next = 0;
     const auto close_up_to = [&](int end) { // exclusive
         if (end <= next) {
@@ -83,14 +82,14 @@ namespace {
 
 [[noreturn]] void live_as(const Role& role, const MainArgs& main_args, const Bystander::Body& body, int line) {
     try {
-        keep_memory_back();   // whatever it has to read, it comes to its work
         if (::setsid() < 0) { // refused by a filter
             ::setpgid(0, 0);
         }
-        std::vector<int> kept = body.settle();
-        kept.push_back(line);
-        kept.push_back(STDERR_FILENO);
-        close_all_but(std::move(kept));
+        if (body.null >= 0) {
+            ::dup2(body.null, STDIN_FILENO);
+            ::dup2(body.null, STDOUT_FILENO);
+        }
+        close_all_but(body.needed);
         set_process_title(role.name, role.title, main_args);
         body.live(line);
     } catch (...) { // said where it happened; the journal remains
@@ -100,7 +99,13 @@ namespace {
 
 } // namespace
 
-void Bystander::start(Kin kin, Fd ours, Fd line, const Role& role, const MainArgs& main_args, const Body& body) {
+void Bystander::start(Kin kin, Fd ours, Fd line, const Role& role, const MainArgs& main_args, Body body) {
+    keep_memory_back(); // whatever it has to read, it comes to its work
+    body.needed.insert(body.needed.end(), {line.get(), STDERR_FILENO});
+    if (body.null >= 0) {
+        body.needed.insert(body.needed.end(), {STDIN_FILENO, STDOUT_FILENO});
+    }
+    std::ranges::sort(body.needed);
     pid_t pid = kin == Kin::nobodys ? fork_apart(line.get()) : -1;
     if (pid < 0) {
         kin = Kin::child;

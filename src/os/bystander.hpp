@@ -6,6 +6,7 @@
 #include "os/title.hpp"
 
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
@@ -23,8 +24,8 @@ namespace finally_run::os {
 // since memory is not shared where vfork(2) is emulated. Negative where that fails.
 [[nodiscard]] pid_t fork_apart(int fd);
 
-// Every descriptor but these; a negative one counts for nothing.
-void close_all_but(std::vector<int> kept);
+// Every descriptor but these, in ascending order; a negative one counts for nothing.
+void close_all_but(std::span<const int> kept);
 
 // Waits for the end of such a child.
 void reap_quiet(pid_t pid);
@@ -45,15 +46,17 @@ struct Role {
 class Bystander {
 public:
     struct Body {
-        // In the new process at once: whatever it needs it copies from argv and envp of main, and it returns the
-        // descriptors that it needs (-1 counts for nothing; stderr and the line it has anyway).
-        std::function<std::vector<int>()> settle;
-        // What it then does, and ends. Nobody hears what it throws.
+        // What it has of our descriptors (-1 counts for nothing): beside these stderr, and /dev/null, unless that is
+        // -1, as stdin and stdout.
+        std::vector<int> needed;
+        int null = -1;
+        // What it does, and ends. argv and envp of main are blank by then. Nobody hears what it throws.
         std::function<void(int line)> live;
     };
 
-    // Forks it, quietly. `line` is its end, which we close, and `ours` ours. Throws std::system_error.
-    void start(Kin kin, Fd ours, Fd line, const Role& role, const MainArgs& main_args, const Body& body);
+    // Forks it, quietly. `line` is its end, which we close, and `ours` ours. All that can be done before the fork is:
+    // each page that either writes to after it has to be copied. Throws std::system_error.
+    void start(Kin kin, Fd ours, Fd line, const Role& role, const MainArgs& main_args, Body body);
 
     [[nodiscard]] bool is_there() const { return m_pid > 0; }
     [[nodiscard]] int line() const { return m_line.get(); } // its other end reports an error once the bystander is gone

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <new>
 #include <sys/mman.h>
+#include <utility>
 
 namespace finally_run::os {
 
@@ -15,12 +16,15 @@ void* reserve = MAP_FAILED;
 
 void release() {
     std::set_new_handler(nullptr);
-    ::munmap(reserve, reserve_size);
+    ::munmap(std::exchange(reserve, MAP_FAILED), reserve_size);
 }
 
 } // namespace
 
 void keep_memory_back() {
+    if (reserve != MAP_FAILED) {
+        return;
+    }
     reserve = ::mmap(nullptr, reserve_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (reserve != MAP_FAILED) {
         std::set_new_handler(release);

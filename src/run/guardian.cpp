@@ -12,10 +12,8 @@
 
 namespace finally_run::run {
 
-Guardian::Guardian(std::string run_id, const os::MainArgs& main_args, os::Events& events, Settle settle,
-                   TakeOver take_over)
-    : m_run_id(std::move(run_id)), m_main_args(main_args), m_events(events), m_settle(std::move(settle)),
-      m_take_over(std::move(take_over)) {}
+Guardian::Guardian(std::string run_id, const os::MainArgs& main_args, os::Events& events, Means means)
+    : m_run_id(std::move(run_id)), m_main_args(main_args), m_events(events), m_means(std::move(means)) {}
 
 Guardian::~Guardian() { m_events.watch_companion(-1, {}); }
 
@@ -32,13 +30,9 @@ void Guardian::fork(Kin kin) {
     os::Fd reading(ends[0]);
     os::Fd writing = os::moved_high(os::Fd(ends[1]));
     reading = os::moved_high(std::move(reading));
-    const auto settle = [this] {
-        m_events.watch_companion(-1, {});
-        return m_settle();
-    };
     m_process.start(kin, std::move(writing), std::move(reading),
                     {"guardian", "finally-guard", "finally-guard: of run " + m_run_id}, m_main_args,
-                    {settle, [this](int lifeline) { live(lifeline); }});
+                    {m_means.needed(), m_means.null, [this](int lifeline) { live(lifeline); }});
     // A pipe without a reader reports POLLERR: the guardian has died.
     m_events.watch_companion(m_process.line(), [this] { replace(); });
 }
@@ -52,7 +46,7 @@ void Guardian::live(int lifeline) const {
     } while (got < 0 && errno == EINTR);
     // Any other failure is no such end: two must never work on one run. The supervisor replaces us.
     if (got == 0) {
-        m_take_over();
+        m_means.take_over();
     }
 }
 

@@ -14,15 +14,17 @@ namespace finally_run::run {
 
 class Guardian {
 public:
-    // Both run in the guardian, with what was in memory at the fork. The first at once, as any bystander's.
-    using Settle = std::function<std::vector<int>()>;
-    // The second when the supervisor is gone.
-    using TakeOver = std::function<void()>;
+    struct Means {
+        std::function<std::vector<int>()> needed; // descriptors, as any bystander's: asked before each fork
+        int null;                                 // /dev/null
+        // In the guardian, with what was in memory at the fork, when the supervisor is gone.
+        std::function<void()> take_over;
+    };
 
     using Kin = os::Kin;
 
     // `events` is borrowed.
-    Guardian(std::string run_id, const os::MainArgs& main_args, os::Events& events, Settle settle, TakeOver take_over);
+    Guardian(std::string run_id, const os::MainArgs& main_args, os::Events& events, Means means);
     Guardian(const Guardian&) = delete;
     Guardian& operator=(const Guardian&) = delete;
     // Leaves the guardian alone: it sees our end.
@@ -50,8 +52,7 @@ private:
     std::string m_run_id;
     os::MainArgs m_main_args;
     os::Events& m_events;
-    Settle m_settle;
-    TakeOver m_take_over;
+    Means m_means;
     std::function<void(std::string_view)> m_failed;
     os::Bystander m_process; // its line is a pipe; the guardian waits for our end of it to be closed, by our end
     unsigned m_replaced = 0;

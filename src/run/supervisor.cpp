@@ -49,8 +49,8 @@ plan::RunEnd run_program(Steps& program, cleanup::Stack& stack, report::Narrator
 Supervisor::Supervisor(const Parts& parts, const os::MainArgs& main_args, const lock::Held& locks, std::string holder)
     : m_run(parts), m_main_args(main_args), m_locks(locks), m_holder(std::move(holder)),
       m_run_id(parts.stack.read_state().opened.run_id), m_shares_group(!parts.stack.read_state().opened.own_group),
-      m_guardian(
-          m_run_id, main_args, parts.events, [this] { return settle_guardian(); }, [this] { finish_as_guardian(); }) {
+      m_guardian(m_run_id, main_args, parts.events,
+                 {[this] { return needed_by_guardian(); }, parts.output.null(), [this] { finish_as_guardian(); }}) {
     std::vector<std::string> services;
     for (const plan::Step& step : parts.plan.steps) {
         if (step.cleanup == plan::Cleanup::Kind::service) {
@@ -71,20 +71,9 @@ Supervisor::~Supervisor() {
     m_run.narrator.use(nullptr);
 }
 
-// In the guardian, right after the fork: what was in argv and envp of main is copied, and what CI systems look for when
-// they hunt leftovers is taken out, for the guardian and for the cleanups that it may run.
-std::vector<int> Supervisor::settle_guardian() {
-    m_run.environment.detach();
-    for (const char* const marker : os::leftover_markers) {
-        m_run.environment.remove(marker);
-    }
-    m_guardian_environment.take(m_run.environment);
-
-    ::dup2(m_run.output.null(), STDIN_FILENO);
-    ::dup2(m_run.output.null(), STDOUT_FILENO);
-    std::vector<int> needed{
-        STDIN_FILENO,        STDOUT_FILENO,     m_run.events.signals().fd(), m_run.stack.file().fd(),
-        m_run.output.null(), m_run.output.log()};
+std::vector<int> Supervisor::needed_by_guardian() const {
+    std::vector<int> needed{m_run.events.signals().fd(), m_run.stack.file().fd(), m_run.output.null(),
+                            m_run.output.log()};
     if (m_service_output) {
         std::ranges::copy(m_service_output->readers(), std::back_inserter(needed));
     }
@@ -98,6 +87,11 @@ std::vector<int> Supervisor::settle_guardian() {
 }
 
 void Supervisor::finish_as_guardian() {
+    // What CI systems look for when they hunt leftovers is not for us, nor for the cleanups that we may run.
+    for (const char* const marker : os::leftover_markers) {
+        m_run.environment.remove(marker);
+    }
+    m_guardian_environment.take(m_run.environment);
     // A cleanup's own orphans are ours to find and reap.
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     os::Events events(m_run.events.signals(), {});
@@ -240,6 +234,7 @@ plan::RunEnd Supervisor::run_steps() {
 }
 
 plan::ExitStatus Supervisor::run() {
+    m_run.environment.detach(); // the guardian blanks its envp
     const auto kin = os::orphans_are_reaped() ? Guardian::Kin::nobodys : Guardian::Kin::child;
     m_guardian.start(kin, [this](std::string_view reason) {
         m_run.narrator.failed("guardian cannot be replaced", "after a kill -9 the next run or --recover cleans up",

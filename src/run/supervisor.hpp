@@ -32,7 +32,7 @@ public:
     plan::ExitStatus run();
 
 private:
-    std::vector<int> settle_guardian();
+    [[nodiscard]] std::vector<int> needed_by_guardian() const;
     void finish_as_guardian();
     [[nodiscard]] std::optional<plan::RunEnd> clean_up_for_last_holder(std::size_t& failed);
     plan::RunEnd run_steps();

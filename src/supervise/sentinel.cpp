@@ -119,7 +119,7 @@ void Sentinel::live(int line, Place place, pid_t parent) {
     sigset_t all;
     ::sigfillset(&all);
     const int signals = ::signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
-    os::close_all_but({signals, line});
+    os::close_all_but(std::array{std::min(signals, line), std::max(signals, line)});
     os::Deadline leave;
     for (;;) {
         std::array<pollfd, 2> fds{{{signals, POLLIN, 0}, {line, POLLIN, 0}}};

@@ -60,18 +60,15 @@ struct Guarded {
     std::string failure;
     run::Guardian guardian;
 
-    explicit Guarded(run::Guardian::TakeOver take_over = {})
-        : guardian(
-              id_of_run(), test::main_args, events, [this] { return settle(); },
-              take_over ? std::move(take_over) : [this] { said.open("took over"); }) {}
+    explicit Guarded(std::function<void()> take_over = {})
+        : guardian(id_of_run(), test::main_args, events,
+                   {[this] {
+                        return std::vector{said.writer(), -1};
+                    },
+                    -1, take_over ? std::move(take_over) : [this] { said.open("took over"); }}) {}
 
     void start(Kin kin = Kin::child) {
         guardian.start(kin, [this](std::string_view reason) { failure = reason; });
-    }
-    [[nodiscard]] std::vector<int> settle() const {
-        static char* no_environment[] = {nullptr};
-        environ = no_environment;
-        return {said.writer(), -1};
     }
     // Lets pass what has happened by now.
     void look_at_events() {
