@@ -29,9 +29,9 @@ std::optional<lock::Holder> as_holder(const std::filesystem::path& journal, dev_
     if (outer != nullptr) {
         *outer = opened.outer;
     }
-    const bool has_it =
-        std::ranges::any_of(opened.locks, [&](const journal::LockId& id) { return lock::is_file(id, device, inode); });
-    if (!has_it || (outer != nullptr && lock::is_detached_from(opened.session)) || state->over ||
+    const auto has_it =
+        std::ranges::find_if(opened.locks, [&](const journal::LockId& id) { return lock::is_file(id, device, inode); });
+    if (has_it == opened.locks.end() || (outer != nullptr && lock::is_detached_from(opened.session)) || state->over ||
         !journal::File::open_to_read(journal).is_locked_by_other()) {
         return std::nullopt;
     }
@@ -46,6 +46,9 @@ std::optional<lock::Holder> as_holder(const std::filesystem::path& journal, dev_
     holder.since = std::chrono::system_clock::from_time_t(opened.started);
     holder.run_id = opened.run_id;
     holder.job_url = opened.job_url;
+    if (has_it->shared) { // else nobody has it too, and the list is long where many wait
+        holder.others = lock::others_in_locks(os::read_proc_file("/proc/locks"), device, inode);
+    }
     return holder;
 }
 
@@ -54,7 +57,6 @@ std::optional<lock::Holder> find(const std::filesystem::path& state_dir, dev_t d
         if (journal::Runs::exist(state_dir)) {
             for (const journal::Item& item : journal::Runs(state_dir).items()) {
                 if (auto holder = as_holder(item.path, device, inode)) {
-                    holder->others = lock::others_in_locks(os::read_proc_file("/proc/locks"), device, inode);
                     return holder;
                 }
             }

@@ -210,14 +210,21 @@ bool is_detached_from(pid_t session) {
 }
 
 std::optional<Holder> find_outer_holder(dev_t device, ino_t inode) {
-    // The owner in /proc/locks serves where we may not look into the descriptors of another user.
-    const pid_t owner = owner_in_locks(os::read_proc_file("/proc/locks"), device, inode);
+    // Where we may not look into the descriptors of another user the owner in /proc/locks serves. The list is as long as
+    // all queues together: it is read if there is a run around us at all.
+    std::optional<pid_t> owner;
+    const auto owns_it = [&](pid_t pid) {
+        if (!owner) {
+            owner = owner_in_locks(os::read_proc_file("/proc/locks"), device, inode);
+        }
+        return pid == *owner;
+    };
     const auto self = os::read_process(::getpid());
     const std::string own_name = self ? self->name : "";
     for (auto process = os::read_process(::getppid()); process; process = os::read_process(process->parent)) {
         const bool is_run = process->name == "finally-run" || process->name == own_name;
         if (is_run && !is_detached_from(process->session) &&
-            (process->pid == owner || holds(process->pid, device, inode))) {
+            (owns_it(process->pid) || holds(process->pid, device, inode))) {
             return describe(*process, time_of_boot());
         }
     }
