@@ -89,8 +89,16 @@ std::vector<ProcessInfo> read_all(const std::function<bool(pid_t)>& is_wanted = 
     return all;
 }
 
+// To ask the kernel for a number costs a tenth of reading its file. Who may not ask reads.
+bool may_be(pid_t number, bool is_wanted) { return number < 0 ? errno != ESRCH : is_wanted; }
+
 std::vector<ProcessInfo> look_for_descendants(pid_t root) {
-    std::vector<ProcessInfo> all = read_all();
+    // What has no session that is seen here, like the threads of the kernel, does not come from somebody who has one.
+    const bool all_have_one = ::getsid(root) > 0;
+    std::vector<ProcessInfo> all = read_all([&](pid_t pid) {
+        const pid_t session = ::getsid(pid);
+        return may_be(session, session != 0 || !all_have_one);
+    });
     std::erase_if(all, [root](const ProcessInfo& process) {
         return process.parent == root && process.exit_signal != SIGCHLD; // made for its own ends
     });
@@ -241,13 +249,22 @@ std::vector<ProcessInfo> all_processes() {
     return all;
 }
 
+std::vector<ProcessInfo> group_leaders() {
+    auto found = read_all([](pid_t pid) {
+        const pid_t group = ::getpgid(pid);
+        return may_be(group, group == pid);
+    });
+    std::erase_if(found, [](const ProcessInfo& one) { return one.ended || one.group != one.pid; });
+    return found;
+}
+
 std::vector<ProcessInfo> processes_in(pid_t session, pid_t other_session, pid_t process) {
     const auto is_wanted = [&](pid_t pid, pid_t its) {
         return its == session || its == other_session || pid == process;
     };
     auto found = read_all([&](pid_t pid) {
         const pid_t its = ::getsid(pid);
-        return is_wanted(pid, its) || (its < 0 && errno != ESRCH); // who may not ask reads
+        return may_be(its, is_wanted(pid, its)) || pid == process;
     });
     std::erase_if(found, [&](const ProcessInfo& one) { return one.ended || !is_wanted(one.pid, one.session); });
     return found;

@@ -63,8 +63,10 @@ void reap_all(const OtherChild& other = {});
 // All processes that have not ended, in the order of their pids; none without /proc.
 [[nodiscard]] std::vector<ProcessInfo> all_processes();
 
-// Those of them that are in one of two sessions, and `process` whatever its own. Each is asked for its session first,
-// a tenth of what it costs to read what /proc says of it.
+// Those of them that lead a process group.
+[[nodiscard]] std::vector<ProcessInfo> group_leaders();
+
+// Those of them that are in one of two sessions, and `process` whatever its own.
 [[nodiscard]] std::vector<ProcessInfo> processes_in(pid_t session, pid_t other_session, pid_t process);
 
 // Did it start before, at or after that time of CLOCK_BOOTTIME, as far as the ticks of /proc tell? Who has a pid at

@@ -136,7 +136,7 @@ bool is_guardian(const os::ProcessInfo& process) {
 
 std::vector<os::ProcessInfo> guardians_at_work(const std::filesystem::path& journal) {
     std::vector<os::ProcessInfo> found;
-    for (const os::ProcessInfo& process : os::all_processes()) {
+    for (const os::ProcessInfo& process : os::group_leaders()) { // as each guardian and keeper is
         if (process.pid == ::getpid()) {
             continue;
         }

@@ -217,6 +217,39 @@ TEST_CASE("the processes of a session are found, with one more, also where nobod
     CHECK(refused.succeeded());
 }
 
+TEST_CASE("who leads a process group is found, and descendants, also where nobody may ask for numbers") {
+    test::Gate ready;
+    const test::Forked leader([&] {
+        ::setpgid(0, 0);
+        const test::Forked member([&] {
+            ready.open();
+            ::pause();
+        });
+        ::pause();
+    });
+    REQUIRE(ready.pass());
+    const auto finds_them = [&] {
+        const auto has = [](const std::vector<os::ProcessInfo>& found, pid_t pid) {
+            return std::ranges::find(found, pid, &os::ProcessInfo::pid) != found.end();
+        };
+        const auto leaders = os::group_leaders();
+        const auto below = os::descendants(::getppid());
+        const auto is_member = [&](const os::ProcessInfo& process) { return process.parent == leader.pid(); };
+        return has(leaders, leader.pid()) && std::ranges::none_of(leaders, is_member) && has(below, leader.pid()) &&
+               std::ranges::any_of(below, is_member);
+    };
+    for (const long refused : {0L, long(SYS_getsid), long(SYS_getpgid)}) {
+        CAPTURE(refused);
+        test::Forked looking([&] {
+            if (refused != 0) {
+                test::refuse_system_call(refused, EPERM);
+            }
+            ::_exit(finds_them() ? 0 : 1);
+        });
+        CHECK(looking.succeeded());
+    }
+}
+
 TEST_CASE("where the newer way to signal a process is refused the older one serves, and for that process alone") {
     for (const long number : {SYS_pidfd_send_signal, SYS_pidfd_open}) {
         CAPTURE(number);

@@ -41,6 +41,7 @@ public:
         : m_forked([&] {
               const auto own = journal_inside(outer, state, "own", supervisor);
               const auto other = journal::File::open(others);
+              ::setsid();
               ::prctl(PR_SET_NAME, "finally-guard", 0, 0, 0);
               m_ready.open();
               ::pause();
