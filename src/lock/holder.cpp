@@ -210,8 +210,8 @@ bool is_detached_from(pid_t session) {
 }
 
 std::optional<Holder> find_outer_holder(dev_t device, ino_t inode) {
-    // Where we may not look into the descriptors of another user the owner in /proc/locks serves. The list is as long as
-    // all queues together: it is read if there is a run around us at all.
+    // Where we may not look into the descriptors of another user the owner in /proc/locks serves. The list is as long
+    // as all queues together: it is read if there is a run around us at all.
     std::optional<pid_t> owner;
     const auto owns_it = [&](pid_t pid) {
         if (!owner) {
