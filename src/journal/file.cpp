@@ -129,7 +129,9 @@ void File::publish() {
 
 File File::open(const std::filesystem::path& path) {
     os::Fd fd(::open(path.c_str(), O_RDWR | O_APPEND | opening));
-    return !fd && errno == EACCES ? open_to_read(path) : believed(std::move(fd), path); // sealed
+    File file = !fd && errno == EACCES ? open_to_read(path) : believed(std::move(fd), path); // sealed
+    file.m_fd = os::moved_high(std::move(file.m_fd));
+    return file;
 }
 
 File File::open_to_read(const std::filesystem::path& path) {
@@ -157,7 +159,7 @@ File File::believed(os::Fd fd, const std::filesystem::path& path) {
     if (mode != open_mode && mode != sealed_mode) {
         os::throw_error(EPERM, "journal must have mode 0600", path.native());
     }
-    return {os::moved_high(std::move(fd)), path};
+    return {std::move(fd), path};
 }
 
 void File::sync() const {
@@ -200,7 +202,9 @@ public:
 
     // False: there is no more.
     bool grow() {
-        constexpr std::size_t step = 1024; // a string's bytes are written twice, and each page costs more than a call
+        // A string's bytes are written twice, and each page costs more than a call. Most journals are no longer than 4
+        // KB.
+        const std::size_t step = m_offset == 0 ? 4096 : 1024;
         if (m_at_end) {
             return false;
         }

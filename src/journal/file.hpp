@@ -29,7 +29,7 @@ public:
     // One that is there, by its path, neither locked nor read yet. Throws std::system_error if it cannot be opened
     // (ENOENT: there is no such run any more), or if it is no regular file of ours with mode 0600.
     [[nodiscard]] static File open(const std::filesystem::path& path);
-    // The same for who only looks: also where nothing can be written.
+    // The same for who only looks, for a moment: also where nothing can be written. Its descriptor may be a low one.
     [[nodiscard]] static File open_to_read(const std::filesystem::path& path);
 
     // The same around a file that is open already, whatever it is; `path` is for messages.
