@@ -46,7 +46,7 @@ libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_
 
 
 def trace(program, words):
-    """The addresses of all instructions: of whoever becomes another program or is its parent, and of the guardian."""
+    """The addresses of all instructions: of finally-run and what becomes another program, and those of the guardian."""
     main = os.fork()
     if main == 0:
         libc.ptrace(TRACEME, 0, None, None)
@@ -73,7 +73,10 @@ def trace(program, words):
         if started and not event:
             found[process].add(libc.ptrace(PEEKUSER, process, RIP, None))
         libc.ptrace(SINGLESTEP, process, None, None if event or stop in (signal.SIGTRAP, signal.SIGSTOP) else stop)
-    return (set().union(*(found[process] for process in found if (process in others) == own)) for own in (True, False))
+    ours, guardians = (
+        set().union(*(found[process] for process in found if (process in others) == wanted)) for wanted in (True, False)
+    )
+    return ours, guardians
 
 
 def read_map(path):
@@ -115,10 +118,13 @@ def main():
         for at, words in enumerate(RUNS):
             if at == 2:  # the rest: and with a variable of our own
                 os.environ["FINALLY_RUN_STATE_DIR"] = place + "/state"
-            for own, addresses in enumerate(trace(program, words)):
-                hit = {bisect.bisect_right(starts, address) - 1 for address in addresses if address < starts[-1]}
-                times.update(hit)
-                of_guardian.update(hit if own else ())
+            ours, guardians = (
+                {bisect.bisect_right(starts, address) - 1 for address in addresses if address < starts[-1]}
+                for addresses in trace(program, words)
+            )
+            times.update(ours)
+            times.update(guardians)
+            of_guardian |= guardians
     times.pop(-1, None)
     order = sorted(times, key=lambda at: (at not in of_guardian, -times[at], at))
     lines = dict.fromkeys(pattern for at in order for pattern in patterns(parts[at][2], parts[at][3]))

@@ -202,8 +202,7 @@ public:
 
     // False: there is no more.
     bool grow() {
-        // A string's bytes are written twice, and each page costs more than a call. Most journals are no longer than 4
-        // KB.
+        // A string's bytes are written twice, and each page costs more than a call. Most journals have less than 4 KB.
         const std::size_t step = m_offset == 0 ? 4096 : 1024;
         if (m_at_end) {
             return false;
