@@ -29,9 +29,9 @@ std::optional<lock::Holder> as_holder(const std::filesystem::path& journal, dev_
     if (outer != nullptr) {
         *outer = opened.outer;
     }
-    const auto has_it =
-        std::ranges::find_if(opened.locks, [&](const journal::LockId& id) { return lock::is_file(id, device, inode); });
-    if (has_it == opened.locks.end() || (outer != nullptr && lock::is_detached_from(opened.session)) || state->over ||
+    const auto id = std::ranges::find_if(opened.locks,
+                                         [&](const journal::LockId& one) { return lock::is_file(one, device, inode); });
+    if (id == opened.locks.end() || (outer != nullptr && lock::is_detached_from(opened.session)) || state->over ||
         !journal::File::open_to_read(journal).is_locked_by_other()) {
         return std::nullopt;
     }
@@ -46,7 +46,7 @@ std::optional<lock::Holder> as_holder(const std::filesystem::path& journal, dev_
     holder.since = std::chrono::system_clock::from_time_t(opened.started);
     holder.run_id = opened.run_id;
     holder.job_url = opened.job_url;
-    if (has_it->shared) { // else nobody has it too, and the list is long where many wait
+    if (outer == nullptr && id->shared) { // else nobody has it too, and the list is long where many wait
         holder.others = lock::others_in_locks(os::read_proc_file("/proc/locks"), device, inode);
     }
     return holder;

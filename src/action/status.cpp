@@ -212,16 +212,13 @@ report::Place look(const std::filesystem::path& state_dir, std::string user) {
     if (journal::Runs::exist(state_dir)) {
         const journal::Runs runs(state_dir);
         const journal::Here here;
-        const auto items = runs.items(journal::Runs::Marks::leave);
-        place.runs.reserve(items.size());
-        live.reserve(items.size());
-        for (const journal::Item& item : items) {
+        for (const journal::Item& item : runs.items(journal::Runs::Marks::leave)) {
             auto seen = look_up(item, here);
             if (!seen) {
                 continue;
             }
-            if (item.has_log) {
-                seen->run.log = runs.log_of(item.id).native();
+            if (const auto log = runs.log_of(item.id); ::access(log.c_str(), F_OK) == 0) {
+                seen->run.log = log.native();
             }
             place.runs.push_back(std::move(seen->run));
             if (seen->live) {

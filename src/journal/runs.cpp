@@ -142,7 +142,6 @@ std::vector<Item> Runs::list(Marks marks, std::optional<std::string_view> tags) 
     std::vector<Key> runs;
     std::vector<Key> passed; // what a mark tells not to look at
     std::vector<std::string> ids;
-    std::vector<std::string> logs;
     std::vector<Mark> told;
     for (;;) {
         errno = 0;
@@ -161,8 +160,6 @@ std::vector<Item> Runs::list(Marks marks, std::optional<std::string_view> tags) 
             } else {
                 ids.emplace_back(name);
             }
-        } else if (name.ends_with(log_suffix)) {
-            logs.emplace_back(name.substr(0, name.size() - log_suffix.size()));
         } else if (name.ends_with(told_suffix)) {
             name.remove_suffix(told_suffix.size());
             const std::string_view id = name.substr(0, name.find_first_of(signs));
@@ -189,19 +186,11 @@ std::vector<Item> Runs::list(Marks marks, std::optional<std::string_view> tags) 
     std::vector<Item> items;
     items.reserve(ids.size());
     for (const std::string& id : ids) {
-        items.push_back({id, journal_of(id)});
-    }
-    const auto find = [&](const std::string& id) {
-        const auto item = std::ranges::lower_bound(items, id, std::greater(), &Item::id);
-        return item != items.end() && item->id == id ? item : items.end();
-    };
-    for (const std::string& id : logs) {
-        if (const auto item = find(id); item != items.end()) {
-            item->has_log = true;
-        }
+        items.push_back({id, journal_of(id), false});
     }
     for (const Mark& mark : told) {
-        if (const auto item = find(mark.id); item != items.end()) {
+        const auto item = std::ranges::lower_bound(items, mark.id, std::greater(), &Item::id);
+        if (item != items.end() && item->id == mark.id) {
             item->told = true;
         } else if (marks == Marks::tidy) {
             forget_mark(mark.id, mark.tags);

@@ -28,8 +28,7 @@ inline constexpr std::string_view log_suffix = ".log";
 struct Item {
     std::string id;
     std::filesystem::path path;
-    bool told = false; // that it is left over: a person has been told
-    bool has_log = false;
+    bool told; // that it is left over: a person has been told
 };
 
 // What the name of a mark says of its run, as checksums: the path and the file of each of its locks, and its directory
