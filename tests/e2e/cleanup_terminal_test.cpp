@@ -76,6 +76,7 @@ TEST_CASE("the guardian lets a cleanup end that has the terminal of the run") {
     wait_for_log("begun");
     ::kill(terminal.pid(), SIGKILL);
     terminal.finish();
+    wait_until_finishing();
     release(work("fifo"));
     wait_for_log("ended");
     if (!test::kernel_tells_exits())

@@ -68,6 +68,11 @@ Outcome kill_both(Process& process) {
     return process.finish();
 }
 
+void wait_until_finishing() {
+    wait_until("the guardian is at work",
+               [] { return Run({"--status"}).run().out.find("finishing") != std::string::npos; });
+}
+
 Unfinished leave_unfinished(const Run& run) { return leave(run, true); }
 
 Unfinished leave_alive(const Run& run) { return leave(run, false); }

@@ -19,6 +19,10 @@ Outcome kill_both(Process& process);
 // The same without waiting for what is written.
 void kill_both(pid_t supervisor);
 
+// Of the one run that was killed, until its guardian is at work: a cleanup that has ended before that is run again,
+// since nobody can tell how.
+void wait_until_finishing();
+
 // A run that nobody finishes: it and its guardian were killed when its command, or a step, had said READY.
 struct Unfinished {
     std::string id;

@@ -68,8 +68,7 @@ TEST_CASE("after the third Ctrl+C the line says where to look, and there the run
     run.shell.wait_for("finally-run: left to the guardian: ");
     run.shell.wait_for("finally-run --status");
     wait_for_end(run.supervisor);
-    wait_until("the guardian is at work",
-               [] { return Run({"--status"}).run().out.find("finishing") != std::string::npos; });
+    wait_until_finishing();
     release(work("fifo"));
     wait_for_end(run.guardian);
 }
