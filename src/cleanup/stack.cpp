@@ -209,6 +209,9 @@ bool Stack::close(bool drop) {
     if (!m_remembered && m_state.is_to_be_remembered()) {
         tell("how it ended is not kept for finally-run --status", os::error_text(errno));
     }
+    if (m_on_clean && m_state.failures.empty() && !m_state.has_given_up()) {
+        m_on_clean();
+    }
     if (!m_file.remove()) {
         tell("cannot be removed", os::error_text(errno));
     }

@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace finally_run::cleanup {
@@ -45,6 +46,10 @@ public:
 
     // Records it, or says that it could not be recorded.
     void record(const journal::Record& record);
+
+    // Called once the run is over and nothing of it has failed, right before its journal goes: whoever is to know it
+    // must not need the journal.
+    void on_clean(std::function<void()> tell) { m_on_clean = std::move(tell); }
 
     // Ends the run in the journal and takes the journal away, unless there is something on the stack again: then false.
     // `drop`: what is on it shall never run. A journal with failed cleanups stays, and one that could not be read to
@@ -83,6 +88,7 @@ private:
     journal::File m_file;
     journal::State m_state;
     Trouble m_trouble;
+    std::function<void()> m_on_clean;
     std::vector<journal::Entry> m_unread;                  // appended by us, and not read back yet
     std::vector<Seen> m_seen;                              // cleanups that are or were on the stack
     bool m_taken_unread = false;                           // it has been taken from memory and may be read yet

@@ -185,6 +185,7 @@ void Keeping::hear_run() {
         return;
     }
     const bool begins = message->what == Message::What::begin;
+    m_is_clean = m_is_clean || message->what == Message::What::clean;
     if (begins || message->what == Message::What::clean) {
         std::string line = begins ? "begin " + message->text : "clean";
         std::ranges::replace(line, '\n', ' ');
@@ -227,7 +228,7 @@ void Keeping::run() {
                 look_at_helpers();
                 return m_loss;
             };
-            if (m_had_all && m_duties.take_over(loss, m_was_clean)) {
+            if (m_had_all && m_duties.take_over(loss, m_was_clean) && !m_is_clean) {
                 for (const auto& tenant : m_tenants) {
                     tenant->helper.tell("clean");
                 }

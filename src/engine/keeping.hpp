@@ -80,6 +80,7 @@ private:
     std::vector<std::unique_ptr<Tenant>> m_tenants;
     std::optional<plan::LockLoss> m_loss; // the first
     bool m_was_clean = true;
+    bool m_is_clean = false; // the run has said so: it is over
     bool m_run_gone = false;
     bool m_releasing = false;
     bool m_refused = false; // one cannot be had: the next is not asked for

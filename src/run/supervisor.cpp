@@ -63,6 +63,9 @@ Supervisor::Supervisor(const Parts& parts, const os::MainArgs& main_args, const 
         parts.events.work_beside(&*m_service_output);
         parts.narrator.use(&*m_service_output);
     }
+    if (parts.keeper != nullptr) {
+        parts.stack.on_clean([this] { tell_clean(); });
+    }
     parts.environment.set("FINALLY_RUN_JOURNAL", parts.stack.file().path().native());
 }
 
@@ -108,21 +111,23 @@ void Supervisor::finish_as_guardian() {
     m_run.narrator.output_ends(m_run.output, end.failed, m_run.stack);
     m_run.narrator.write_report(end.ending, plan::Actor::guardian);
     rescue::make_room(m_run.stack);
-    give_back(end.failed == 0);
+    give_back();
 }
 
-// The locks at engines; what the run has done to the world is undone, or is not.
-void Supervisor::give_back(bool clean) {
-    if (m_run.keeper == nullptr) {
-        return;
-    }
+// To the engines: what the run has done to the world is undone.
+void Supervisor::tell_clean() {
     // What its last holder has left is undone by a run that has begun alone.
     const auto was_clean = [](const engine::HeldLock& lock) { return lock.unclean.empty(); };
-    const bool may_tell = m_run.stack.read_state().begun || std::ranges::all_of(m_run.keeper->held(), was_clean);
-    if (clean && may_tell && m_run.stack.is_complete()) {
+    if (m_run.stack.read_state().begun || std::ranges::all_of(m_run.keeper->held(), was_clean)) {
         m_run.keeper->clean();
     }
-    m_run.keeper->release(engine::release_patience);
+}
+
+// The locks at engines.
+void Supervisor::give_back() {
+    if (m_run.keeper != nullptr) {
+        m_run.keeper->release(engine::release_patience);
+    }
 }
 
 // Its loss changes nothing more once the command is over, but a cleanup may want to know.
@@ -268,7 +273,7 @@ plan::ExitStatus Supervisor::run() {
     m_guardian.kill();
     m_run.narrator.output_ends(m_run.output, failed, m_run.stack);
     m_run.narrator.write_report(end.ending);
-    give_back(failed == 0);
+    give_back();
     lock::release(m_locks);
     m_guardian.dismiss();
     return m_run.plan.strict && (failed > 0 || !m_run.stack.is_complete()) ? end.status.with_failed_cleanup()

@@ -41,7 +41,8 @@ private:
     [[nodiscard]] cleanup::Settings cleanup_settings() const;
     std::size_t run_cleanups(const plan::RunEnd& end);
     [[nodiscard]] std::string_view lock_state() const;
-    void give_back(bool clean);
+    void tell_clean();
+    void give_back();
     void hand_over(const cleanup::Cleanup& cleanup);
 
     Parts m_run;

@@ -184,13 +184,7 @@ void Judge::leftovers() {
     // What it has found there stays until its own words have cleaned up.
     set(Fault::lost, m_seen.had_mark && !m_seen.left_mark && !has("anywhere", "end"));
     const bool is_older = m_seen.had_mark && m_lines.empty();
-    if (m_seen.left_mark && !m_seen.keeper_killed && !is_older) {
-        // Between the end of its journal and its word to the engine nobody else knows that it has cleaned up; nor that
-        // nothing had begun, if a guardian is killed there.
-        const bool excused = m_seen.supervisor_killed && (!m_lines.empty() || m_seen.copy_killed);
-        set(Fault::file, !excused);
-        m_verdict.excused = m_verdict.excused || excused;
-    }
+    set(Fault::file, m_seen.left_mark && !m_seen.keeper_killed && !is_older);
     // What ended well under its supervisor is not worth a record.
     const bool may_be_told = m_seen.supervisor_killed || m_seen.failed || m_seen.keeper_killed;
     set(Fault::file, m_seen.end_told && !may_be_told);

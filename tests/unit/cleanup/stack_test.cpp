@@ -90,6 +90,43 @@ TEST_CASE("a run that is dropped ends with cleanups on its stack") {
     CHECK_FALSE(std::filesystem::exists(stack.file().path()));
 }
 
+TEST_CASE("that a run is clean is told while its journal is there and nothing can be registered any more") {
+    const test::TempDir dir;
+    auto stack = test::sample_stack(dir.path());
+    int told = 0;
+    stack.on_clean([&] {
+        ++told;
+        CHECK(std::filesystem::exists(stack.file().path()));
+        CHECK(stack.file().is_sealed_or_removed());
+    });
+    stack.push(command("only"));
+    CHECK_FALSE(stack.close());
+    CHECK(told == 0);
+    stack.finished(*stack.top(), {});
+    CHECK(stack.close());
+    CHECK(told == 1);
+}
+
+TEST_CASE("a run of which a cleanup failed is not told of as clean whether that is kept, given up or dropped") {
+    const cleanup::Outcome failure{.exit_code = 7, .error = "exit status 7"};
+    for (const bool given_up : {false, true}) {
+        for (const bool dropped : {false, true}) {
+            CAPTURE(given_up);
+            CAPTURE(dropped);
+            const test::TempDir dir;
+            auto stack = test::sample_stack(dir.path());
+            stack.on_clean([] { FAIL_CHECK("it is told"); });
+            stack.push(command("fails"));
+            const auto top = stack.top();
+            if (given_up)
+                stack.record(journal::CleanupEnded{top->id, failure.error});
+            else
+                stack.finished(*top, failure);
+            CHECK(stack.close(dropped));
+        }
+    }
+}
+
 TEST_CASE("on a full disk nothing is registered before the first step") {
     const test::TempDir dir;
     auto stack = test::sample_stack(dir.path());
