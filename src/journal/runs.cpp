@@ -5,9 +5,8 @@
 #include "os/state_dir.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <charconv>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <dirent.h>
@@ -54,35 +53,69 @@ bool may_share(std::string_view theirs, std::string_view ours) {
     return false;
 }
 
-// An id as new_run_id() makes it, in its order. There may be ten thousands of them, and memory that is touched costs
-// more than anything else here.
-struct Key {
-    std::uint32_t date;
-    std::uint32_t time;
-    std::uint32_t random;
+// An id as new_run_id() makes it, in its order: the years from 2000 to 2063, what a date and a time need, 32 bits by
+// chance. There may be ten thousands of them, and memory that is touched costs more than anything else here.
+using Key = std::uint64_t;
 
-    auto operator<=>(const Key&) const = default; // NOLINT(modernize-use-nullptr): of what this is made of
+struct Part {
+    std::size_t begin;
+    std::size_t digits;
+    std::uint32_t least;
+    unsigned bits;
 };
+constexpr std::array<Part, 6> parts_of_key{
+    {{0, 4, 2000, 6}, {4, 2, 0, 4}, {6, 2, 0, 5}, {9, 2, 0, 5}, {11, 2, 0, 6}, {13, 2, 0, 6}}};
+constexpr std::size_t hexadecimal_at = 16;
+constexpr std::size_t hexadecimal_digits = 8;
 
-constexpr std::string_view shape_of_key = "ddddddddTdddddd-xxxxxxxx"; // digits and hexadecimal ones
-
+// nullopt: another id, or one that the key could not tell from others.
 std::optional<Key> key_of(std::string_view id) {
-    const auto fits = [](char c, char shape) {
-        const bool is_digit = c >= '0' && c <= '9';
-        return shape == 'd' ? is_digit : shape == 'x' ? is_digit || (c >= 'a' && c <= 'f') : c == shape;
-    };
-    if (!std::ranges::equal(id, shape_of_key, fits)) {
+    if (id.size() != hexadecimal_at + hexadecimal_digits || id[8] != 'T' || id[15] != '-') {
         return std::nullopt;
     }
-    const auto number = [&](std::size_t begin, std::size_t size, int base) {
-        std::uint32_t value = 0;
-        std::from_chars(id.data() + begin, id.data() + begin + size, value, base);
-        return value;
-    };
-    return Key{number(0, 8, 10), number(9, 6, 10), number(16, 8, 16)};
+    Key key = 0;
+    for (const Part& part : parts_of_key) {
+        std::uint32_t number = 0;
+        for (const char c : id.substr(part.begin, part.digits)) {
+            if (c < '0' || c > '9') {
+                return std::nullopt;
+            }
+            number = number * 10 + static_cast<std::uint32_t>(c - '0');
+        }
+        if (number < part.least || (number - part.least) >> part.bits != 0) {
+            return std::nullopt;
+        }
+        key = key << part.bits | (number - part.least);
+    }
+    for (const char c : id.substr(hexadecimal_at)) {
+        const bool is_digit = c >= '0' && c <= '9';
+        if (!is_digit && (c < 'a' || c > 'f')) {
+            return std::nullopt;
+        }
+        key = key << 4 | static_cast<Key>(is_digit ? c - '0' : c - 'a' + 10);
+    }
+    return key;
 }
 
-std::string id_of_key(const Key& key) { return fmt::format("{:08}T{:06}-{:08x}", key.date, key.time, key.random); }
+std::string id_of_key(Key key) {
+    std::array<std::uint32_t, parts_of_key.size()> numbers{};
+    Key rest = key >> 32;
+    for (std::size_t at = numbers.size(); at-- > 0;) {
+        const Part& part = parts_of_key[at];
+        numbers[at] = static_cast<std::uint32_t>(rest & ((1U << part.bits) - 1)) + part.least;
+        rest >>= part.bits;
+    }
+    return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}-{:08x}", numbers[0], numbers[1], numbers[2], numbers[3],
+                       numbers[4], numbers[5], static_cast<std::uint32_t>(key));
+}
+
+// Grows in few steps: what is reserved and not written to costs nothing, what is copied does.
+void add(std::vector<Key>& keys, Key key) {
+    if (keys.size() == keys.capacity()) {
+        keys.reserve(std::max<std::size_t>(512, 8 * keys.size()));
+    }
+    keys.push_back(key);
+}
 
 struct Mark {
     std::string id;
@@ -156,7 +189,7 @@ std::vector<Item> Runs::list(Marks marks, std::optional<std::string_view> tags) 
         if (name.ends_with(journal_suffix) && name.front() != '.') {
             name.remove_suffix(journal_suffix.size());
             if (const auto key = key_of(name)) {
-                runs.push_back(*key);
+                add(runs, *key);
             } else {
                 ids.emplace_back(name);
             }
@@ -167,7 +200,7 @@ std::vector<Item> Runs::list(Marks marks, std::optional<std::string_view> tags) 
             const bool is_mark = entry->d_type == DT_REG; // not every file system tells: then the journal is read
             const auto key = tags && is_mark && !may_share(name, *tags) ? key_of(id) : std::nullopt;
             if (key) {
-                passed.push_back(*key);
+                add(passed, *key);
             } else {
                 told.push_back({std::string(id), std::string(name)});
             }
@@ -176,8 +209,10 @@ std::vector<Item> Runs::list(Marks marks, std::optional<std::string_view> tags) 
     std::ranges::sort(runs);
     std::ranges::sort(passed);
     std::size_t found = 0;
-    std::erase_if(runs, [&](const Key& key) {
-        const bool is_passed = std::ranges::binary_search(passed, key);
+    auto mark = passed.begin();
+    std::erase_if(runs, [&](Key key) {
+        mark = std::find_if(mark, passed.end(), [&](Key one) { return one >= key; });
+        const bool is_passed = mark != passed.end() && *mark == key;
         found += is_passed ? 1 : 0;
         return is_passed;
     });
@@ -188,12 +223,12 @@ std::vector<Item> Runs::list(Marks marks, std::optional<std::string_view> tags) 
     for (const std::string& id : ids) {
         items.push_back({id, journal_of(id), false});
     }
-    for (const Mark& mark : told) {
-        const auto item = std::ranges::lower_bound(items, mark.id, std::greater(), &Item::id);
-        if (item != items.end() && item->id == mark.id) {
+    for (const Mark& one : told) {
+        const auto item = std::ranges::lower_bound(items, one.id, std::greater(), &Item::id);
+        if (item != items.end() && item->id == one.id) {
             item->told = true;
         } else if (marks == Marks::tidy) {
-            forget_mark(mark.id, mark.tags);
+            forget_mark(one.id, one.tags);
         }
     }
     if (found < passed.size() && marks == Marks::tidy) { // with their names this time

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <sys/stat.h>
 #include <system_error>
@@ -160,6 +161,44 @@ TEST_SUITE("journal/runs") {
         CHECK(scene.runs.mark_told(id, tags_of(many))); // a name has an end
         REQUIRE(scene.runs.items_with("").size() == 1);
         CHECK(scene.runs.items_with("").at(0).told);
+    }
+
+    TEST_CASE("ids that differ by one sign are told apart whatever they look like") {
+        const Scene scene;
+        const std::string marked = "20260102T030405-6789abcd";
+        test::write_file(scene.runs.journal_of(marked), "");
+        CHECK(scene.runs.mark_told(marked, "+00000001"));
+        CHECK(scene.runs.items_with("+00000002").empty());
+        std::vector<std::string> others;
+        for (std::size_t at = 0; at < marked.size(); ++at) {
+            for (const char sign : {'0', '1', '3', '7', '9', 'a', 'f', 'g', 'A', 'T', '-', ':'}) {
+                std::string other = marked;
+                other[at] = sign;
+                if (other != marked && !other.starts_with('.')) {
+                    others.push_back(std::move(other));
+                }
+            }
+        }
+        others.push_back(marked + '0');
+        others.push_back(marked.substr(0, marked.size() - 1));
+        std::ranges::sort(others, std::greater());
+        for (const std::string& other : others) {
+            test::write_file(scene.runs.journal_of(other), "");
+        }
+        const auto ids_of = [](const std::vector<Item>& items) {
+            std::vector<std::string> ids;
+            std::ranges::transform(items, std::back_inserter(ids), &Item::id);
+            return ids;
+        };
+        CHECK(ids_of(scene.runs.items_with("+00000002")) == others);
+        for (const std::string& other : others) {
+            CHECK(scene.runs.mark_told(other, "+00000001"));
+        }
+        for (const Item& item : scene.runs.items_with("+00000002")) { // an id that is none of ours is looked into
+            CHECK(item.told);
+            CHECK(item.id != marked);
+        }
+        CHECK(scene.runs.items().size() == others.size() + 1);
     }
 
     TEST_CASE("of many runs each has its own mark") {
