@@ -31,6 +31,11 @@ constexpr std::string_view signs = "+=";
 constexpr std::size_t tag_size = 1 + 8;
 constexpr std::size_t longest_tags = 12 * tag_size; // names of 143 bytes go everywhere, eCryptfs among it
 
+// Each for itself: to look one up in a text of all of them costs ten times that, and there are many.
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_hexadecimal(char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); }
+bool is_sign(char c) { return c == lock_sign || c == call_sign; }
+
 std::string tag_of(char sign, std::string_view text) { return fmt::format("{}{:08x}", sign, crc32c(text)); }
 
 std::string mark_of(std::string_view id, std::string_view tags) {
@@ -44,8 +49,8 @@ bool may_share(std::string_view theirs, std::string_view ours) {
     }
     for (; !theirs.empty(); theirs.remove_prefix(tag_size)) {
         const std::string_view tag = theirs.substr(0, tag_size);
-        const bool is_tag = tag.size() == tag_size && signs.find(tag.front()) != signs.npos &&
-                            tag.find_first_not_of("0123456789abcdef", 1) == tag.npos;
+        const bool is_tag =
+            tag.size() == tag_size && is_sign(tag.front()) && std::ranges::all_of(tag.substr(1), is_hexadecimal);
         if (!is_tag || ours.find(tag) != ours.npos) {
             return true;
         }
@@ -66,18 +71,18 @@ struct Part {
 constexpr std::array<Part, 6> parts_of_key{
     {{0, 4, 2000, 6}, {4, 2, 0, 4}, {6, 2, 0, 5}, {9, 2, 0, 5}, {11, 2, 0, 6}, {13, 2, 0, 6}}};
 constexpr std::size_t hexadecimal_at = 16;
-constexpr std::size_t hexadecimal_digits = 8;
+constexpr std::size_t id_size = hexadecimal_at + 8;
 
 // nullopt: another id, or one that the key could not tell from others.
 std::optional<Key> key_of(std::string_view id) {
-    if (id.size() != hexadecimal_at + hexadecimal_digits || id[8] != 'T' || id[15] != '-') {
+    if (id.size() != id_size || id[8] != 'T' || id[15] != '-') {
         return std::nullopt;
     }
     Key key = 0;
     for (const Part& part : parts_of_key) {
         std::uint32_t number = 0;
         for (const char c : id.substr(part.begin, part.digits)) {
-            if (c < '0' || c > '9') {
+            if (!is_digit(c)) {
                 return std::nullopt;
             }
             number = number * 10 + static_cast<std::uint32_t>(c - '0');
@@ -88,11 +93,10 @@ std::optional<Key> key_of(std::string_view id) {
         key = key << part.bits | (number - part.least);
     }
     for (const char c : id.substr(hexadecimal_at)) {
-        const bool is_digit = c >= '0' && c <= '9';
-        if (!is_digit && (c < 'a' || c > 'f')) {
+        if (!is_hexadecimal(c)) {
             return std::nullopt;
         }
-        key = key << 4 | static_cast<Key>(is_digit ? c - '0' : c - 'a' + 10);
+        key = key << 4 | static_cast<Key>(is_digit(c) ? c - '0' : c - 'a' + 10);
     }
     return key;
 }
@@ -195,11 +199,15 @@ std::vector<Item> Runs::list(Marks marks, std::optional<std::string_view> tags) 
             }
         } else if (name.ends_with(told_suffix)) {
             name.remove_suffix(told_suffix.size());
-            const std::string_view id = name.substr(0, name.find_first_of(signs));
+            std::string_view id = name.substr(0, id_size);
+            auto key = key_of(id);
+            if (name.size() > id_size && !(key && is_sign(name[id_size]))) {
+                id = name.substr(0, name.find_first_of(signs));
+                key.reset();
+            }
             name.remove_prefix(id.size());
             const bool is_mark = entry->d_type == DT_REG; // not every file system tells: then the journal is read
-            const auto key = tags && is_mark && !may_share(name, *tags) ? key_of(id) : std::nullopt;
-            if (key) {
+            if (key && tags && is_mark && !may_share(name, *tags)) {
                 add(passed, *key);
             } else {
                 told.push_back({std::string(id), std::string(name)});
