@@ -75,7 +75,7 @@ int answer(int argc, char* argv[]) {
         }
         return status.code;
     } catch (const std::exception& error) {
-        action::say_error(error.what());
+        action::say_error(os::text_of(error));
         return plan::own_failure_status;
     }
 }

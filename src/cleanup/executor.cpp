@@ -125,7 +125,7 @@ Outcome Executor::attempt(int directory, const Cleanup& cleanup) {
             return attempt_stop(cleanup);
         }
     } catch (const std::exception& error) { // the others still have to run
-        outcome.error = error.what();
+        outcome.error = os::text_of(error);
     }
     return outcome;
 }

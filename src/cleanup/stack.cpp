@@ -25,10 +25,7 @@ void Stack::tell(std::string_view what, std::string_view reason) const {
 
 void Stack::tell(std::string_view what, const std::exception& error) const {
     const auto* const system = dynamic_cast<const std::system_error*>(&error);
-    const bool no_memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
-    tell(what, system != nullptr ? os::error_text(system->code().value())
-               : no_memory       ? os::error_text(ENOMEM)
-                                 : error.what());
+    tell(what, system != nullptr ? os::error_text(system->code().value()) : os::text_of(error));
 }
 
 // Into the memory of this process alone.

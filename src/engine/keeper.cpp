@@ -90,7 +90,7 @@ Keeper::Keeper(std::vector<Wanted> locks, const Told& told, const std::string& r
     const os::Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
     shared.push_back(signals.fd());
     m_process.start(kin, std::move(ours), std::move(its), {"keeper", process_name, plain_title(run_id)}, main_args,
-                    {std::move(shared), null.get(), live});
+                    {std::move(shared), null.get(), 0, live});
 }
 
 const char* const* Keeper::environment_for(const Wanted& wanted) {

@@ -100,7 +100,9 @@ namespace {
 } // namespace
 
 void Bystander::start(Kin kin, Fd ours, Fd line, const Role& role, const MainArgs& main_args, Body body) {
-    keep_memory_back(); // whatever it has to read, it comes to its work
+    if (!keep_memory_back(body.memory)) {
+        throw_error(ENOMEM, "cannot start the " + std::string(role.what));
+    }
     body.needed.insert(body.needed.end(), {line.get(), STDERR_FILENO});
     if (body.null >= 0) {
         body.needed.insert(body.needed.end(), {STDIN_FILENO, STDOUT_FILENO});

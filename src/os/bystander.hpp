@@ -5,6 +5,7 @@
 #include "os/fd.hpp"
 #include "os/title.hpp"
 
+#include <cstddef>
 #include <functional>
 #include <span>
 #include <string>
@@ -50,6 +51,8 @@ public:
         // -1, as stdin and stdout.
         std::vector<int> needed;
         int null = -1;
+        // Bytes that it must be able to allocate whatever else has used up: without them it does not begin.
+        std::size_t memory = 0;
         // What it does, and ends. argv and envp of main are blank by then. Nobody hears what it throws.
         std::function<void(int line)> live;
     };

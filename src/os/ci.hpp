@@ -18,6 +18,6 @@ namespace finally_run::os {
 
 // By these the runners of GitHub, Azure and Jenkins find what a job has left behind, to kill it.
 inline constexpr auto leftover_markers = std::to_array<const char*>(
-    {"RUNNER_TRACKING_ID", "VSTS_PROCESS_LOOKUP_ID", "JENKINS_NODE_COOKIE", "JENKINS_SERVER_COOKIE"});
+    {"RUNNER_TRACKING_ID", "VSTS_PROCESS_LOOKUP_ID", "JENKINS_NODE_COOKIE", "JENKINS_SERVER_COOKIE", "HUDSON_COOKIE"});
 
 } // namespace finally_run::os

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <new>
 #include <string>
 #include <unistd.h>
 
@@ -36,6 +37,10 @@ void throw_error(int error, std::string_view operation, std::string_view object,
 std::string_view error_text(int error) {
     const char* const text = ::strerrordesc_np(error);
     return text != nullptr ? text : "unknown error";
+}
+
+std::string_view text_of(const std::exception& error) {
+    return dynamic_cast<const std::bad_alloc*>(&error) != nullptr ? error_text(ENOMEM) : error.what();
 }
 
 } // namespace finally_run::os

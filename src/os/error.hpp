@@ -1,6 +1,7 @@
 // Errors of system calls as exceptions that name the operation and its object.
 #pragma once
 
+#include <exception>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -29,5 +30,7 @@ private:
 
 // strerror(3)'s text without its locale: "No such file or directory".
 [[nodiscard]] std::string_view error_text(int error);
+// what(), but for std::bad_alloc, whose own is the name of a type. Valid as long as the exception.
+[[nodiscard]] std::string_view text_of(const std::exception& error);
 
 } // namespace finally_run::os

@@ -1,5 +1,6 @@
 #include "os/memory_reserve.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <new>
 #include <sys/mman.h>
@@ -9,26 +10,37 @@ namespace finally_run::os {
 
 namespace {
 
-constexpr std::size_t reserve_size = std::size_t(1) << 20;
+constexpr std::size_t wanted_size = std::size_t(1) << 20;
 
 // A new-handler is given nothing: [new.handler].
 void* reserve = MAP_FAILED;
+std::size_t reserve_size = 0;
 
 void release() {
     std::set_new_handler(nullptr);
-    ::munmap(std::exchange(reserve, MAP_FAILED), reserve_size);
+    ::munmap(std::exchange(reserve, MAP_FAILED), std::exchange(reserve_size, 0));
 }
 
 } // namespace
 
-void keep_memory_back() {
-    if (reserve != MAP_FAILED) {
-        return;
+bool keep_memory_back(std::size_t least) {
+    for (const std::size_t size : {std::max(least, wanted_size), least}) {
+        if (reserve_size >= size) {
+            return true;
+        }
+        void* const mapped =
+            ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (mapped != MAP_FAILED) {
+            if (reserve != MAP_FAILED) {
+                release();
+            }
+            reserve = mapped;
+            reserve_size = size;
+            std::set_new_handler(release);
+            return true;
+        }
     }
-    reserve = ::mmap(nullptr, reserve_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (reserve != MAP_FAILED) {
-        std::set_new_handler(release);
-    }
+    return false;
 }
 
 } // namespace finally_run::os

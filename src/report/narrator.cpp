@@ -58,7 +58,7 @@ void Narrator::failed(const std::exception& error) {
     if (const auto* const of_system = dynamic_cast<const os::Error*>(&error)) {
         failed(of_system->operation(), of_system->object(), of_system->reason());
     } else {
-        failed(error.what());
+        failed(os::text_of(error));
     }
 }
 

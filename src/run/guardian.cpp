@@ -32,7 +32,7 @@ void Guardian::fork(Kin kin) {
     reading = os::moved_high(std::move(reading));
     m_process.start(kin, std::move(writing), std::move(reading),
                     {"guardian", "finally-guard", "finally-guard: of run " + m_run_id}, m_main_args,
-                    {m_means.needed(), m_means.null, [this](int lifeline) { live(lifeline); }});
+                    {m_means.needed(), m_means.null, m_means.memory, [this](int lifeline) { live(lifeline); }});
     // A pipe without a reader reports POLLERR: the guardian has died.
     m_events.watch_companion(m_process.line(), [this] { replace(); });
 }

@@ -5,6 +5,7 @@
 #include "os/events.hpp"
 #include "os/title.hpp"
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ public:
     struct Means {
         std::function<std::vector<int>()> needed; // descriptors, as any bystander's: asked before each fork
         int null;                                 // /dev/null
+        std::size_t memory;                       // see Bystander::Body
         // In the guardian, with what was in memory at the fork, when the supervisor is gone.
         std::function<void()> take_over;
     };

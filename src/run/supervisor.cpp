@@ -44,13 +44,21 @@ plan::RunEnd run_program(Steps& program, cleanup::Stack& stack, report::Narrator
     }
 }
 
+// To take a run over: its first record, which has the whole environment, is read, parsed and made an environment again.
+std::size_t memory_for(const journal::File& file) {
+    constexpr std::size_t for_all_else = std::size_t(64) << 10;
+    constexpr std::size_t copies = 3; // two are what it takes
+    return for_all_else + copies * file.end_of_append();
+}
+
 } // namespace
 
 Supervisor::Supervisor(const Parts& parts, const os::MainArgs& main_args, const lock::Held& locks, std::string holder)
     : m_run(parts), m_main_args(main_args), m_locks(locks), m_holder(std::move(holder)),
       m_run_id(parts.stack.read_state().opened.run_id), m_shares_group(!parts.stack.read_state().opened.own_group),
       m_guardian(m_run_id, main_args, parts.events,
-                 {[this] { return needed_by_guardian(); }, parts.output.null(), [this] { finish_as_guardian(); }}) {
+                 {[this] { return needed_by_guardian(); }, parts.output.null(), memory_for(parts.stack.file()),
+                  [this] { finish_as_guardian(); }}) {
     std::vector<std::string> services;
     for (const plan::Step& step : parts.plan.steps) {
         if (step.cleanup == plan::Cleanup::Kind::service) {

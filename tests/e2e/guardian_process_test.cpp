@@ -152,8 +152,8 @@ TEST_CASE("a guardian that is killed during a setup or a cleanup is replaced too
 }
 
 TEST_CASE("markers by which a CI hunts leftovers are in the environment of neither the guardian nor its cleanups") {
-    for (const char* name :
-         {"RUNNER_TRACKING_ID", "VSTS_PROCESS_LOOKUP_ID", "JENKINS_NODE_COOKIE", "JENKINS_SERVER_COOKIE"}) {
+    for (const char* name : {"RUNNER_TRACKING_ID", "VSTS_PROCESS_LOOKUP_ID", "JENKINS_NODE_COOKIE",
+                             "JENKINS_SERVER_COOKIE", "HUDSON_COOKIE"}) {
         CAPTURE(std::string(name));
         Guarded run(Run({"-c", std::string("echo \"[$") + name + "] [$OTHER]\" >>log", "--", "helper", "pause"})
                         .env(name, "marker")

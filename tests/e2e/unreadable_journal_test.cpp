@@ -146,5 +146,32 @@ TEST_CASE("without memory at any record a new guardian loses nothing" * doctest:
     without_memory_at_each_record(kill_guardian_and_supervisor);
 }
 
+TEST_CASE("with a large environment and little memory only a run begins that its guardian can finish" *
+          doctest::skip(sanitized)) {
+    const std::string large(100'000, 'x');
+    int finished = 0;
+    int refused = 0;
+    for (rlim_t limit = 3 << 20; limit < 6 << 20; limit += 50 << 10) {
+        CAPTURE(limit);
+        auto process = Run({"-c", "echo cleaned >>log", "--", "sh", "-c", "echo begun >>log; kill -9 $PPID"})
+                           .env("X", large)
+                           .env("Y", large)
+                           .before_exec([limit] {
+                               const rlimit memory{limit, limit};
+                               ::setrlimit(RLIMIT_AS, &memory);
+                           })
+                           .start();
+        const auto outcome = finish_with_guardian(process);
+        const bool begins = outcome.signal == SIGKILL;
+        CHECK(log_text() == (begins ? "begun\ncleaned\n" : ""));
+        CHECK(run_files().empty());
+        finished += begins ? 1 : 0;
+        refused += outcome.err == "finally-run: cannot start the guardian: Cannot allocate memory\n" ? 1 : 0;
+        fs::remove(work("log"));
+    }
+    CHECK(finished > 0);
+    CHECK(refused > 0);
+}
+
 } // namespace
 } // namespace finally_run::e2e

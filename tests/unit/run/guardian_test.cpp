@@ -65,7 +65,7 @@ struct Guarded {
                    {[this] {
                         return std::vector{said.writer(), -1};
                     },
-                    -1, take_over ? std::move(take_over) : [this] { said.open("took over"); }}) {}
+                    -1, 0, take_over ? std::move(take_over) : [this] { said.open("took over"); }}) {}
 
     void start(Kin kin = Kin::child) {
         guardian.start(kin, [this](std::string_view reason) { failure = reason; });
