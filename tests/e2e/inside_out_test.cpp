@@ -55,6 +55,21 @@ TEST_CASE("an inner run whose guardian cleans up is waited for when the command 
     CHECK(leftovers().empty());
 }
 
+TEST_CASE("an outer run that kills orphans does not kill the cleanup of an inner run's guardian") {
+    make_fifo(work("fifo"));
+    const std::string deaf = "setsid sh -c 'trap \"\" TERM; echo $$ >deaf; exec sleep 300' & until test -s deaf; do "
+                             "sleep .01; done; ";
+    auto process =
+        Run({"--orphans", "kill", "--grace", ".1", "-c", outer_cleanup, "--", "sh", "-c", deaf + killed_inside()})
+            .start();
+    wait_for_log("begun");
+    wait_for_end(pid_in("deaf")); // by KILL: each orphan has been told by TERM before
+    release(work("fifo"));
+    CHECK(process.finish().status == 0);
+    CHECK(log_text() == "begun\ninner\nouter\n");
+    CHECK(run_files().empty());
+}
+
 TEST_CASE("the guardian of an outer run cleans up after that of an inner one") {
     make_fifo(work("fifo"));
     auto process = start_around_stubborn();
