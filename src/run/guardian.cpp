@@ -53,7 +53,7 @@ void Guardian::live(int lifeline) const {
 void Guardian::replace() {
     m_events.watch_companion(-1, {});
     m_process.await_end();
-    m_means.memory = 0; // one that may lack it is better than none
+    m_means.memory = 0;             // one that may lack it is better than none
     constexpr unsigned most = 1000; // something kills each of them at once
     try {
         if (++m_replaced > most) {
