@@ -25,19 +25,9 @@ constexpr auto crc_table = [] {
     return table;
 }();
 
-bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
-
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
 bool is_nul(char c) { return c == '\0'; }
-
-std::uint32_t value_of(std::string_view hex) {
-    std::uint32_t value = 0;
-    for (const char c : hex) {
-        value = value << 4 | static_cast<std::uint32_t>(c <= '9' ? c - '0' : c - 'a' + 10);
-    }
-    return value;
-}
 
 void write_hex(std::span<char> to, std::uint32_t value) {
     for (std::size_t i = to.size(); i > 0; --i) {
@@ -63,7 +53,7 @@ bool begins_well(std::string_view bytes) {
 }
 
 // Meaningful if there are enough bytes for it.
-std::size_t announced_size(std::string_view bytes) { return value_of(bytes.substr(size_at, digits)); }
+std::size_t announced_size(std::string_view bytes) { return hex_value(bytes.substr(size_at, digits)); }
 
 bool is_cut_off(std::string_view bytes) {
     if (!begins_well(bytes)) {
@@ -75,10 +65,20 @@ bool is_cut_off(std::string_view bytes) {
 
 bool is_whole(std::string_view bytes) {
     return bytes.size() >= shortest_record && begins_well(bytes) && bytes.size() == announced_size(bytes) &&
-           checksum(bytes) == value_of(bytes.substr(crc_at, digits));
+           checksum(bytes) == hex_value(bytes.substr(crc_at, digits));
 }
 
 } // namespace
+
+bool is_hex(char c) noexcept { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
+
+std::uint32_t hex_value(std::string_view hex) noexcept {
+    std::uint32_t value = 0;
+    for (const char c : hex) {
+        value = value << 4 | static_cast<std::uint32_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    return value;
+}
 
 std::uint32_t crc32c(std::string_view text, std::uint32_t so_far) noexcept {
     std::uint32_t crc = ~so_far;

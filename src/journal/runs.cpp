@@ -33,7 +33,6 @@ constexpr std::size_t longest_tags = 12 * tag_size; // names of 143 bytes go eve
 
 // Each for itself: to look one up in a text of all of them costs ten times that, and there are many.
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_hexadecimal(char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); }
 bool is_sign(char c) { return c == lock_sign || c == call_sign; }
 
 std::string tag_of(char sign, std::string_view text) { return fmt::format("{}{:08x}", sign, crc32c(text)); }
@@ -50,7 +49,7 @@ bool may_share(std::string_view theirs, std::string_view ours) {
     for (; !theirs.empty(); theirs.remove_prefix(tag_size)) {
         const std::string_view tag = theirs.substr(0, tag_size);
         const bool is_tag =
-            tag.size() == tag_size && is_sign(tag.front()) && std::ranges::all_of(tag.substr(1), is_hexadecimal);
+            tag.size() == tag_size && is_sign(tag.front()) && std::ranges::all_of(tag.substr(1), is_hex);
         if (!is_tag || ours.find(tag) != ours.npos) {
             return true;
         }
@@ -92,13 +91,8 @@ std::optional<Key> key_of(std::string_view id) {
         }
         key = key << part.bits | (number - part.least);
     }
-    for (const char c : id.substr(hexadecimal_at)) {
-        if (!is_hexadecimal(c)) {
-            return std::nullopt;
-        }
-        key = key << 4 | static_cast<Key>(is_digit(c) ? c - '0' : c - 'a' + 10);
-    }
-    return key;
+    const std::string_view random = id.substr(hexadecimal_at);
+    return std::ranges::all_of(random, is_hex) ? std::optional(key << 32 | hex_value(random)) : std::nullopt;
 }
 
 std::string id_of_key(Key key) {
@@ -199,15 +193,12 @@ std::vector<Item> Runs::list(Marks marks, std::optional<std::string_view> tags) 
             }
         } else if (name.ends_with(told_suffix)) {
             name.remove_suffix(told_suffix.size());
-            std::string_view id = name.substr(0, id_size);
-            auto key = key_of(id);
-            if (name.size() > id_size && !(key && is_sign(name[id_size]))) {
-                id = name.substr(0, name.find_first_of(signs));
-                key.reset();
-            }
+            const auto key = key_of(name.substr(0, id_size));
+            const bool has_key = key && (name.size() == id_size || is_sign(name[id_size]));
+            const std::string_view id = name.substr(0, has_key ? id_size : name.find_first_of(signs));
             name.remove_prefix(id.size());
             const bool is_mark = entry->d_type == DT_REG; // not every file system tells: then the journal is read
-            if (key && tags && is_mark && !may_share(name, *tags)) {
+            if (has_key && tags && is_mark && !may_share(name, *tags)) {
                 add(passed, *key);
             } else {
                 told.push_back({std::string(id), std::string(name)});

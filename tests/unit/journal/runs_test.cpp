@@ -181,6 +181,7 @@ TEST_SUITE("journal/runs") {
         }
         others.push_back(marked + '0');
         others.push_back(marked.substr(0, marked.size() - 1));
+        others.emplace_back("x"); // with its mark shorter than an id of ours
         std::ranges::sort(others, std::greater());
         for (const std::string& other : others) {
             test::write_file(scene.runs.journal_of(other), "");
