@@ -184,14 +184,19 @@ void Keeping::hear_run() {
         begin_release();
         return;
     }
-    const bool begins = message->what == Message::What::begin;
-    m_is_clean = m_is_clean || message->what == Message::What::clean;
-    if (begins || message->what == Message::What::clean) {
-        std::string line = begins ? "begin " + message->text : "clean";
+    if (message->what == Message::What::begin) {
+        std::string line = "begin " + message->text;
         std::ranges::replace(line, '\n', ' ');
-        for (const auto& tenant : m_tenants) {
-            tenant->helper.tell(line);
-        }
+        tell_helpers(line);
+    } else if (message->what == Message::What::clean) {
+        m_is_clean = true;
+        tell_helpers("clean");
+    }
+}
+
+void Keeping::tell_helpers(const std::string& line) {
+    for (const auto& tenant : m_tenants) {
+        tenant->helper.tell(line);
     }
 }
 
@@ -229,9 +234,7 @@ void Keeping::run() {
                 return m_loss;
             };
             if (m_had_all && m_duties.take_over(loss, m_was_clean) && !m_is_clean) {
-                for (const auto& tenant : m_tenants) {
-                    tenant->helper.tell("clean");
-                }
+                tell_helpers("clean");
             }
             begin_release();
         }

@@ -65,6 +65,7 @@ private:
     void start_next();
     void wait();
     void hear_run();
+    void tell_helpers(const std::string& line);
     void begin_release();
     void look_at_helpers();
     void look_at(Tenant& tenant);

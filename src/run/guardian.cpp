@@ -19,10 +19,10 @@ Guardian::~Guardian() { m_events.watch_companion(-1, {}); }
 
 void Guardian::start(Kin kin, std::function<void(std::string_view reason)> failed) {
     m_failed = std::move(failed);
-    fork(kin);
+    fork(kin, m_means.memory);
 }
 
-void Guardian::fork(Kin kin) {
+void Guardian::fork(Kin kin, std::size_t memory) {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) < 0) {
         os::throw_errno("cannot start the guardian");
@@ -32,7 +32,7 @@ void Guardian::fork(Kin kin) {
     reading = os::moved_high(std::move(reading));
     m_process.start(kin, std::move(writing), std::move(reading),
                     {"guardian", "finally-guard", "finally-guard: of run " + m_run_id}, m_main_args,
-                    {m_means.needed(), m_means.null, m_means.memory, [this](int lifeline) { live(lifeline); }});
+                    {m_means.needed(), m_means.null, memory, [this](int lifeline) { live(lifeline); }});
     // A pipe without a reader reports POLLERR: the guardian has died.
     m_events.watch_companion(m_process.line(), [this] { replace(); });
 }
@@ -53,13 +53,13 @@ void Guardian::live(int lifeline) const {
 void Guardian::replace() {
     m_events.watch_companion(-1, {});
     m_process.await_end();
-    m_means.memory = 0;             // one that may lack it is better than none
     constexpr unsigned most = 1000; // something kills each of them at once
     try {
         if (++m_replaced > most) {
             os::throw_error(EAGAIN, "cannot start the guardian");
         }
-        fork(Kin::child); // there is a command, whose orphans must stay ours
+        // A child: there is a command, whose orphans must stay ours. One that may lack memory is better than none.
+        fork(Kin::child, 0);
     } catch (const std::system_error& error) {
         m_failed(os::error_text(error.code().value()));
     }

@@ -47,7 +47,7 @@ public:
     void dismiss();
 
 private:
-    void fork(Kin kin);
+    void fork(Kin kin, std::size_t memory);
     void replace();
     void live(int lifeline) const;
 

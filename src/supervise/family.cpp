@@ -38,7 +38,8 @@ bool Family::is_stranger(const os::ProcessInfo& process) const {
     });
 }
 
-std::vector<os::ProcessInfo> Family::members(Scope scope, pid_t command) const {
+std::vector<os::ProcessInfo> Family::members(Scope scope, pid_t command,
+                                             const std::function<bool(const os::ProcessInfo&)>& is_guardian) const {
     if (!os::has_children()) {
         return {};
     }
@@ -48,10 +49,12 @@ std::vector<os::ProcessInfo> Family::members(Scope scope, pid_t command) const {
     std::unordered_set<pid_t> strangers;
     std::vector<os::ProcessInfo> found;
     for (const os::ProcessInfo& process : os::descendants(::getpid())) {
+        const bool in_scope = scope == Scope::everywhere || process.session == session || process.session == command;
         // Parents come before their children.
-        if (is_stranger(process) || strangers.contains(process.parent) || (looks_for_cleanups && is_cleanup(process))) {
+        if (is_stranger(process) || strangers.contains(process.parent) || (looks_for_cleanups && is_cleanup(process)) ||
+            (in_scope && is_guardian && is_guardian(process))) {
             strangers.insert(process.pid);
-        } else if (scope == Scope::everywhere || process.session == session || process.session == command) {
+        } else if (in_scope) {
             found.push_back(process);
         }
     }

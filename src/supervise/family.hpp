@@ -3,6 +3,7 @@
 
 #include "os/process.hpp"
 
+#include <functional>
 #include <sys/types.h>
 #include <vector>
 
@@ -17,7 +18,9 @@ public:
 
     // All living processes that descend from the command, ourselves as their subreaper; with own_session only those of
     // the session that we are in, and of the one that the command may have made, without the cleanups of runs below us.
-    [[nodiscard]] std::vector<os::ProcessInfo> members(Scope scope, pid_t command) const;
+    // Left out is also who `is_guardian`, if that is given, with all that it runs: cleanups too.
+    [[nodiscard]] std::vector<os::ProcessInfo>
+    members(Scope scope, pid_t command, const std::function<bool(const os::ProcessInfo&)>& is_guardian = {}) const;
 
 private:
     [[nodiscard]] bool is_stranger(const os::ProcessInfo& process) const;

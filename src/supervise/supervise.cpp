@@ -14,7 +14,6 @@
 #include <optional>
 #include <unistd.h>
 #include <utility>
-#include <vector>
 
 namespace finally_run::supervise {
 
@@ -273,20 +272,6 @@ os::SpawnResult spawn_told_apart(os::SpawnRequest request, sigset_t& unborn) {
     return os::spawn(request);
 }
 
-// Guardians, and what they run: cleanups of runs inside this one, which nobody cuts off.
-void erase_guarded(std::vector<os::ProcessInfo>& processes, const Guardians& guardians) {
-    std::vector<pid_t> guarded;
-    const auto is_guarded = [&](const os::ProcessInfo& process) {
-        const bool is = std::ranges::find(guarded, process.parent) != guarded.end() || guardians.is_one(process);
-        if (is) {
-            guarded.push_back(process.pid);
-        }
-        return is;
-    };
-    while (std::erase_if(processes, is_guarded) > 0 && !processes.empty()) {
-    }
-}
-
 } // namespace
 
 std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, const Limits& limits,
@@ -305,8 +290,7 @@ std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, 
     const Guardians& guardians = limits.guardians;
     // A guardian that is not at work ends with its supervisor, which is one of the family.
     const auto members = [&] {
-        auto found = family.members(scope, spawned.pid);
-        erase_guarded(found, guardians);
+        auto found = family.members(scope, spawned.pid, guardians.is_one);
         std::ranges::move(guardians.at_work(), std::back_inserter(found));
         return found;
     };
