@@ -4,11 +4,13 @@
 #include "journal/runs.hpp"
 #include "os/boot.hpp"
 #include "os/fd.hpp"
+#include "os/variables.hpp"
 
 #include <exception>
 #include <fcntl.h>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -128,10 +130,25 @@ bool is_inside(std::string outer, const std::filesystem::path& journal) {
     return false;
 }
 
+// What runs in a cleanup itself cannot tell: all that it starts has inherited that variable.
+bool is_cleanup_of_other(const os::ProcessInfo& process, const std::filesystem::path& journal) {
+    if (!os::variable("FINALLY_RUN_BY").empty()) {
+        return false;
+    }
+    const std::string environment = os::read_proc_file(os::proc_path(process.pid, "environ"));
+    const std::string_view other = os::variable_in(environment, "FINALLY_RUN_JOURNAL");
+    return !os::variable_in(environment, "FINALLY_RUN_BY").empty() && !other.empty() && other != journal.native() &&
+           ::access(std::string(other).c_str(), F_OK) == 0; // it goes when the run is over
+}
+
 } // namespace
 
 bool is_guardian(const os::ProcessInfo& process) {
     return guarded_by(process).has_value() || is_keeper(process) || is_keepers(process) || was_forked_by_one(process);
+}
+
+bool is_spared(const os::ProcessInfo& process, const std::filesystem::path& journal) {
+    return is_guardian(process) || is_cleanup_of_other(process, journal);
 }
 
 std::vector<os::ProcessInfo> guardians_at_work(const std::filesystem::path& journal) {

@@ -1,4 +1,5 @@
-// The guardians of the runs inside a run: they are never signalled by another run, and waited for while they clean up.
+// The guardians and the cleanups of the runs inside a run: no other run signals them, and it waits for a guardian that
+// cleans up.
 #pragma once
 
 #include "os/process.hpp"
@@ -11,6 +12,11 @@ namespace finally_run::rescue {
 // Whether this is the guardian of a run of ours. Its name is not enough: it holds the lock of a journal. Or its keeper,
 // or what holds a lock for that.
 [[nodiscard]] bool is_guardian(const os::ProcessInfo& process);
+
+// Whether a step of the run with this journal leaves it alone: a guardian, or a cleanup of a run inside it that is not
+// over. What such a cleanup leaves behind is a process like any other. Not to be asked about what a cleanup of the run
+// itself has made: all of that looks like a cleanup.
+[[nodiscard]] bool is_spared(const os::ProcessInfo& process, const std::filesystem::path& journal);
 
 // Those that finish a run which was started inside the run with this journal: the supervisor that they had is gone. One
 // whose supervisor lives ends with that, and there is nothing to wait for.

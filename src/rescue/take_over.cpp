@@ -107,16 +107,20 @@ supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t
         .mark = marked ? "FINALLY_RUN_ID=" + m_opened.run_id : std::string(), // what the command left has it too
         .alone_in_group = own_group && by_guardian,
     });
+    const auto spares = [journal = m_dead_run.stack.file().path(),
+                         in_cleanup = started.what == journal::Started::What::cleanup](const os::ProcessInfo& process) {
+        return in_cleanup ? is_guardian(process) : is_spared(process, journal);
+    };
     return {m_events,
             {.members =
-                 [survivors, journal = m_dead_run.stack.file().path()] {
+                 [survivors, spares, journal = m_dead_run.stack.file().path()] {
                      auto found = survivors->members();
-                     std::erase_if(found, is_guardian);
+                     std::erase_if(found, spares);
                      std::ranges::move(guardians_at_work(journal), std::back_inserter(found));
                      return found;
                  },
              .notify = [this](const supervise::Notice& notice) { m_narrator.noticed(notice); },
-             .is_spared = is_guardian,
+             .is_spared = spares,
              .on_request =
                  [this, by_guardian](int signal) {
                      hear_request(signal);

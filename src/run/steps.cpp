@@ -146,7 +146,8 @@ Steps::supervise(journal::Started::What what, os::SpawnRequest request, text::Li
         m_run.plan.stop_signal,
         orphans,
         m_run.plan.rewrites,
-        {rescue::is_guardian, [this] { return rescue::guardians_at_work(m_run.stack.file().path()); }}};
+        {[&](const os::ProcessInfo& process) { return rescue::is_spared(process, m_run.stack.file().path()); },
+         [&] { return rescue::guardians_at_work(m_run.stack.file().path()); }}};
     auto result = supervise::supervise(request, limits, m_run.events, m_sentinel, [&](const supervise::Notice& notice) {
         if (notice.what == supervise::Notice::What::lock_lost) {
             static_cast<void>(has_lost_lock(m_run, notice.sent));

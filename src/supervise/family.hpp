@@ -17,10 +17,10 @@ public:
     Family();
 
     // All living processes that descend from the command, ourselves as their subreaper; with own_session only those of
-    // the session that we are in, and of the one that the command may have made, without the cleanups of runs below us.
-    // Left out is also who `is_guardian`, if that is given, with all that it runs: cleanups too.
+    // the session that we are in, and of the one that the command may have made. Left out is who `is_spared`, if that
+    // is given, with all that descends from it.
     [[nodiscard]] std::vector<os::ProcessInfo>
-    members(Scope scope, pid_t command, const std::function<bool(const os::ProcessInfo&)>& is_guardian = {}) const;
+    members(Scope scope, pid_t command, const std::function<bool(const os::ProcessInfo&)>& is_spared = {}) const;
 
 private:
     [[nodiscard]] bool is_stranger(const os::ProcessInfo& process) const;

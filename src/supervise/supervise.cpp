@@ -287,16 +287,16 @@ std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, 
     Scope scope = Scope::own_session;
     int told_meanwhile = 0;
     bool may_give_up = true;
-    const Guardians& guardians = limits.guardians;
+    const Others& others = limits.others;
     // A guardian that is not at work ends with its supervisor, which is one of the family.
     const auto members = [&] {
-        auto found = family.members(scope, spawned.pid, guardians.is_one);
-        std::ranges::move(guardians.at_work(), std::back_inserter(found));
+        auto found = family.members(scope, spawned.pid, others.is_spared);
+        std::ranges::move(others.guardians_at_work(), std::back_inserter(found));
         return found;
     };
     Aftermath aftermath(events, {.members = members,
                                  .notify = notify,
-                                 .is_spared = guardians.is_one,
+                                 .is_spared = others.is_spared,
                                  .rewrites = limits.rewrites,
                                  .on_request = [&](int signal) {
                                      told_meanwhile = signal;
@@ -336,7 +336,7 @@ std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, 
     }
     // From the inside out: who has lost its supervisor cleans up before we do, however the command ended.
     if (os::has_children()) {
-        Aftermath inner(events, {.members = guardians.at_work, .notify = notify});
+        Aftermath inner(events, {.members = others.guardians_at_work, .notify = notify});
         static_cast<void>(inner.wait(std::nullopt));
     }
     return ended;

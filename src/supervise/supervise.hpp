@@ -16,10 +16,11 @@
 
 namespace finally_run::supervise {
 
-// The guardians of other runs. None is ever signalled; those that finish a run inside this one are waited for.
-struct Guardians {
-    std::function<bool(const os::ProcessInfo&)> is_one = [](const os::ProcessInfo&) { return false; };
-    std::function<std::vector<os::ProcessInfo>()> at_work = [] { return std::vector<os::ProcessInfo>(); };
+// Who cleans up for other runs: their guardians, and cleanups. None is ever signalled; guardians that finish a run
+// inside this one are waited for.
+struct Others {
+    std::function<bool(const os::ProcessInfo&)> is_spared = [](const os::ProcessInfo&) { return false; };
+    std::function<std::vector<os::ProcessInfo>()> guardians_at_work = [] { return std::vector<os::ProcessInfo>(); };
 };
 
 struct Limits {
@@ -28,7 +29,7 @@ struct Limits {
     int stop_signal;
     plan::Orphans orphans;
     std::span<const plan::Rewrite> rewrites = {};
-    Guardians guardians = {};
+    Others others = {};
 };
 
 struct Completion {

@@ -96,6 +96,21 @@ TEST_CASE("an outer run on the same terminal that is stopped does not cut off th
     CHECK(log_text() == "begun\nended\n");
 }
 
+TEST_CASE("the guardian of an outer run on the same terminal does not cut off the cleanup of an inner one") {
+    make_fifo(work("fifo"));
+    // It ends by TERM alone.
+    const std::string beside = "trap '' HUP; sleep 300 & echo $! >beside; ";
+    Terminal terminal(
+        Run({"-c", "echo outer >>log", "--", "sh", "-c", beside + "finally-run -c '" + waiting + "' -- true; true"}));
+    wait_for_log("begun");
+    ::kill(terminal.pid(), SIGKILL);
+    terminal.finish();
+    wait_for_end(pid_in("beside")); // so all have been told that the guardian stops
+    release(work("fifo"));
+    wait_for_log("outer");
+    CHECK(log_text() == "begun\nended\nouter\n");
+}
+
 // The settings before and after, as a shell that does not touch them sees them.
 bool leaves_settings(const std::string& run) {
     Terminal(Run::script("stty -g >before; " + run + "; stty -g >after")).finish();

@@ -70,6 +70,24 @@ TEST_CASE("an outer run that kills orphans does not kill the cleanup of an inner
     CHECK(run_files().empty());
 }
 
+TEST_CASE("an outer run that kills orphans lets the cleanup of an inner run end, and not what an ended run has left") {
+    make_fifo(work("fifo"));
+    // The third run is over, and a daemon of its cleanup is left.
+    const std::string daemon = "setsid sh -c \"echo \\$\\$ >daemon; exec sleep 300\" >/dev/null 2>&1 & until test -s "
+                               "daemon; do sleep .01; done";
+    const std::string command = "\"$1\" -c '" + daemon +
+                                "' true; \"$1\" -c 'echo begun >>log; read x <fifo && echo "
+                                "inner >>log' true & until grep -q begun log; do sleep .01; done";
+    auto process =
+        Run({"--orphans", "kill", "-c", outer_cleanup, "--", "sh", "-c", command, "sh", FINALLY_RUN_BINARY}).start();
+    wait_for_log("begun");
+    wait_for_end(pid_in("daemon")); // each orphan has been told by then
+    release(work("fifo"));
+    CHECK(process.finish().status == 0);
+    CHECK(log_text() == "begun\ninner\nouter\n");
+    CHECK(run_files().empty());
+}
+
 TEST_CASE("the guardian of an outer run cleans up after that of an inner one") {
     make_fifo(work("fifo"));
     auto process = start_around_stubborn();
