@@ -24,12 +24,12 @@ using namespace finally_run;
 namespace {
 
 // What a process says on stderr meanwhile.
-class Said {
+class StderrMeanwhile {
 public:
-    Said() : m_saved(::dup(STDERR_FILENO)) { ::dup2(m_gate.writer(), STDERR_FILENO); }
-    Said(const Said&) = delete;
-    Said& operator=(const Said&) = delete;
-    ~Said() { put_back(); }
+    StderrMeanwhile() : m_saved(::dup(STDERR_FILENO)) { ::dup2(m_gate.writer(), STDERR_FILENO); }
+    StderrMeanwhile(const StderrMeanwhile&) = delete;
+    StderrMeanwhile& operator=(const StderrMeanwhile&) = delete;
+    ~StderrMeanwhile() { put_back(); }
     [[nodiscard]] std::string text() {
         put_back();
         return m_gate.rest();
@@ -48,7 +48,7 @@ private:
 
 // Status 0, or what was said.
 std::string defer(const std::string& cmd) {
-    Said said;
+    StderrMeanwhile said;
     const plan::ExitStatus status = action::defer({cmd});
     const std::string text = said.text();
     CHECK(status.signal == 0);

@@ -29,7 +29,7 @@ using cleanup::remove_tree;
 using test::TempDir;
 namespace fs = std::filesystem;
 
-constexpr uid_t stranger = 12345;
+constexpr uid_t foreign_uid = 12345;
 constexpr Care own{.others = Care::Others::go, .kept = {}};
 
 bool there(const std::string& path) { return fs::exists(fs::symlink_status(path)); }
@@ -69,11 +69,11 @@ template <class Body> int on_tmpfs(const TempDir& temp, Body body) {
 template <class Body> int as_ordinary_user(const TempDir& temp, Body body) {
     const bool root = geteuid() == 0;
     if (root) {
-        REQUIRE(chown(temp.path().c_str(), stranger, stranger) == 0);
+        REQUIRE(chown(temp.path().c_str(), foreign_uid, foreign_uid) == 0);
     }
     const pid_t child = fork();
     if (child == 0) {
-        if (root && setuid(stranger) != 0) {
+        if (root && setuid(foreign_uid) != 0) {
             _exit(100);
         }
         _exit(body());
@@ -189,7 +189,7 @@ TEST_CASE("another user's entries stay, the first is named, and the rest of the 
     touch(temp / "t/a/theirs");
     touch(temp / "t/a/ours");
     touch(temp / "t/b/c/ours");
-    REQUIRE(chown((temp / "t/a/theirs").c_str(), stranger, stranger) == 0);
+    REQUIRE(chown((temp / "t/a/theirs").c_str(), foreign_uid, foreign_uid) == 0);
     CHECK(remove_tree(AT_FDCWD, temp / "t") == "a/theirs: belongs to another user (uid 12345)");
     CHECK(there(temp / "t/a/theirs"));
     CHECK_FALSE(there(temp / "t/a/ours"));
@@ -197,13 +197,13 @@ TEST_CASE("another user's entries stay, the first is named, and the rest of the 
 
     touch(temp / "t/a/theirs too");
     touch(temp / "t/dir/ours");
-    REQUIRE(chown((temp / "t/a/theirs too").c_str(), stranger, stranger) == 0);
-    REQUIRE(chown((temp / "t/dir").c_str(), stranger, stranger) == 0);
+    REQUIRE(chown((temp / "t/a/theirs too").c_str(), foreign_uid, foreign_uid) == 0);
+    REQUIRE(chown((temp / "t/dir").c_str(), foreign_uid, foreign_uid) == 0);
     const auto complaint = remove_tree(AT_FDCWD, temp / "t").value_or("");
     CHECK(complaint.ends_with(": belongs to another user (uid 12345) (and 2 more)"));
     CHECK(there(temp / "t/dir/ours"));
 
-    REQUIRE(chown((temp / "t").c_str(), stranger, stranger) == 0);
+    REQUIRE(chown((temp / "t").c_str(), foreign_uid, foreign_uid) == 0);
     CHECK(remove_tree(AT_FDCWD, temp / "t") == "belongs to another user (uid 12345)");
 }
 
@@ -326,9 +326,9 @@ TEST_CASE("in a directory of our own all goes that the kernel lets go, and what 
     touch(temp / "t/ours/file");
     if (geteuid() == 0) {
         // As for an ordinary user with a directory of root's in his own.
-        REQUIRE(chown((temp / "t").c_str(), stranger, stranger) == 0);
-        REQUIRE(chown((temp / "t/dir").c_str(), stranger, stranger) == 0);
-        REQUIRE(chown((temp / "t/ours").c_str(), stranger, stranger) == 0);
+        REQUIRE(chown((temp / "t").c_str(), foreign_uid, foreign_uid) == 0);
+        REQUIRE(chown((temp / "t/dir").c_str(), foreign_uid, foreign_uid) == 0);
+        REQUIRE(chown((temp / "t/ours").c_str(), foreign_uid, foreign_uid) == 0);
         const int status = as_ordinary_user(temp, [&] {
             const auto complaint = remove_tree(AT_FDCWD, temp / "t", own);
             return complaint == "theirs/file: Permission denied" && !there(temp / "t/ours") && !there(temp / "t/dir")
@@ -338,8 +338,8 @@ TEST_CASE("in a directory of our own all goes that the kernel lets go, and what 
         CHECK(status == 0);
         CHECK(remove_tree(AT_FDCWD, temp / "t", own) == "belongs to another user (uid 12345)");
         REQUIRE(chown((temp / "t").c_str(), 0, 0) == 0);
-        REQUIRE(chown((temp / "t/theirs").c_str(), stranger, stranger) == 0);
-        REQUIRE(chown((temp / "t/theirs/file").c_str(), stranger, stranger) == 0);
+        REQUIRE(chown((temp / "t/theirs").c_str(), foreign_uid, foreign_uid) == 0);
+        REQUIRE(chown((temp / "t/theirs/file").c_str(), foreign_uid, foreign_uid) == 0);
     }
     CHECK(remove_tree(AT_FDCWD, temp / "t", own) == std::nullopt);
     CHECK_FALSE(there(temp / "t"));

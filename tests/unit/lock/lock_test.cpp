@@ -19,12 +19,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using Result = std::variant<lock::Held, lock::NotHad, os::Interrupted>;
+using Acquired = std::variant<lock::Held, lock::NotHad, os::Interrupted>;
 
 constexpr text::Limit no_wait = text::Duration::zero();
 
-Result acquire(const std::vector<plan::LockRequest>& requests, const std::string& state_dir, text::Limit wait,
-               const lock::WhileWaiting& while_waiting = {}) {
+Acquired acquire(const std::vector<plan::LockRequest>& requests, const std::string& state_dir, text::Limit wait,
+                 const lock::WhileWaiting& while_waiting = {}) {
     os::Events events(test::signals(), {});
     return lock::acquire(requests, state_dir, wait, events, while_waiting);
 }
@@ -48,7 +48,7 @@ TEST_CASE(
     "a name is a file in the state directory, a path is itself, and both exclude flock(2) until they are released") {
     const test::TempDir dir;
     {
-        const Result result = acquire({{"deploy"}, {dir / "path"}}, dir / "state", no_wait);
+        const Acquired result = acquire({{"deploy"}, {dir / "path"}}, dir / "state", no_wait);
         REQUIRE(std::holds_alternative<lock::Held>(result));
         CHECK_FALSE(Flock(dir / "state/deploy").locked());
         CHECK_FALSE(Flock(dir / "path").locked());
@@ -59,7 +59,7 @@ TEST_CASE(
 
 TEST_CASE("locks are released at once, though another descriptor still has the open file") {
     const test::TempDir dir;
-    const Result result = acquire({{"deploy"}}, dir / "state", no_wait);
+    const Acquired result = acquire({{"deploy"}}, dir / "state", no_wait);
     const auto& held = std::get<lock::Held>(result);
     const os::Fd shared(::dup(held.front().fd.get()));
     lock::release(held);
@@ -70,7 +70,7 @@ TEST_CASE("a lock that is held is not had without waiting, and the others are le
     const test::TempDir dir;
     const Flock other(dir / "b");
     REQUIRE(other.locked());
-    const Result result = acquire({{dir / "a"}, {dir / "b"}}, "", no_wait);
+    const Acquired result = acquire({{dir / "a"}, {dir / "b"}}, "", no_wait);
     REQUIRE(std::holds_alternative<lock::NotHad>(result));
     CHECK(std::get<lock::NotHad>(result).name == dir / "b");
     CHECK(std::get<lock::NotHad>(result).why == lock::NotHad::Why::busy);
@@ -89,7 +89,7 @@ TEST_CASE("two names of one file are one lock, exclusive if either is") {
     const test::TempDir dir;
     test::write_file(dir / "l", "");
     std::filesystem::create_symlink(dir / "l", dir / "link");
-    const Result result = acquire({{dir / "l", true}, {dir / "link", false}}, "", 1s);
+    const Acquired result = acquire({{dir / "l", true}, {dir / "link", false}}, "", 1s);
     REQUIRE(std::holds_alternative<lock::Held>(result));
     CHECK(std::get<lock::Held>(result).size() == 1);
     CHECK_FALSE(Flock(dir / "l", LOCK_SH).locked());
@@ -99,7 +99,7 @@ TEST_CASE("the order of the locks is that of their inodes, whatever the order of
     const test::TempDir dir;
     for (const auto& requests : {std::vector<plan::LockRequest>{{dir / "a"}, {dir / "b"}, {dir / "c"}},
                                  std::vector<plan::LockRequest>{{dir / "c"}, {dir / "a"}, {dir / "b"}}}) {
-        const Result result = acquire(requests, "", no_wait);
+        const Acquired result = acquire(requests, "", no_wait);
         REQUIRE(std::holds_alternative<lock::Held>(result));
         const auto& held = std::get<lock::Held>(result);
         REQUIRE(held.size() == 3);
@@ -115,7 +115,7 @@ TEST_CASE("a wait ends when its time is over, and a signal ends it at once") {
     CHECK(std::holds_alternative<lock::NotHad>(acquire({{dir / "l"}}, "", 1ms)));
     ::kill(::getpid(), SIGWINCH); // does not end a program
     ::kill(::getpid(), SIGHUP);
-    const Result result = acquire({{dir / "l"}}, "", std::nullopt);
+    const Acquired result = acquire({{dir / "l"}}, "", std::nullopt);
     REQUIRE(std::holds_alternative<os::Interrupted>(result));
     CHECK(std::get<os::Interrupted>(result).signal == SIGHUP);
 }
@@ -137,7 +137,7 @@ TEST_CASE("a lock file that is replaced while we wait is not the lock: the file 
         }
         return text::Limit(1s);
     };
-    const Result result = acquire({{dir / "l"}}, "", 30s, while_waiting);
+    const Acquired result = acquire({{dir / "l"}}, "", 30s, while_waiting);
     REQUIRE(std::holds_alternative<lock::Held>(result));
     CHECK_FALSE(second);
     CHECK_FALSE(Flock(dir / "l").locked());

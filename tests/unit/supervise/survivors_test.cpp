@@ -25,7 +25,7 @@ const char* const mark = own_mark.c_str();
 constexpr const char* no_mark = "OTHER=1";
 constexpr pid_t gone = -1; // the pid of a step that has ended
 
-using Pids = std::vector<pid_t>;
+using PidList = std::vector<pid_t>;
 
 // A process with the mark in its environment, or without it; killed with this object, and with the children that it
 // says it has.
@@ -70,7 +70,7 @@ public:
     [[nodiscard]] pid_t child() const { return m_pids.at(1); }
 
 private:
-    Pids m_pids;
+    PidList m_pids;
 };
 
 // A time that a process which is there started before, by more than /proc can hide.
@@ -96,8 +96,8 @@ supervise::Survivors survivors_of(pid_t pid, std::uint64_t since) {
     return {.pid = pid, .boot_nanoseconds = since, .session = ::getsid(0), .mark = mark, .alone_in_group = false};
 }
 
-Pids members_of(supervise::Survivors& survivors) {
-    Pids found;
+PidList members_of(supervise::Survivors& survivors) {
+    PidList found;
     for (const os::ProcessInfo& process : survivors.members()) {
         found.push_back(process.pid);
     }
@@ -105,9 +105,9 @@ Pids members_of(supervise::Survivors& survivors) {
     return found;
 }
 
-Pids members_of(supervise::Survivors&& survivors) { return members_of(survivors); }
+PidList members_of(supervise::Survivors&& survivors) { return members_of(survivors); }
 
-Pids sorted(Pids pids) {
+PidList sorted(PidList pids) {
     std::ranges::sort(pids);
     return pids;
 }
@@ -117,7 +117,7 @@ Pids sorted(Pids pids) {
 TEST_CASE("a step that lives is its own survivor, with its mark or without") {
     for (const char* const variable : {mark, no_mark}) {
         const Process step(variable);
-        CHECK(members_of(survivors_of(step.pid(), os::boot_nanoseconds())) == Pids{step.pid()});
+        CHECK(members_of(survivors_of(step.pid(), os::boot_nanoseconds())) == PidList{step.pid()});
     }
 }
 
@@ -137,7 +137,7 @@ TEST_CASE("what a step has left behind is found by the mark, when its parents ar
     const std::string other_mark = own_mark + "0";
     const Process of_another_run(other_mark.c_str());
     const Process unmarked(no_mark);
-    CHECK(members_of(survivors_of(gone, before)) == Pids{orphan.pid()});
+    CHECK(members_of(survivors_of(gone, before)) == PidList{orphan.pid()});
 }
 
 TEST_CASE("what has dropped the mark is found by its parents, the step or a marked one") {
@@ -153,7 +153,7 @@ TEST_CASE("what was there before the step began is none of its, whatever mark it
     const Process earlier(mark);
     const std::uint64_t then = after_start_of(earlier.pid());
     const Process later(mark);
-    CHECK(members_of(survivors_of(gone, then)) == Pids{later.pid()});
+    CHECK(members_of(survivors_of(gone, then)) == PidList{later.pid()});
 }
 
 TEST_CASE("what has made a session of its own is left alone") {
@@ -166,7 +166,7 @@ TEST_CASE("a step that has made a session of its own is found all the same, and 
     const Process step("sleep 1000 >&- & echo $!; echo ready; exec sleep 1000 >&-", no_mark,
                        os::Placement::own_session);
     auto survivors = survivors_of(step.pid(), start_of(step.pid()));
-    CHECK(members_of(survivors) == Pids{step.pid()}); // the session may be that of an earlier one
+    CHECK(members_of(survivors) == PidList{step.pid()}); // the session may be that of an earlier one
     survivors.alone_in_group = true;
     CHECK(members_of(survivors) == sorted({step.pid(), step.child()}));
 }
@@ -177,8 +177,8 @@ TEST_CASE("who was found once is found until it is gone, when nothing else tells
     REQUIRE(members_of(survivors) == sorted({step.pid(), step.child()}));
     ::kill(step.pid(), SIGKILL);
     REQUIRE(test::comes_true([&] { return os::read_process(step.pid())->ended; }));
-    CHECK(members_of(survivors) == Pids{step.child()});
-    CHECK(members_of(survivors) == Pids{step.child()});
+    CHECK(members_of(survivors) == PidList{step.child()});
+    CHECK(members_of(survivors) == PidList{step.child()});
     ::kill(step.child(), SIGKILL);
     REQUIRE(test::comes_true([&] {
         const auto child = os::read_process(step.child());
@@ -195,7 +195,7 @@ TEST_CASE("who is in the group of a step belongs to it if nobody else could be t
     REQUIRE(test::comes_true([&] { return os::read_process(step.pid())->ended; }));
     CHECK(members_of(survivors).empty());
     survivors.alone_in_group = true;
-    CHECK(members_of(survivors) == Pids{step.child()});
+    CHECK(members_of(survivors) == PidList{step.child()});
 }
 
 TEST_CASE("a step that forks and ends while we look is not missed in its child") {
@@ -230,6 +230,6 @@ TEST_CASE("a step that forks and ends while we look is not missed in its child")
 TEST_CASE("nobody finds himself among the survivors of a step") {
     auto survivors = survivors_of(::getpid(), os::boot_nanoseconds());
     CHECK(members_of(survivors).empty());
-    test::Forked child([&] { test::expect(members_of(survivors) == Pids{::getppid()}, "the step is not found"); });
+    test::Forked child([&] { test::expect(members_of(survivors) == PidList{::getppid()}, "the step is not found"); });
     CHECK(child.succeeded());
 }
