@@ -66,7 +66,8 @@ std::optional<Pipe> make_pipe() {
         obstacle = error.what();
     }
     // As much as a pipe takes at once: nobody reads it before our end.
-    static_cast<void>(::write(result, obstacle.data(), std::min(obstacle.size(), std::size_t{PIPE_BUF})));
+    [[maybe_unused]] const auto written =
+        ::write(result, obstacle.data(), std::min(obstacle.size(), std::size_t{PIPE_BUF}));
     ::_exit(obstacle.empty() ? 0 : 1); // for a successor, to whom the pipe tells nothing
 }
 

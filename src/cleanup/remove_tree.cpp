@@ -102,7 +102,7 @@ private:
             }
             if (needs_more) {
                 // A failure shows when the directory is opened.
-                static_cast<void>(fchmodat(directory, name.c_str(), S_IRWXU, AT_SYMLINK_NOFOLLOW));
+                [[maybe_unused]] const int changed = fchmodat(directory, name.c_str(), S_IRWXU, AT_SYMLINK_NOFOLLOW);
             }
             return true;
         }

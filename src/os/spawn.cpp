@@ -243,7 +243,7 @@ private:
 
     void report(Failure failure) {
         m_failure = failure;
-        static_cast<void>(::write(m_report_writer.get(), &failure, sizeof failure));
+        [[maybe_unused]] const auto written = ::write(m_report_writer.get(), &failure, sizeof failure);
     }
 
     // In the child: only async-signal-safe calls, on data prepared above.

@@ -56,9 +56,10 @@ ActingAs::ActingAs(const Account& account)
 ActingAs::~ActingAs() { undo(); }
 
 void ActingAs::undo() noexcept {
-    static_cast<void>(::seteuid(::getuid()));
-    static_cast<void>(::setegid(m_gid));
-    static_cast<void>(::setgroups(m_groups.size(), m_groups.data()));
+    // g++ warns of a result that is cast to void (bug 66425).
+    [[maybe_unused]] const int user = ::seteuid(::getuid());
+    [[maybe_unused]] const int group = ::setegid(m_gid);
+    [[maybe_unused]] const int groups = ::setgroups(m_groups.size(), m_groups.data());
 }
 
 } // namespace finally_run::os

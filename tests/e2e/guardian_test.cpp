@@ -134,7 +134,7 @@ TEST_CASE("whenever finally-run is killed, what has begun is cleaned up and the 
     REQUIRE(run.run().status == 0);
     const auto whole = std::chrono::steady_clock::now() - start;
     fs::remove(work("log"));
-    constexpr int trials = 40;
+    const int trials = tries(40);
     int cleaned = 0;
     for (int i = 0; i < trials; ++i) {
         auto process = run.start();

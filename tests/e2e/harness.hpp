@@ -20,6 +20,7 @@ namespace finally_run::e2e {
 namespace fs = std::filesystem;
 
 using test::sanitized;
+using test::tries;
 
 // The finally-run that is tested.
 [[nodiscard]] std::string binary();

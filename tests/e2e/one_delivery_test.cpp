@@ -13,9 +13,9 @@
 namespace finally_run::e2e {
 namespace {
 
-unsigned rounds() {
+int rounds() {
     const char* const wanted = std::getenv("FINALLY_RUN_TEST_ROUNDS");
-    return wanted != nullptr ? static_cast<unsigned>(std::atoi(wanted)) : 10;
+    return wanted != nullptr ? std::atoi(wanted) : tries(10);
 }
 
 constexpr std::array stop_signals{std::pair{SIGTERM, "got TERM\n"}, std::pair{SIGINT, "got INT\n"},
@@ -112,7 +112,7 @@ void tell_each_from_below(pid_t root, pid_t /*command*/, int signal) {
 void check_on_terminal(const std::vector<std::string>& argv, const Tell& tell) {
     for (const auto& [signal, line] : stop_signals) {
         Tally tally;
-        for (unsigned round = 0; round < rounds(); ++round) {
+        for (int round = 0; round < rounds(); ++round) {
             Terminal terminal(Run::of(argv));
             const pid_t command = ready(terminal);
             const pid_t run = outermost_run(command);
@@ -128,7 +128,7 @@ void check_on_terminal(const std::vector<std::string>& argv, const Tell& tell) {
 void check_in_ci(const Tell& tell) {
     for (const auto& [signal, line] : stop_signals) {
         Tally tally;
-        for (unsigned round = 0; round < rounds(); ++round) {
+        for (int round = 0; round < rounds(); ++round) {
             auto process = Run::of(around_command({})).env("CI", "true").start();
             const auto command = static_cast<pid_t>(number_after(process.wait_for_line("READY"), "READY "));
             tell(process.pid(), command, signal);
@@ -174,7 +174,7 @@ TEST_CASE("a signal that dumb-init sends to the group of its child reaches the c
 TEST_CASE("a signal to a job of an interactive shell reaches the command once") {
     for (const auto& [signal, line] : stop_signals) {
         Tally tally;
-        for (unsigned round = 0; round < rounds(); ++round) {
+        for (int round = 0; round < rounds(); ++round) {
             Shell shell;
             shell.enter("finally-run --grace 0 -- helper print-signals RTMIN+30 signals &");
             const pid_t run = outermost_run(ready(shell));
@@ -208,7 +208,7 @@ TEST_CASE("a signal to finally-run alone reaches the command once, beside a sent
 
 TEST_CASE("what a killed command leaves in the group of a terminal's job is told once to stop") {
     Tally tally{.last = "got TERM\n"};
-    for (unsigned round = 0; round < rounds(); ++round) {
+    for (int round = 0; round < rounds(); ++round) {
         Terminal terminal(Run({"--grace", ".3", "--", "bash", "-c", "helper print-signals RTMIN+30 signals; true"}));
         const pid_t left = ready(terminal);
         tell_group(0, left, SIGTERM);

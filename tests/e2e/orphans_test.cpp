@@ -135,7 +135,7 @@ TEST_CASE("waiting for orphans ends with a stop signal, and they end with it") {
 }
 
 TEST_CASE("a stop signal that comes just when the command ends does not leave finally-run waiting for ever") {
-    for (int i = 0; i < 30; ++i) {
+    for (int i = 0; i < tries(30); ++i) {
         auto process = Run({"--grace", ".05", "-c", alive_or_dead, "--", "helper", "orphan", "pid", "TERM"}).start();
         wait_until("the command ends", [&] { return fs::exists(work("pid")) || !alive(process.pid()); });
         process.signal(SIGTERM);

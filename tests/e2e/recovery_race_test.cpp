@@ -11,7 +11,7 @@ namespace {
 
 TEST_CASE("recoveries and next holders that start at once run each cleanup once") {
     for (const std::vector<std::string>& locks : {std::vector<std::string>{}, {"-l", "l"}, {"--lock-shared", "l"}}) {
-        for (int round = 0; round < 4; ++round) {
+        for (int round = 0; round < tries(4); ++round) {
             auto words = locks;
             words.insert(words.end(),
                          {"-c", "echo last >>log", "-c", "sleep .02; echo first >>log", "--", "helper", "pause"});
@@ -37,7 +37,7 @@ TEST_CASE("recoveries and a next holder at once try what failed one after the ot
         "mkdir busy || echo two at once >>log; echo tried >>log; sleep .02; rmdir busy; exit 7";
     Run({"-l", "l", "-c", "echo lower >>log; exit 8", "-c", alone, "--", "true"}).run();
     const fs::path journal = only_run_file();
-    for (int round = 0; round < 4; ++round) {
+    for (int round = 0; round < tries(4); ++round) {
         fs::remove(work("log"));
         std::vector<Process> all;
         all.push_back(Run({"--recover"}).start());
@@ -59,7 +59,7 @@ TEST_CASE("recoveries and a next holder at once try what failed one after the ot
 }
 
 TEST_CASE("no next holder begins before somebody has finished the killed run") {
-    for (int round = 0; round < 4; ++round) {
+    for (int round = 0; round < tries(4); ++round) {
         const auto left = leave_unfinished(
             Run({"-l", "l", "-c", "echo last >>log", "-c", "sleep .02; echo first >>log", "--", "helper", "pause"}));
         std::vector<Process> all;
@@ -91,7 +91,7 @@ TEST_CASE("who gets one lock of a killed run waits for whoever finishes it under
 }
 
 TEST_CASE("two runs whose locks overlap with those of a killed run do not wait for each other for ever") {
-    for (int round = 0; round < 4; ++round) {
+    for (int round = 0; round < tries(4); ++round) {
         const auto left =
             leave_unfinished(Run({"-l", "a", "-l", "b", "-c", "echo cleaned >>log", "--", "helper", "pause"}));
         auto one = Run({"-l", "a", "--", "cat", "log"}).start();

@@ -205,9 +205,9 @@ TEST_CASE("a run's id may be shortened where a run is asked for, as long as it i
 }
 
 TEST_CASE("the status of many runs that start and end meanwhile is never an error") {
-    auto process =
-        Run::script("for i in $(seq 40); do finally-run -q -l l$((i % 3)) -c true -- true & done; wait; touch over")
-            .start();
+    auto process = Run::script("for i in $(seq " + std::to_string(tries(40)) +
+                               "); do finally-run -q -l l$((i % 3)) -c true -- true & done; wait; touch over")
+                       .start();
     while (!fs::exists(work("over"))) {
         for (const auto& run : listed_runs())
             CHECK_MESSAGE(run.at("state") != "damaged", run.at("error"));

@@ -62,7 +62,7 @@ TEST_CASE("signals go to the whole group of a command") {
 }
 
 TEST_CASE("a signal that comes right at the start stops the run and never gets lost") {
-    for (int i = 0; i < 30; ++i) {
+    for (int i = 0; i < tries(30); ++i) {
         auto process = Run({"-c", "echo cleaned", "-s", "echo up", "--", "helper", "pause"}).start();
         const pid_t pid = process.pid();
         wait_until("finally-run has replaced the harness",
@@ -223,7 +223,7 @@ TEST_CASE("a message of finally-run's own that is too long for the limit on file
 }
 
 TEST_CASE("the end of the command is noticed although SIGCHLD was ignored at the start and somebody sends it") {
-    for (int i = 0; i < 30; ++i) {
+    for (int i = 0; i < tries(30); ++i) {
         auto process =
             Run({"--", "helper", "exit-on", "USR1", "3"}).before_exec([] { ::signal(SIGCHLD, SIG_IGN); }).start();
         const pid_t command = pid_when_ready(process);
