@@ -143,8 +143,10 @@ class Runs:
         raise NotImplementedError
 
     def signal_client(self, race, number):
-        """The engine's client of the first."""
+        """The engine's client of the first, which then hears of its engine again: two such in a row lose the lock."""
         self.order(race.order("first"), number)
+        for _ in range(2):  # the second client begins when the first has had its answer
+            self.order(race.order("first"), signal.SIGCONT)
 
     def servers(self):
         """Their processes."""
@@ -191,7 +193,6 @@ class Runs:
             for number in (signal.SIGKILL, signal.SIGSTOP)
         }
         lost = {**LOST, **(clients if self.loses_with_client else {})}
-        # Far from each other, since it must hear of its engine in between.
         harmless = [*HARMLESS, *([] if self.loses_with_client else clients.values())]
         # These take a TTL. Meanwhile the others, one by one: together they would be too many for a small machine.
         slow = {name: self.race(name) for name in ("harmless", *lost)}
