@@ -1,6 +1,7 @@
 #include "action/all_users.hpp"
 
 #include "action/status.hpp"
+#include "os/error.hpp"
 #include "os/state_dir.hpp"
 #include "os/whoami.hpp"
 #include "report/status.hpp"
@@ -66,7 +67,7 @@ void look_at(const os::Account& account, std::vector<report::Place>& all, const 
         } catch (const std::exception& error) {
             place.looked.state_dir = path;
             place.looked.user = account.name;
-            place.error = error.what();
+            place.error = os::text_of(error);
         }
         if (!place.runs.empty() || !place.ended.empty() || !place.locks.empty() || !place.error.empty()) {
             all.push_back(std::move(place));
@@ -84,7 +85,7 @@ std::string status_of_all_users(const plan::Status& request) {
         } catch (const std::exception& error) {
             report::Place& place = all.emplace_back();
             place.looked.user = account.name;
-            place.error = error.what();
+            place.error = os::text_of(error);
         }
     }
     if (request.json) {

@@ -7,6 +7,7 @@
 #include "journal/origin.hpp"
 #include "journal/runs.hpp"
 #include "lock/lock.hpp"
+#include "os/error.hpp"
 #include "os/process.hpp"
 #include "os/state_dir.hpp"
 #include "report/call.hpp"
@@ -254,7 +255,7 @@ plan::ExitStatus recover(const plan::Recover& request, const os::MainArgs& main_
             }
             worst = status.code != 0 ? status : worst;
         } catch (const std::exception& error) { // the others are not to blame
-            messages.error("run " + item.id + " cannot be recovered", {}, error.what());
+            messages.error("run " + item.id + " cannot be recovered", {}, os::text_of(error));
             worst = {plan::own_failure_status, 0};
         }
     }

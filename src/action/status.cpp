@@ -10,6 +10,7 @@
 #include "journal/state.hpp"
 #include "lock/holder.hpp"
 #include "os/boot.hpp"
+#include "os/error.hpp"
 #include "os/process.hpp"
 #include "os/state_dir.hpp"
 #include "os/whoami.hpp"
@@ -178,7 +179,7 @@ std::optional<Seen> look_up(const journal::Item& item, const journal::Here& here
         RunStatus damaged;
         damaged.id = item.id;
         damaged.state = RunStatus::State::damaged;
-        damaged.error = failure.what();
+        damaged.error = os::text_of(failure);
         return Seen{std::move(damaged), {}};
     }
     if ((state.over && state.failures.empty()) || (!alive && !state.begun)) {

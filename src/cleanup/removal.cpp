@@ -3,6 +3,7 @@
 #include "cleanup/command.hpp"
 #include "os/bystander.hpp"
 #include "os/clock.hpp"
+#include "os/error.hpp"
 #include "os/fd.hpp"
 #include "os/process.hpp"
 #include "os/wait_status.hpp"
@@ -63,7 +64,7 @@ std::optional<Pipe> make_pipe() {
         os::close_all_but(kept);
         obstacle = remove_tree(removal.directory, removal.path, removal.care).value_or("");
     } catch (const std::exception& error) {
-        obstacle = error.what();
+        obstacle = os::text_of(error);
     }
     // As much as a pipe takes at once: nobody reads it before our end.
     [[maybe_unused]] const auto written =

@@ -104,7 +104,7 @@ std::optional<State> read_state(const std::filesystem::path& path, std::string* 
         return state;
     } catch (const std::exception& failure) {
         if (error != nullptr) {
-            *error = failure.what();
+            *error = os::text_of(failure);
         }
         return std::nullopt;
     }

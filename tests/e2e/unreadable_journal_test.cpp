@@ -146,6 +146,16 @@ TEST_CASE("without memory at any record a new guardian loses nothing" * doctest:
     without_memory_at_each_record(kill_guardian_and_supervisor);
 }
 
+TEST_CASE("the status of a journal that is larger than memory says what is missing" * doctest::skip(sanitized)) {
+    write_file(work("large"), std::string(100'000, 'x'));
+    const auto outcome = Run({"--", "sh", "-c",
+                              "for i in $(seq 60); do finally-run --defer \": $(cat large)\"; done; (ulimit -v 6000; "
+                              "finally-run --status)"})
+                             .run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.out.find("error    Cannot allocate memory\n") != std::string::npos);
+}
+
 TEST_CASE("with a large environment and little memory only a run begins that its guardian can finish" *
           doctest::skip(sanitized)) {
     const std::string large(100'000, 'x');
