@@ -94,7 +94,8 @@ class Race:
         run = next(runs.glob("*.journal")).stem
         return self.test.wait_until(
             f"there is {name} of {self.name}",
-            lambda: [process for process in self.test.find(run) if process.name == name],
+            # Whoever waits for it has that run in its name, too.
+            lambda: [process for process in self.test.find(f"of run {run}") if process.words.startswith(name)],
         )[0].pid
 
     def helper(self):
