@@ -130,6 +130,17 @@ bool is_inside(std::string outer, const std::filesystem::path& journal) {
     return false;
 }
 
+std::string words_of(pid_t pid) { return os::read_proc_file(os::proc_path(pid, "cmdline")); }
+
+// A copy of an inner supervisor: what that starts is one until execve(2), and has the environment of a cleanup only
+// from there on. Whatever it becomes, that run ends it.
+bool is_copy_of_supervisor(const os::ProcessInfo& process) {
+    const auto program = program_of(process.pid);
+    return process.parent > 1 && process.parent != ::getpid() && !program.empty() &&
+           program == program_of(::getpid()) && program == program_of(process.parent) &&
+           words_of(process.pid) == words_of(process.parent);
+}
+
 // What runs in a cleanup itself cannot tell: all that it starts has inherited that variable.
 bool is_cleanup_of_other(const os::ProcessInfo& process, const std::filesystem::path& journal) {
     if (!os::variable("FINALLY_RUN_BY").empty()) {
@@ -148,7 +159,7 @@ bool is_guardian(const os::ProcessInfo& process) {
 }
 
 bool is_spared(const os::ProcessInfo& process, const std::filesystem::path& journal) {
-    return is_guardian(process) || is_cleanup_of_other(process, journal);
+    return is_guardian(process) || is_copy_of_supervisor(process) || is_cleanup_of_other(process, journal);
 }
 
 std::vector<os::ProcessInfo> guardians_at_work(const std::filesystem::path& journal) {

@@ -14,8 +14,8 @@ namespace finally_run::rescue {
 [[nodiscard]] bool is_guardian(const os::ProcessInfo& process);
 
 // Whether a step of the run with this journal leaves it alone: a guardian, or a cleanup of a run inside it that is not
-// over. What such a cleanup leaves behind is a process like any other. Not to be asked about what a cleanup of the run
-// itself has made: all of that looks like a cleanup.
+// over, or what that is about to start. What such a cleanup leaves behind is a process like any other. Not to be asked
+// about what a cleanup of the run itself has made: all of that looks like a cleanup.
 [[nodiscard]] bool is_spared(const os::ProcessInfo& process, const std::filesystem::path& journal);
 
 // Those that finish a run which was started inside the run with this journal: the supervisor that they had is gone. One

@@ -105,6 +105,33 @@ TEST_CASE("what was a guardian's child when we looked and has become a cleanup s
     CHECK_FALSE(rescue::is_guardian(*now));
 }
 
+TEST_CASE("what an inner run is about to start is left to that run until it is a program") {
+    test::Gate begun;
+    test::Gate go_on;
+    const test::Forked supervisor([&] {
+        const test::Forked child([&] {
+            begun.open();
+            static_cast<void>(go_on.pass());
+            ::execl("/bin/sleep", "sleep", "1000", nullptr);
+        });
+        ::pause();
+    });
+    begun.close_writer();
+    REQUIRE(begun.pass());
+    const auto inner = os::read_process(supervisor.pid());
+    REQUIRE(inner);
+    const auto children = os::descendants(supervisor.pid());
+    REQUIRE(children.size() == 1);
+    CHECK_FALSE(rescue::is_spared(*inner, outer)); // it is told, and tells them
+    CHECK(rescue::is_spared(children.front(), outer));
+    go_on.open();
+    auto now = os::read_process(children.front().pid);
+    while (now && now->name != "sleep")
+        now = os::read_process(children.front().pid);
+    REQUIRE(now);
+    CHECK_FALSE(rescue::is_spared(*now, outer));
+}
+
 TEST_CASE("a guardian whose supervisor lives is not at work") {
     const test::TempDir dir;
     const auto others = journal_inside(stranger, dir / "others", "other", ::getpid());
