@@ -151,6 +151,9 @@ os::WaitStatus Attempt::wait_for_end() {
                 }
             }
         }
+        if (std::holds_alternative<os::LockLost>(event) && m_listening.on_lock_lost) {
+            m_listening.on_lock_lost();
+        }
         handle_deadlines();
     }
 }

@@ -56,6 +56,7 @@ struct Surroundings {
 struct Listening {
     std::function<void(const os::Signal&)> on_signal; // each that reaches us
     supervise::Notify notify = {};
+    std::function<void()> on_lock_lost = {}; // it changes nothing for the attempt
 };
 
 // Runs it with default signals and waits for its end. Processes that it leaves in its session, or of its making in

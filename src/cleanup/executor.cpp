@@ -57,7 +57,8 @@ Outcome Executor::attempt_command(int directory, const Cleanup& cleanup) {
                                           m_means.on_signal(cleanup, signal);
                                       }
                                   },
-                              .notify = [&](const supervise::Notice& notice) { m_means.observer.noticed(notice); }};
+                              .notify = [&](const supervise::Notice& notice) { m_means.observer.noticed(notice); },
+                              .on_lock_lost = m_means.before_each};
     for (;;) {
         const int out = m_means.output.writable();
         const os::Stdio stdio{m_means.output.null(), out, out};

@@ -61,7 +61,7 @@ struct Means {
     Observer& observer;
     // A signal came while this one ran, or was to be tried again.
     std::function<void(const Cleanup&, const os::Signal&)> on_signal;
-    // What is to be known right before one begins, and before the run is closed.
+    // What is to be known right before one begins, when a lock is lost meanwhile, and before the run is closed.
     std::function<void()> before_each = {};
     // Who finishes a run inside this one just now: whoever stops a service, which may have been such a run, waits for
     // them, and signals none.

@@ -121,6 +121,7 @@ Json to_value(const EndedRun& run) {
         {"result", plan::name_of(run.ending.result)},
         {"exit_code", run.ending.exit_code},
         {"signal", signal_value(run.ending.signal)},
+        {"lock_lost", run.lock_lost},
         {"cleanups", to_array(run.cleanups)},
         {"command", text_or_null(run.command)},
         {"directory", text_or_null(run.directory)},

@@ -203,10 +203,15 @@ TEST_CASE("a lock that is lost during the last cleanup is told and remembered wh
         wait_for_log("last");
         ::kill(keeper, SIGKILL);
         wait_for_end(keeper);
+        if (by == plan::Actor::supervisor) { // it says so at once
+            process.wait_for_err("lock lost");
+            CHECK(status_of("here").at("runs").at(0).at("locks").at(0).at("state") == "lost");
+        }
         release(work("fifo"));
         const auto outcome = finish_with_guardian(process);
         CHECK(count(outcome.err, "lock lost: file:x: its keeper is gone") == 1);
         CHECK(contains(on_a({"--status"}).run().out, ": its lock was lost, cleaned up"));
+        CHECK(status_of("here").at("ended").at(0).at("lock_lost") == true);
         fs::remove_all(case_dir() / "here" / ".ended");
     }
 }
