@@ -58,7 +58,7 @@ Outcome Executor::attempt_command(int directory, const Cleanup& cleanup) {
                                       }
                                   },
                               .notify = [&](const supervise::Notice& notice) { m_means.observer.noticed(notice); },
-                              .on_lock_lost = m_means.before_each};
+                              .on_lock_lost = m_means.look_at_locks};
     for (;;) {
         const int out = m_means.output.writable();
         const os::Stdio stdio{m_means.output.null(), out, out};
@@ -221,8 +221,8 @@ std::size_t run_all(const Means& means, plan::Result result, const Settings& set
     while (const auto cleanup = means.stack.top()) {
         Outcome outcome;
         if (plan::applies(cleanup->kind, result)) {
-            if (means.before_each) {
-                means.before_each();
+            if (means.look_at_locks) {
+                means.look_at_locks();
             }
             means.observer.begin(*cleanup);
             const auto start = os::Clock::now();
@@ -239,8 +239,8 @@ std::size_t run_to_end(const Means& means, plan::Result result, const Settings& 
     std::size_t failed = 0;
     do {
         failed += run_all(means, result, settings);
-        if (means.before_each) { // what was learnt during the last one belongs into the journal too
-            means.before_each();
+        if (means.look_at_locks) { // what was learnt during the last one belongs into the journal too
+            means.look_at_locks();
         }
     } while (!means.stack.close());
     return failed;

@@ -61,8 +61,8 @@ struct Means {
     Observer& observer;
     // A signal came while this one ran, or was to be tried again.
     std::function<void(const Cleanup&, const os::Signal&)> on_signal;
-    // What is to be known right before one begins, when a lock is lost meanwhile, and before the run is closed.
-    std::function<void()> before_each = {};
+    // Right before one begins, when a lock is lost meanwhile, and before the run is closed.
+    std::function<void()> look_at_locks = {};
     // Who finishes a run inside this one just now: whoever stops a service, which may have been such a run, waits for
     // them, and signals none.
     std::function<std::vector<os::ProcessInfo>()> inner_guardians = {};

@@ -6,11 +6,8 @@
 #include "supervise/survivors.hpp"
 #include "supervise/unseen.hpp"
 
-#include <algorithm>
 #include <csignal>
 #include <cstdint>
-#include <iterator>
-#include <vector>
 
 namespace finally_run::cleanup {
 
@@ -33,18 +30,10 @@ void stop_service(const RunningService& service, text::Limit grace, os::Events& 
                                    .session = pid,
                                    .mark = service.mark,
                                    .alone_in_group = os::still_runs(pid, since)};
-    std::vector<os::ProcessInfo> guardians;
-    const auto members = [&] {
-        auto found = survivors.members();
-        guardians = service.inner_guardians ? service.inner_guardians() : std::vector<os::ProcessInfo>();
-        std::ranges::copy(guardians, std::back_inserter(found));
-        return found;
-    };
-    const auto is_guardian = [&](const os::ProcessInfo& process) {
-        return std::ranges::find(guardians, process.pid, &os::ProcessInfo::pid) != guardians.end();
-    };
-    supervise::Aftermath rest(events,
-                              {.members = members, .notify = notify, .is_spared = is_guardian, .on_signal = on_signal});
+    supervise::Aftermath rest(events, {.members = [&] { return survivors.members(); },
+                                       .awaited = service.inner_guardians,
+                                       .notify = notify,
+                                       .on_signal = on_signal});
     static_cast<void>(rest.stop({.signal = SIGTERM}, deadline));
 }
 

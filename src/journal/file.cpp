@@ -41,7 +41,7 @@ os::Fd open_unnamed(int directory) {
     return os::Fd(::openat(directory, ".", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, open_mode));
 }
 
-// Its guardian is known by the folder in the name: rescue/inner_guardians.cpp.
+// Its guardian is known by the folder in the name: rescue/inner_runs.cpp.
 os::Fd open_in_memory(const std::string& run_id) {
     const std::string name = "/" + std::string(runs_directory) + "/" + run_id;
     os::Fd fd(::memfd_create(name.c_str(), MFD_CLOEXEC));

@@ -2,7 +2,7 @@
 
 #include "os/error.hpp"
 #include "os/process.hpp"
-#include "rescue/inner_guardians.hpp"
+#include "rescue/inner_runs.hpp"
 
 #include <csignal>
 #include <optional>

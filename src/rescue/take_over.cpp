@@ -3,7 +3,7 @@
 #include "cleanup/command.hpp"
 #include "os/boot.hpp"
 #include "os/exit_info.hpp"
-#include "rescue/inner_guardians.hpp"
+#include "rescue/inner_runs.hpp"
 #include "rescue/lock_loss.hpp"
 #include "supervise/aftermath.hpp"
 #include "supervise/survivors.hpp"
@@ -107,20 +107,19 @@ supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t
         .mark = marked ? "FINALLY_RUN_ID=" + m_opened.run_id : std::string(), // what the command left has it too
         .alone_in_group = own_group && by_guardian,
     });
-    const auto spares = [journal = m_dead_run.stack.file().path(),
-                         in_cleanup = started.what == journal::Started::What::cleanup](const os::ProcessInfo& process) {
-        return in_cleanup ? is_guardian(process) : is_spared(process, journal);
-    };
+    const std::filesystem::path& journal = m_dead_run.stack.file().path();
+    const bool in_cleanup = started.what == journal::Started::What::cleanup;
     return {m_events,
             {.members =
-                 [survivors, spares, journal = m_dead_run.stack.file().path()] {
+                 [survivors, journal, in_cleanup] {
                      auto found = survivors->members();
-                     std::erase_if(found, spares);
-                     std::ranges::move(guardians_at_work(journal), std::back_inserter(found));
+                     std::erase_if(found, [&](const os::ProcessInfo& process) {
+                         return in_cleanup ? is_guardian(process) : is_spared(process, journal);
+                     });
                      return found;
                  },
+             .awaited = [journal] { return guardians_at_work(journal); },
              .notify = [this](const supervise::Notice& notice) { m_narrator.noticed(notice); },
-             .is_spared = spares,
              .on_request =
                  [this, by_guardian](int signal) {
                      hear_request(signal);
@@ -248,10 +247,10 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending) {
             hear_request(signal.number);
         }
     };
-    const auto before_each = [this] { m_dead_run.environment.set(cleanup::lock_variable, lock_state()); };
+    const auto look_at_locks = [this] { m_dead_run.environment.set(cleanup::lock_variable, lock_state()); };
     const auto inner_guardians = [&] { return guardians_at_work(m_dead_run.stack.file().path()); };
     return cleanup::run_to_end(
-        {m_dead_run.stack, m_dead_run.output, m_events, m_narrator, on_signal, before_each, inner_guardians},
+        {m_dead_run.stack, m_dead_run.output, m_events, m_narrator, on_signal, look_at_locks, inner_guardians},
         ending.result, settings);
 }
 

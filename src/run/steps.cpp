@@ -5,7 +5,7 @@
 #include "cleanup/walk.hpp"
 #include "os/error.hpp"
 #include "report/hints.hpp"
-#include "rescue/inner_guardians.hpp"
+#include "rescue/inner_runs.hpp"
 #include "run/lock_loss.hpp"
 
 #include <algorithm>

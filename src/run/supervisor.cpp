@@ -7,7 +7,7 @@
 #include "os/fd.hpp"
 #include "os/process.hpp"
 #include "report/call.hpp"
-#include "rescue/inner_guardians.hpp"
+#include "rescue/inner_runs.hpp"
 #include "rescue/make_room.hpp"
 #include "rescue/take_over.hpp"
 #include "run/lock_loss.hpp"

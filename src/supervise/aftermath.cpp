@@ -55,10 +55,6 @@ const Aftermath::Told* Aftermath::forked_by_told(const os::ProcessInfo& process,
     return by != nullptr && is_later(process, by->when, by->newest) ? by : nullptr;
 }
 
-bool Aftermath::is_spared(const os::ProcessInfo& process) const {
-    return m_settings.is_spared && m_settings.is_spared(process);
-}
-
 void Aftermath::notify(const Notice& notice) const {
     if (m_settings.notify) {
         m_settings.notify(notice);
@@ -76,7 +72,7 @@ bool Aftermath::tell(const Order& order, const std::vector<os::ProcessInfo>& lef
     bool any = false;
     for (const os::ProcessInfo& process : left) {
         const Told* const before = told(process);
-        if ((before != nullptr && before->itself) || is_spared(process)) {
+        if (before != nullptr && before->itself) {
             continue;
         }
         if (const Told* const by = forked_by_told(process, left)) {
@@ -107,7 +103,7 @@ bool Aftermath::tell(const Order& order, const std::vector<os::ProcessInfo>& lef
 bool Aftermath::kill(const std::vector<os::ProcessInfo>& left, pid_t silent) {
     bool any = false;
     for (const os::ProcessInfo& process : left) {
-        if (is_in(m_refused, process) || is_in(m_killed, process) || is_spared(process)) {
+        if (is_in(m_refused, process) || is_in(m_killed, process)) {
             continue;
         }
         os::ProcessInfo named = process;
@@ -131,15 +127,17 @@ Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, const
     os::Reminder reminder = next == Next::kill ? os::Reminder(os::Clock::now(), first_word_after) : os::Reminder();
     for (;;) {
         const auto left = m_settings.members();
+        const auto awaited = m_settings.awaited ? m_settings.awaited() : std::vector<os::ProcessInfo>();
         os::reap_all(m_events.other_child()); // after the look, so that nobody is left as a zombie either
-        if (left.empty()) {
+        if (left.empty() && awaited.empty()) {
             return Waited::gone;
         }
         if (act && act(left)) {
             continue;
         }
         // Its end wakes us even if its parent is not us.
-        const os::Fd first = os::open_pidfd(left.front().pid);
+        const os::ProcessInfo& one = left.empty() ? awaited.front() : left.front();
+        const os::Fd first = os::open_pidfd(one.pid);
         const os::Deadline look_again = first ? os::Deadline() : os::deadline_after(no_pidfd_pause);
         const os::Event event = m_events.wait(os::earliest({deadline, look_again, reminder.next()}), first.get());
         if (os::has_passed(deadline)) {
@@ -147,7 +145,7 @@ Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, const
         }
         if (reminder.is_due()) {
             notify({.what = Notice::What::awaited,
-                    .process = left.front(),
+                    .process = one,
                     .so_far = reminder.so_far(),
                     .kill_at = next == Next::kill ? deadline : std::nullopt});
         }

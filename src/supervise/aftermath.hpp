@@ -23,10 +23,9 @@ using Members = std::function<std::vector<os::ProcessInfo>()>;
 class Aftermath {
 public:
     struct Settings {
-        Members members;
+        Members members;      // told, killed and waited for
+        Members awaited = {}; // and those who are only waited for
         Notify notify = {};
-        // Those whose end is awaited and who are never signalled.
-        std::function<bool(const os::ProcessInfo&)> is_spared = {};
         std::span<const plan::Rewrite> rewrites = {};
         // Hears of each request to stop that comes while we wait. True: no more waiting.
         std::function<bool(int signal)> on_request = {};
@@ -70,14 +69,13 @@ private:
     [[nodiscard]] const Told* told(const os::ProcessInfo& process) const;
     [[nodiscard]] const Told* forked_by_told(const os::ProcessInfo& process,
                                              const std::vector<os::ProcessInfo>& left) const;
-    [[nodiscard]] bool is_spared(const os::ProcessInfo& process) const;
     // Both: whether anybody new was signalled.
     bool tell(const Order& order, const std::vector<os::ProcessInfo>& left);
     bool kill(const std::vector<os::ProcessInfo>& left, pid_t silent);
     void notify(const Notice& notice) const;
 
     using Act = std::function<bool(const std::vector<os::ProcessInfo>&)>;
-    // `act` is called after each look; if it did something new there is another look before we wait.
+    // `act` is called after each look, with the members; if it did something new there is another look before we wait.
     enum class Next { nothing, kill }; // at the deadline
     Waited wait_until_gone(const os::Deadline& deadline, const Act& act, bool may_give_up, Next next = Next::nothing);
 

@@ -289,19 +289,15 @@ std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, 
     bool may_give_up = true;
     const Others& others = limits.others;
     // A guardian that is not at work ends with its supervisor, which is one of the family.
-    const auto members = [&] {
-        auto found = family.members(scope, spawned.pid, others.is_spared);
-        std::ranges::move(others.guardians_at_work(), std::back_inserter(found));
-        return found;
-    };
-    Aftermath aftermath(events, {.members = members,
+    Aftermath aftermath(events, {.members = [&] { return family.members(scope, spawned.pid, others.is_spared); },
+                                 .awaited = others.guardians_at_work,
                                  .notify = notify,
-                                 .is_spared = others.is_spared,
                                  .rewrites = limits.rewrites,
-                                 .on_request = [&](int signal) {
-                                     told_meanwhile = signal;
-                                     return may_give_up;
-                                 }});
+                                 .on_request =
+                                     [&](int signal) {
+                                         told_meanwhile = signal;
+                                         return may_give_up;
+                                     }});
     Supervision supervision(spawned.pid, shares_group, family, aftermath, limits, events, sentinel, unborn, notify);
     const os::WaitStatus status = supervision.wait_for_end();
     const Policy& policy = supervision.policy();
@@ -336,8 +332,8 @@ std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, 
     }
     // From the inside out: who has lost its supervisor cleans up before we do, however the command ended.
     if (os::has_children()) {
-        Aftermath inner(events, {.members = others.guardians_at_work, .notify = notify});
-        static_cast<void>(inner.wait(std::nullopt));
+        static_cast<void>(
+            Aftermath(events, {.members = others.guardians_at_work, .notify = notify}).wait(std::nullopt));
     }
     return ended;
 }

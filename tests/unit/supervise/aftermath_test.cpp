@@ -36,18 +36,14 @@ struct Ended {
         ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     }
     void stop(const supervise::Members& members, const os::Deadline& deadline,
-              const std::function<void(const Notice&)>& on_notice = {},
-              const std::function<bool(const os::ProcessInfo&)>& is_spared = {}) {
+              const std::function<void(const Notice&)>& on_notice = {}, const supervise::Members& awaited = {}) {
         os::Events events(test::signals(), {});
-        Aftermath rest(events, {.members = members,
-                                .notify =
-                                    [&](const Notice& notice) {
-                                        notices.push_back(notice);
-                                        if (on_notice) {
-                                            on_notice(notice);
-                                        }
-                                    },
-                                .is_spared = is_spared});
+        Aftermath rest(events, {.members = members, .awaited = awaited, .notify = [&](const Notice& notice) {
+                                    notices.push_back(notice);
+                                    if (on_notice) {
+                                        on_notice(notice);
+                                    }
+                                }});
         waited = rest.stop({.signal = SIGTERM}, deadline);
     }
 };
@@ -173,20 +169,24 @@ TEST_CASE("who cannot be signalled is named once and waited for" * doctest::skip
     CHECK(user.succeeded());
 }
 
-TEST_CASE("who is spared is waited for, and never signalled") {
+TEST_CASE("who is only awaited is never signalled") {
     Ended end;
     test::Gate said;
     test::Gate go;
-    test::Forked spared([&] {
+    const test::Forked awaited([&] {
         static_cast<void>(go.pass());
         sigset_t pending;
         ::sigpending(&pending);
         said.open(::sigismember(&pending, SIGTERM) == 1 ? "told" : "left alone");
     });
     const test::Forked other([] { ::pause(); });
-    end.stop(
-        all_of_ours, os::deadline_after(50ms), [&](const Notice&) { go.open(); },
-        [&](const os::ProcessInfo& process) { return process.pid == spared.pid(); });
+    const auto ours = [&](bool is_awaited) {
+        auto found = all_of_ours();
+        std::erase_if(found, [&](const auto& process) { return (process.pid == awaited.pid()) != is_awaited; });
+        return found;
+    };
+    end.stop([&] { return ours(false); }, os::deadline_after(50ms), [&](const Notice&) { go.open(); },
+             [&] { return ours(true); });
     CHECK(end.waited == Aftermath::Waited::gone);
     REQUIRE(end.notices.size() == 1);
     CHECK(end.notices[0].process.pid == other.pid());

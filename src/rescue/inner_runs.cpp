@@ -1,4 +1,4 @@
-#include "rescue/inner_guardians.hpp"
+#include "rescue/inner_runs.hpp"
 
 #include "journal/file.hpp"
 #include "journal/runs.hpp"
