@@ -25,7 +25,8 @@ void tell(const os::ProcessInfo& process, int signal) {
 
 void signal_all(supervise::Survivors& processes, int signal) {
     for (const os::ProcessInfo& process : processes.members()) {
-        if (!is_guardian(process)) { // it finishes an inner run, and is waited for
+        // A guardian finishes an inner run, and is waited for. The cleanup itself looks like ours until execve(2).
+        if (process.pid == processes.pid || !is_guardian(process)) {
             tell(process, signal);
         }
     }
