@@ -15,6 +15,7 @@
 #include "report/messages.hpp"
 #include "report/narrator.hpp"
 #include "rescue/leftovers.hpp"
+#include "rescue/order.hpp"
 
 #include <cerrno>
 #include <compare>
@@ -241,7 +242,7 @@ plan::ExitStatus recover(const plan::Recover& request, const os::MainArgs& main_
     const auto state_dir = os::state_dir_path(request.state_dir);
     const auto runs = journal::Runs::existing(state_dir);
     FoundRuns found = find_runs(request.runs, runs.items(), messages);
-    rescue::failed_last(found.runs);
+    rescue::put_in_order(found.runs);
     plan::ExitStatus worst{found.complete ? 0 : plan::own_failure_status, 0};
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); // the orphans of a cleanup are ours to find and reap
     std::set<std::string> known_failed;

@@ -87,16 +87,6 @@ std::vector<std::string> journals_of(pid_t pid) {
     return links;
 }
 
-// The journal of the run around the one with this journal; empty: there is none, or it cannot be seen.
-std::string outer_of(const std::filesystem::path& journal) {
-    try {
-        const auto opened = journal::File::open_to_read(journal).read_opened();
-        return opened ? opened->outer : "";
-    } catch (const std::exception&) {
-        return {};
-    }
-}
-
 std::optional<journal::Opened> guarded_by(const os::ProcessInfo& process) {
     if (process.name != guardian_name && process.name != keeper_name) {
         return std::nullopt;
@@ -116,18 +106,6 @@ bool was_forked_by_one(const os::ProcessInfo& process) {
     }
     const auto now = os::read_process(process.pid);
     return now && now->start_ticks == process.start_ticks && now->name != process.name;
-}
-
-// Whether the run around it, or one further out, is the one with this journal.
-bool is_inside(std::string outer, const std::filesystem::path& journal) {
-    constexpr int deep_enough = 32;
-    for (int depth = 0; depth < deep_enough && !outer.empty(); ++depth) {
-        if (outer == journal.native()) {
-            return true;
-        }
-        outer = outer_of(outer);
-    }
-    return false;
 }
 
 std::string words_of(pid_t pid) { return os::read_proc_file(os::proc_path(pid, "cmdline")); }
@@ -153,6 +131,26 @@ bool is_cleanup_of_other(const os::ProcessInfo& process, const std::filesystem::
 }
 
 } // namespace
+
+std::string outer_of(const std::filesystem::path& journal) {
+    try {
+        const auto opened = journal::File::open_to_read(journal).read_opened();
+        return opened ? opened->outer : "";
+    } catch (const std::exception&) {
+        return {};
+    }
+}
+
+bool is_inside(std::string outer, const std::filesystem::path& journal) {
+    constexpr int deep_enough = 32;
+    for (int depth = 0; depth < deep_enough && !outer.empty(); ++depth) {
+        if (outer == journal.native()) {
+            return true;
+        }
+        outer = outer_of(outer);
+    }
+    return false;
+}
 
 bool is_guardian(const os::ProcessInfo& process) {
     return guarded_by(process).has_value() || is_keeper(process) || is_keepers(process) || was_forked_by_one(process);

@@ -5,9 +5,16 @@
 #include "os/process.hpp"
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace finally_run::rescue {
+
+// The journal of the run around the one with this journal; empty: there is none, or it cannot be seen.
+[[nodiscard]] std::string outer_of(const std::filesystem::path& journal);
+
+// Whether `outer`, or the run around that, and so on, is the run with this journal.
+[[nodiscard]] bool is_inside(std::string outer, const std::filesystem::path& journal);
 
 // Whether this is the guardian of a run of ours. Its name is not enough: it holds the lock of a journal. Or its keeper,
 // or what holds a lock for that.

@@ -13,13 +13,13 @@
 #include "report/ended.hpp"
 #include "report/text.hpp"
 #include "rescue/make_room.hpp"
+#include "rescue/order.hpp"
 #include "rescue/take_over.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <iterator>
-#include <map>
 #include <optional>
 #include <set>
 #include <sys/file.h>
@@ -122,26 +122,6 @@ plan::Plan plan_of(const journal::Opened& opened, plan::Verbosity verbosity) {
     plan.failed_cleanups = opened.drops_failed ? plan::FailedCleanups::drop : plan::FailedCleanups::keep;
     plan.verbosity = verbosity;
     return plan;
-}
-
-void failed_last(std::vector<journal::Item>& runs) {
-    std::set<std::string> unfinished;                       // the paths of their locks
-    std::map<std::string, std::vector<std::string>> failed; // the same, for each run
-    for (const journal::Item& run : runs) {
-        const auto state = journal::read_state(run.path);
-        for (const journal::LockId& lock : state ? state->opened.locks : std::vector<journal::LockId>()) {
-            if (!state->has_failed()) {
-                unfinished.insert(lock.path);
-            } else {
-                failed[run.id].push_back(lock.path);
-            }
-        }
-    }
-    std::stable_partition(runs.begin(), runs.end(), [&](const journal::Item& run) {
-        const auto locks = failed.find(run.id);
-        return locks == failed.end() ||
-               std::ranges::none_of(locks->second, [&](const std::string& lock) { return unfinished.contains(lock); });
-    });
 }
 
 Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs, const Finisher& finisher,
@@ -325,16 +305,23 @@ Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, con
                          const os::Deadline& deadline, os::Signals& signals, report::Narrator& narrator,
                          const TakeAtEngines& take_at_engines) {
     const bool silent = plan.verbosity == plan::Verbosity::quiet || !narrator.is_heard();
-    std::vector<journal::Item> ours = runs.items_with(tags_of(locks));
-    std::erase_if(ours, [&](const journal::Item& item) {
+    std::vector<journal::Item> others = runs.items_with(tags_of(locks));
+    const auto is_ours = [&](const journal::Item& item) {
         const auto state = locks.empty() ? std::nullopt : journal::read_state(item.path);
-        const bool is_ours = state && concerns(state->opened, locks);
-        if (!is_ours && !item.told && !silent) {
+        return state && concerns(state->opened, locks);
+    };
+    const auto first_other = std::stable_partition(others.begin(), others.end(), is_ours);
+    std::vector<journal::Item> ours(others.begin(), first_other);
+    others.erase(others.begin(), first_other);
+    if (!ours.empty()) {
+        std::ranges::move(started_inside(ours, runs.items(journal::Runs::Marks::leave)), std::back_inserter(ours));
+    }
+    for (const journal::Item& item : others) {
+        if (!item.told && !silent && std::ranges::find(ours, item.id, &journal::Item::id) == ours.end()) {
             tell(item, runs, plan, narrator);
         }
-        return !is_ours;
-    });
-    failed_last(ours);
+    }
+    put_in_order(ours);
     const Finisher finisher{.by = plan::Actor::next_holder,
                             .verbosity = plan.verbosity,
                             .state_dir = plan.state_dir,
@@ -358,6 +345,7 @@ Recovered finish_unfinished_of(const lock::Held& locks, const journal::Runs& run
         }
         return !state || !concerns(state->opened, locks);
     });
+    put_in_order(ours);
     return finish_each(ours, locks, runs, finisher, deadline, signals, say);
 }
 

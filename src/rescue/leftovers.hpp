@@ -52,10 +52,6 @@ struct Recovered {
     bool too_long = false;  // somebody else was still at it at the deadline
 };
 
-// A run of which nothing is left but what has failed goes behind the others with one of its locks: their command may
-// still run, and nothing is to be tried again beside it. Else the order stays.
-void failed_last(std::vector<journal::Item>& runs);
-
 // Runs what is left of it, and again what has failed; takes its journal away, if nothing has failed. Whoever calls this
 // holds the locks of the run.
 [[nodiscard]] Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs, const Finisher& finisher,
@@ -74,8 +70,8 @@ struct Waited {
                                     const os::Deadline& deadline, const Say& say);
 
 // Before the first step of a run that holds `locks`: finishes the runs that held one of them and left it unfinished,
-// and says of all others, once each, that they can be recovered. Stops when we are told to stop. `deadline`: for those
-// that somebody else is finishing.
+// those that were started inside one of these before it, and says of all others, once each, that they can be recovered.
+// Stops when we are told to stop. `deadline`: for those that somebody else is finishing.
 [[nodiscard]] Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const plan::Plan& plan,
                                        const os::Deadline& deadline, os::Signals& signals, report::Narrator& narrator,
                                        const TakeAtEngines& take_at_engines = {});

@@ -1,6 +1,9 @@
 // A run inside a run: its cleanups come first, whoever runs them.
 #include "guard.hpp"
 
+#include "journal/file.hpp"
+
+#include <algorithm>
 #include <csignal>
 
 namespace finally_run::e2e {
@@ -97,6 +100,43 @@ TEST_CASE("the guardian of an outer run cleans up after that of an inner one") {
     release(work("fifo"));
     wait_for_end(guardian);
     CHECK(log_text() == "begun\ninner\nouter\n");
+}
+
+// A run with the lock "l" and one inside it that has none, and an older id than the outer one. Everybody is killed.
+void leave_both() {
+    auto process = Run({"-l", "l", "-c", outer_cleanup, "--", "finally-run", "-c", "echo inner >>log", "--", "sh", "-c",
+                        "echo $PPID >pid; exec helper pause"})
+                       .start();
+    process.wait_for_line("READY");
+    const pid_t inner = pid_in("pid");
+    static_cast<void>(kill_both(process));
+    kill_both(inner);
+    wait_for_end(inner);
+    const auto is_inner = [&](const fs::path& journal) {
+        return journal::File::open_to_read(journal).read_opened()->supervisor.pid == inner;
+    };
+    const auto files = run_files();
+    const auto left = std::find_if(files.begin(), files.end(), is_inner);
+    REQUIRE(left != files.end());
+    const std::string id = "20200101T000000-00000001"; // both may be of the same second
+    edit_journal(*left, [&](journal::Record& record) {
+        if (auto* const opened = std::get_if<journal::Opened>(&record))
+            opened->run_id = id;
+    });
+    fs::rename(*left, runs_dir() / (id + ".journal"));
+}
+
+TEST_CASE("whoever finishes two runs that were killed does so from the inside out") {
+    const std::vector<std::vector<std::string>> finishers{{"--recover"}, {"-l", "l", "--", "true"}};
+    for (const auto& finisher : finishers) {
+        CAPTURE(finisher.front());
+        leave_both();
+        CHECK(Run(finisher).run().status == 0);
+        CHECK(log_text() == "inner\nouter\n");
+        CHECK(run_files().empty());
+        fs::remove(work("log"));
+        fs::remove(work("pid"));
+    }
 }
 
 TEST_CASE("a process with the name of a guardian is one like any other") {

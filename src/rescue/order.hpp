@@ -1,0 +1,19 @@
+// In which order runs that were left are finished.
+#pragma once
+
+#include "journal/runs.hpp"
+
+#include <vector>
+
+namespace finally_run::rescue {
+
+// A run comes before the one that it was started in, as if its own guardian had finished it. A run of which nothing is
+// left but what has failed goes behind the others with one of its locks: their command may still run, and nothing is to
+// be tried again beside it. Else the order stays.
+void put_in_order(std::vector<journal::Item>& runs);
+
+// Those of `all` that were started inside one of `runs`, at any depth, and are none of them.
+[[nodiscard]] std::vector<journal::Item> started_inside(const std::vector<journal::Item>& runs,
+                                                        const std::vector<journal::Item>& all);
+
+} // namespace finally_run::rescue
