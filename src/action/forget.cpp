@@ -26,8 +26,10 @@ namespace {
 
 // Whether it is gone; it is said if it is not.
 bool remove(const journal::Item& item, report::Messages& messages) {
-    if (::unlink(item.path.c_str()) < 0 && errno != ENOENT) {
-        messages.error("run " + item.id + " cannot be forgotten", {}, os::error_text(errno));
+    const bool removed =
+        ::unlink(item.path.c_str()) == 0 || (errno == EISDIR && ::rmdir(item.path.c_str()) == 0); // nobody's run
+    if (!removed && errno != ENOENT) {
+        messages.error("run " + item.id + " cannot be forgotten", item.path.native(), os::error_text(errno));
         return false;
     }
     return true;

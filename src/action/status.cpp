@@ -25,6 +25,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <exception>
+#include <new>
 #include <optional>
 #include <string>
 #include <sys/stat.h>
@@ -176,11 +177,14 @@ std::optional<Seen> look_up(const journal::Item& item, const journal::Here& here
         if (::access(item.path.c_str(), F_OK) < 0) {
             return std::nullopt; // it has ended meanwhile
         }
-        RunStatus damaged;
-        damaged.id = item.id;
-        damaged.state = RunStatus::State::damaged;
-        damaged.error = os::text_of(failure);
-        return Seen{std::move(damaged), {}};
+        RunStatus unread;
+        unread.id = item.id;
+        unread.state = RunStatus::State::damaged;
+        unread.error = os::text_of(failure);
+        if (dynamic_cast<const std::bad_alloc*>(&failure) != nullptr) { // which is no fault of the journal
+            unread.state = alive ? RunStatus::State::running : RunStatus::State::unfinished;
+        }
+        return Seen{std::move(unread), {}};
     }
     if ((state.over && state.failures.empty()) || (!alive && !state.begun)) {
         return std::nullopt;

@@ -4,6 +4,7 @@
 #include "os/fd.hpp"
 
 #include <algorithm>
+#include <climits>
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
@@ -65,6 +66,17 @@ std::optional<std::string> clash(int directory, const PartialPath& target, const
     return std::nullopt;
 }
 
+bool has_long_name(std::string_view path) {
+    while (!path.empty()) {
+        const auto end = std::min(path.find('/'), path.size());
+        if (end > NAME_MAX) {
+            return true;
+        }
+        path.remove_prefix(std::min(end + 1, path.size()));
+    }
+    return false;
+}
+
 } // namespace
 
 std::optional<std::string> refuse_reason(int directory, std::string_view path, const Kept& kept) {
@@ -80,6 +92,9 @@ std::optional<std::string> refuse_reason(int directory, std::string_view path, c
     const auto last = path.substr(path.rfind('/') + 1);
     if (last == "." || last == "..") {
         return fmt::format("ends in \"{}\"", last);
+    }
+    if (has_long_name(path)) { // no file has it, so it is not meant
+        return fmt::format("has a name of more than {} bytes", NAME_MAX);
     }
     struct stat found = {};
     if (fstatat(directory, std::string(path).c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(found.st_mode)) {

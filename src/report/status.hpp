@@ -61,7 +61,7 @@ struct RunStatus {
     bool elsewhere = false; // ... which is not this one
     std::string job_url;    // of the CI job
     std::string log;        // a file with the output of its cleanups
-    std::string error;      // why it is damaged
+    std::string error;      // why it could not be read
 };
 
 // Where runs were looked for.

@@ -277,7 +277,7 @@ done)sh";
     const auto outcome = Run::of(unshare({"-m"}, {"sh", "-c", script})).run();
     CAPTURE(outcome.err);
     CHECK(outcome.out == "status 125\nstatus 125\n");
-    CHECK(count(outcome.err, "cannot be forgotten: Read-only file system\n") == 2);
+    CHECK(count(outcome.err, "journal: Read-only file system\n") == 2);
     CHECK(count(outcome.err, "forgotten: ") == 2); // those
 }
 

@@ -121,6 +121,18 @@ TEST_CASE("a journal that is a symbolic link, that others may read, or that is n
     check_refused(directory, "not a regular file");
 }
 
+TEST_CASE("what has the name of a journal and is a directory is forgotten if it is empty") {
+    const auto run = left();
+    fs::remove(run.journal);
+    fs::create_directories(run.journal / "of somebody");
+    const auto refused = Run({"--forget", run.id}).run();
+    CHECK(refused.status == 125);
+    CHECK(refused.err.find(run.journal.native() + ": Directory not empty\n") != std::string::npos);
+    fs::remove(run.journal / "of somebody");
+    CHECK(Run({"--forget", run.id}).run().status == 0);
+    CHECK_FALSE(fs::exists(run.journal));
+}
+
 TEST_CASE("a journal of another user is not believed") {
     if (!test::needs(::geteuid() == 0, "the right to give files away"))
         return;

@@ -154,6 +154,8 @@ TEST_CASE("the status of a journal that is larger than memory says what is missi
                              .run();
     CHECK(outcome.status == 0);
     CHECK(outcome.out.find("error    Cannot allocate memory\n") != std::string::npos);
+    CHECK(outcome.out.find(" running ") != std::string::npos);
+    CHECK(outcome.out.find("--forget") == std::string::npos); // nothing is wrong with it
 }
 
 TEST_CASE("with a large environment and little memory only a run begins that its guardian can finish" *

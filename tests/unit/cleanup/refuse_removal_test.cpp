@@ -37,6 +37,17 @@ TEST_CASE("paths without a name of their own are refused") {
     }
 }
 
+TEST_CASE("a path with a name that no file can have is refused, and a long one of short names is not") {
+    const Home at;
+    const std::string longest(255, 'x');
+    for (const std::string& path : {longest, longest + "/", "a/" + longest + "/" + longest}) {
+        CHECK(at.reason(path).empty());
+    }
+    for (const std::string& path : {longest + "x", "/" + longest + "x/y", "a/" + longest + "x/"}) {
+        CHECK(at.reason(path) == "has a name of more than 255 bytes");
+    }
+}
+
 TEST_CASE("files and directories below the home directory may be removed, there or not") {
     const Home at;
     finally_run::test::write_file(at.home + "/file", "");
