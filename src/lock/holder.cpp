@@ -79,7 +79,7 @@ Holder describe(const os::ProcessInfo& process, std::time_t boot) {
     holder.pid = process.pid;
     holder.since = wall_time(process.start_ticks, boot);
     holder.command = os::command_line(process);
-    holder.job_url = os::job_url(os::read_proc_file(os::proc_path(process.pid, "environ")));
+    holder.job_url = os::job_url(os::environment_of(process.pid));
     return holder;
 }
 

@@ -1,5 +1,6 @@
 #include "os/process.hpp"
 
+#include "os/clock.hpp"
 #include "os/error.hpp"
 #include "os/fd.hpp"
 #include "os/signals.hpp"
@@ -8,14 +9,18 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdlib>
 #include <dirent.h>
 #include <fcntl.h>
+#include <filesystem>
+#include <poll.h>
 #include <string_view>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <system_error>
 #include <unistd.h>
 #include <unordered_set>
 #include <utility>
@@ -293,8 +298,26 @@ bool processes_are_visible() {
     return ::access("/proc/self/stat", R_OK) == 0 || ((errno == EPERM || errno == ENOSYS) && read_process(::getpid()));
 }
 
+std::string environment_of(pid_t pid) {
+    constexpr auto pause = std::chrono::milliseconds(1);
+    const std::string path = proc_path(pid, "environ");
+    const Deadline longest = deadline_after(std::chrono::seconds(1)); // its program comes from a disk
+    std::string environment = read_proc_file(path);
+    bool is_program = false;
+    while (environment.empty() && !is_program && !has_passed(longest)) {
+        std::error_code unseen; // a zombie, a thread of the kernel, or somebody else's: that cannot be waited for
+        if (std::filesystem::read_symlink(proc_path(pid, "exe"), unseen).empty()) {
+            break;
+        }
+        is_program = !read_proc_file(proc_path(pid, "cmdline")).empty(); // it has these a moment before its environment
+        ::poll(nullptr, 0, pause.count());
+        environment = read_proc_file(path);
+    }
+    return environment;
+}
+
 bool was_started_with(pid_t pid, std::string_view variable) {
-    const std::string environment = read_proc_file(proc_path(pid, "environ"));
+    const std::string environment = environment_of(pid);
     std::string_view rest = environment;
     while (!rest.empty()) {
         const std::string_view entry = rest.substr(0, rest.find('\0'));

@@ -85,6 +85,10 @@ void reap_all(const OtherChild& other = {});
 // Whether /proc shows processes at all.
 [[nodiscard]] bool processes_are_visible();
 
+// The environment that the process was started with, as environ(7) has it in memory; empty: it has none, or that cannot
+// be read. In the midst of execve(2) a process has neither words nor an environment: that is waited for.
+[[nodiscard]] std::string environment_of(pid_t pid);
+
 // Whether "NAME=value" is in the environment that the process was started with; false if that cannot be read.
 [[nodiscard]] bool was_started_with(pid_t pid, std::string_view variable);
 

@@ -124,7 +124,7 @@ bool is_cleanup_of_other(const os::ProcessInfo& process, const std::filesystem::
     if (!os::variable("FINALLY_RUN_BY").empty()) {
         return false;
     }
-    const std::string environment = os::read_proc_file(os::proc_path(process.pid, "environ"));
+    const std::string environment = os::environment_of(process.pid);
     const std::string_view other = os::variable_in(environment, "FINALLY_RUN_JOURNAL");
     return !os::variable_in(environment, "FINALLY_RUN_BY").empty() && !other.empty() && other != journal.native() &&
            ::access(std::string(other).c_str(), F_OK) == 0; // it goes when the run is over

@@ -7,6 +7,7 @@
 #include "support/temp_dir.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -109,6 +110,23 @@ TEST_CASE("a process was started with the variables of its environment, whole on
     }
     end(child.pid);
     CHECK_FALSE(os::was_started_with(child.pid, "FIRST=1"));
+}
+
+TEST_CASE("the environment of a process in the midst of execve is waited for") {
+    test::Gate go;
+    const test::Forked child([&] {
+        const std::array<const char*, 3> argv{"sleep", "1000", nullptr};
+        const std::array<const char*, 2> environment{"FIRST=1", nullptr};
+        static_cast<void>(go.pass());
+        ::execve("/bin/sleep", const_cast<char* const*>(argv.data()), const_cast<char* const*>(environment.data()));
+    });
+    const std::string before = os::environment_of(child.pid());
+    go.open();
+    std::string now = before;
+    while (now == before) { // not a moment in which it has none
+        now = os::environment_of(child.pid());
+    }
+    CHECK(now == std::string("FIRST=1\0", 8));
 }
 
 TEST_CASE("what a process sets later it was not started with") {
