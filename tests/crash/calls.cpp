@@ -1,6 +1,7 @@
 // The table of system calls.
 #include "calls.hpp"
 
+#include <fcntl.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -160,6 +161,51 @@ bool makes_process(long number) {
         return true;
     default:
         return false;
+    }
+}
+
+Reach reach_of(long number, std::span<const std::uint64_t> arguments) {
+    switch (number) {
+    case SYS_brk:
+    case SYS_geteuid:
+    case SYS_getpid:
+    case SYS_getrandom:
+    case SYS_gettid:
+    case SYS_getuid:
+    case SYS_mmap:
+    case SYS_mprotect:
+    case SYS_munmap:
+    case SYS_umask:
+        return Reach::nothing;
+    case SYS_fcntl:
+        return arguments[1] == F_DUPFD_CLOEXEC || arguments[1] == F_GETFD || arguments[1] == F_GETFL ? Reach::nothing
+                                                                                                     : Reach::others;
+    case SYS_faccessat:
+    case SYS_faccessat2:
+    case SYS_fstat:
+    case SYS_newfstatat:
+    case SYS_readlinkat:
+    case SYS_statx:
+#if defined(SYS_access)
+    case SYS_access:
+    case SYS_readlink:
+    case SYS_stat:
+#endif
+        return Reach::names;
+    case SYS_openat: {
+        const bool looks = (arguments[2] & (O_ACCMODE | O_CREAT | O_TRUNC)) == O_RDONLY;
+        return looks ? Reach::names : Reach::others;
+    }
+    case SYS_getdents64:
+    case SYS_getppid:
+    case SYS_getsid:
+    case SYS_pread64:
+    case SYS_rt_sigaction:
+    case SYS_rt_sigpending:
+    case SYS_rt_sigprocmask:
+        return Reach::state;
+    default:
+        return Reach::others;
     }
 }
 

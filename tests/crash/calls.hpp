@@ -1,6 +1,7 @@
 // System calls by name, and how each may fail.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -17,6 +18,15 @@ namespace finally_run::crash {
 [[nodiscard]] long result_of_failure(long number, int error);
 
 [[nodiscard]] bool makes_process(long number);
+
+// How far a call reaches beyond the memory and the descriptors of its caller, which end with that.
+enum class Reach {
+    nothing,
+    names,  // it looks which files there are
+    state,  // it looks at processes and what is to be read, or changes which signals its caller gets
+    others, // it may change what others see
+};
+[[nodiscard]] Reach reach_of(long number, std::span<const std::uint64_t> arguments);
 
 // close(2) frees the descriptor even if it fails.
 [[nodiscard]] bool has_effect_when_failing(long number);

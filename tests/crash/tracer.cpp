@@ -137,7 +137,7 @@ std::optional<Point> Tracer::look_at(const Change& change) {
         if (tracee->spawning && m_first_program.empty()) {
             m_first_program = command_line(pid);
         }
-        const Point point{tracee->role, pid, false, SYS_execve, tracee->spawning, false};
+        const Point point{tracee->role, pid, false, SYS_execve, tracee->spawning, false, Reach::others};
         if (m_counted == tracee->role) {
             return point;
         }
@@ -165,8 +165,9 @@ std::optional<Point> Tracer::at_system_call(Tracee& tracee) {
         const auto& arguments = info.entry.args;
         tracee.polls = (tracee.call == SYS_waitid && (arguments[3] & WNOHANG) != 0) ||
                        (tracee.call == SYS_wait4 && (arguments[2] & WNOHANG) != 0);
+        tracee.reach = reach_of(tracee.call, arguments);
     }
-    return Point{tracee.role, tracee.pid, entry, tracee.call, tracee.spawning, tracee.polls};
+    return Point{tracee.role, tracee.pid, entry, tracee.call, tracee.spawning, tracee.polls, tracee.reach};
 }
 
 // A process that shares its maker's place until it runs a program is a step; so is a copy that is nobody of the run,

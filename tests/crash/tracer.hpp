@@ -1,6 +1,7 @@
 // Follows the processes of a run with ptrace(2) and tells of their system calls, until they run another program.
 #pragma once
 
+#include "calls.hpp"
 #include "launch.hpp"
 #include "processes.hpp"
 #include "scenario.hpp"
@@ -26,6 +27,7 @@ struct Point {
     long call;
     bool in_child;
     bool polls; // a wait that was told not to wait
+    Reach reach;
 };
 
 // `stranger`: a process that became our child since its parent died before it, or without waiting for it.
@@ -81,6 +83,7 @@ private:
         bool spawning = false; // between clone(2) and execve(2)
         long call = -1;        // the last that it entered
         bool polls = false;
+        Reach reach = Reach::others;
         bool to_exit = false; // of that call
     };
     using Change = std::pair<pid_t, int>;

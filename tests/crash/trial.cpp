@@ -48,6 +48,7 @@ private:
     void release();
     void at(const Point& point);
     [[nodiscard]] bool is_before_next(const Point& point) const;
+    [[nodiscard]] std::optional<Reach> unnoticed(const Point& point) const;
     void note(const Point& point);
     void at_end_of(const Gone& gone, pid_t awaited);
     bool strike(const Blow& blow, const Point* point);
@@ -63,8 +64,9 @@ private:
     Tracer m_tracer;
     Repeats m_repeats;
     Ordinals m_ordinals;
-    bool m_armed = false; // the actor's points count
-    bool m_idle = false;  // the shot had nobody to hit
+    pid_t m_unchanged = 0; // has made a call since its last point that changes nothing there
+    bool m_armed = false;  // the actor's points count
+    bool m_idle = false;   // the shot had nobody to hit
     bool m_needs_finisher = false;
     bool m_abandoned = false; // at some time nobody of the run was left
     std::optional<Point> m_held;
@@ -227,12 +229,29 @@ bool Trial::is_before_next(const Point& point) const {
     return m_row.blow.signal == 0 || m_row.blow.signalled != point.role || blocks(point.pid, m_row.blow.signal);
 }
 
+// Whoever is killed before a call leaves what it leaves after it, unless others may have seen it. A signal that waits
+// finds the same, unless the call looked for it. A child that goes on may look whether its maker lives.
+std::optional<Reach> Trial::unnoticed(const Point& point) const {
+    const Blow& blow = m_row.blow;
+    const bool hit = std::ranges::find(blow.killed, point.role) != blow.killed.end() ||
+                     (blow.signal != 0 && blow.signalled == point.role);
+    if (!hit) {
+        return std::nullopt;
+    }
+    return point.in_child ? Reach::nothing : blow.signal != 0 ? Reach::names : Reach::state;
+}
+
 void Trial::note(const Point& point) {
     const unsigned ordinal = m_ordinals.of(point);
-    const bool repeats = m_repeats.is_repeat(point);
+    bool repeats = m_repeats.is_repeat(point);
+    const auto most = unnoticed(point);
+    const bool unchanged = point.entry ? m_unchanged == point.pid : most && point.reach <= *most;
+    m_unchanged = 0;
     if (is_before_next(point)) {
+        m_unchanged = unchanged ? point.pid : 0;
         return;
     }
+    repeats = repeats || unchanged;
     if (repeats) {
         ++m_outcome.repeats;
     } else {
