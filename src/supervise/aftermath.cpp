@@ -127,7 +127,8 @@ Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, const
     os::Reminder reminder = next == Next::kill ? os::Reminder(os::Clock::now(), first_word_after) : os::Reminder();
     for (;;) {
         const auto left = m_settings.members();
-        const auto awaited = m_settings.awaited ? m_settings.awaited() : std::vector<os::ProcessInfo>();
+        const bool looks_on = left.empty() && m_settings.awaited; // else they are not what we wait for yet
+        const auto awaited = looks_on ? m_settings.awaited() : std::vector<os::ProcessInfo>();
         os::reap_all(m_events.other_child()); // after the look, so that nobody is left as a zombie either
         if (left.empty() && awaited.empty()) {
             return Waited::gone;
