@@ -46,6 +46,7 @@ share/doc/finally-run/LICENSE
 share/doc/finally-run/README.md
 share/doc/finally-run/docs/cost.md
 share/doc/finally-run/docs/recipes.md
+share/doc/finally-run/docs/session.svg
 share/fish/vendor_completions.d/finally-run.fish
 share/man/man1/finally-run.1
 share/man/man7/finally-run-lock.7

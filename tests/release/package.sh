@@ -81,6 +81,7 @@ usr/share/doc/finally-run/changelog.gz
 usr/share/doc/finally-run/copyright
 usr/share/doc/finally-run/docs/cost.md
 usr/share/doc/finally-run/docs/recipes.md
+usr/share/doc/finally-run/docs/session.svg
 usr/share/fish/vendor_completions.d/finally-run.fish
 usr/share/lintian/overrides/finally-run
 usr/share/man/man1/finally-run.1.gz
