@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -15,29 +15,37 @@ namespace finally_run::rescue {
 
 namespace {
 
-using States = std::map<std::string, journal::State>; // by the paths of the journals
+// Of a journal no more than that: there may be thousands.
+struct Known {
+    std::string outer;
+    bool has_failed;
+    std::vector<std::string> locks; // their paths
+};
+using AllKnown = std::map<std::string, Known>; // by the paths of the journals
 
-States read_all(const std::vector<journal::Item>& runs) {
-    States states;
+AllKnown read_all(const std::vector<journal::Item>& runs) {
+    AllKnown all;
     for (const journal::Item& run : runs) {
-        if (auto state = journal::read_state(run.path)) {
-            states.emplace(run.path.native(), std::move(*state));
+        if (const auto state = journal::read_state(run.path)) {
+            Known& known = all[run.path.native()];
+            known = {state->opened.outer, state->has_failed(), {}};
+            std::ranges::transform(state->opened.locks, std::back_inserter(known.locks), &journal::LockId::path);
         }
     }
-    return states;
+    return all;
 }
 
-void inner_first(std::vector<journal::Item>& runs, const States& states) {
+void inner_first(std::vector<journal::Item>& runs, const AllKnown& all) {
     std::map<std::string, std::vector<journal::Item>> inside; // by the journal of the run around them
     for (const journal::Item& run : runs) {
-        if (const auto state = states.find(run.path.native()); state != states.end()) {
-            inside[state->second.opened.outer].push_back(run);
+        if (const auto known = all.find(run.path.native()); known != all.end()) {
+            inside[known->second.outer].push_back(run);
         }
     }
     std::vector<journal::Item> ordered;
-    std::set<std::string> known;
+    std::set<std::string> added;
     const std::function<void(const journal::Item&)> add = [&](const journal::Item& run) {
-        if (!known.insert(run.path.native()).second) {
+        if (!added.insert(run.path.native()).second) {
             return;
         }
         if (const auto inner = inside.find(run.path.native()); inner != inside.end()) {
@@ -49,27 +57,27 @@ void inner_first(std::vector<journal::Item>& runs, const States& states) {
     runs = std::move(ordered);
 }
 
-void failed_last(std::vector<journal::Item>& runs, const States& states) {
+void failed_last(std::vector<journal::Item>& runs, const AllKnown& all) {
     std::set<std::string> unfinished; // the paths of their locks
-    for (const auto& [path, state] : states) {
-        for (const journal::LockId& lock : state.has_failed() ? std::vector<journal::LockId>() : state.opened.locks) {
-            unfinished.insert(lock.path);
+    for (const auto& [path, known] : all) {
+        if (!known.has_failed) {
+            unfinished.insert(known.locks.begin(), known.locks.end());
         }
     }
     std::stable_partition(runs.begin(), runs.end(), [&](const journal::Item& run) {
-        const auto state = states.find(run.path.native());
-        return state == states.end() || !state->second.has_failed() ||
-               std::ranges::none_of(state->second.opened.locks,
-                                    [&](const journal::LockId& lock) { return unfinished.contains(lock.path); });
+        const auto known = all.find(run.path.native());
+        return known == all.end() || !known->second.has_failed ||
+               std::ranges::none_of(known->second.locks,
+                                    [&](const std::string& lock) { return unfinished.contains(lock); });
     });
 }
 
 } // namespace
 
 void put_in_order(std::vector<journal::Item>& runs) {
-    const States states = read_all(runs);
-    inner_first(runs, states);
-    failed_last(runs, states);
+    const AllKnown all = read_all(runs);
+    inner_first(runs, all);
+    failed_last(runs, all);
 }
 
 std::vector<journal::Item> started_inside(const std::vector<journal::Item>& runs,
@@ -79,9 +87,9 @@ std::vector<journal::Item> started_inside(const std::vector<journal::Item>& runs
     };
     std::vector<journal::Item> found;
     std::ranges::copy_if(all, std::back_inserter(found), [&](const journal::Item& item) {
-        return !is_one_of_them(item) && std::ranges::any_of(runs, [&](const journal::Item& run) {
-            return is_inside(outer_of(item.path), run.path);
-        });
+        const std::string outer = is_one_of_them(item) ? "" : outer_of(item.path);
+        const auto is_around = [&](const journal::Item& run) { return is_inside(outer, run.path); };
+        return !outer.empty() && std::ranges::any_of(runs, is_around);
     });
     return found;
 }
