@@ -49,7 +49,8 @@ std::size_t cleanups_of(const RunStatus& run) {
 Cells cells_of(const RunStatus& run, system_clock::time_point now, std::size_t columns) {
     return {
         shown(run.id),    state_text(run.state),         run.pid > 0 ? std::to_string(run.pid) : "-",
-        age_of(run, now), lock_cell(run.locks, columns), !run.error.empty() ? "?" : std::to_string(cleanups_of(run))};
+        age_of(run, now), lock_cell(run.locks, columns), run.error.empty() ? std::to_string(cleanups_of(run)) : "?",
+    };
 }
 
 std::string line_of(const Cells& cells, const std::array<std::size_t, column_count>& widths, std::string_view command) {
