@@ -222,8 +222,8 @@ report::Place look(const std::filesystem::path& state_dir, std::string user) {
             if (!seen) {
                 continue;
             }
-            if (const auto log = runs.log_of(item.id); ::access(log.c_str(), F_OK) == 0) {
-                seen->run.log = log.native();
+            if (item.has_log) {
+                seen->run.log = runs.log_of(item.id).native();
             }
             place.runs.push_back(std::move(seen->run));
             if (seen->live) {

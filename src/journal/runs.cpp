@@ -173,6 +173,7 @@ std::vector<Item> Runs::list(Marks marks, std::optional<std::string_view> tags) 
     std::vector<Key> runs;
     std::vector<Key> passed; // what a mark tells not to look at
     std::vector<std::string> ids;
+    std::vector<std::string> logs; // their ids
     std::vector<Mark> told;
     for (;;) {
         errno = 0;
@@ -191,6 +192,8 @@ std::vector<Item> Runs::list(Marks marks, std::optional<std::string_view> tags) 
             } else {
                 ids.emplace_back(name);
             }
+        } else if (name.ends_with(log_suffix)) {
+            logs.emplace_back(name.substr(0, name.size() - log_suffix.size()));
         } else if (name.ends_with(told_suffix)) {
             name.remove_suffix(told_suffix.size());
             const auto key = key_of(name.substr(0, id_size));
@@ -217,10 +220,11 @@ std::vector<Item> Runs::list(Marks marks, std::optional<std::string_view> tags) 
     });
     std::ranges::transform(runs, std::back_inserter(ids), id_of_key);
     std::ranges::sort(ids, std::greater());
+    std::ranges::sort(logs);
     std::vector<Item> items;
     items.reserve(ids.size());
     for (const std::string& id : ids) {
-        items.push_back({id, journal_of(id), false});
+        items.push_back({id, journal_of(id), false, std::ranges::binary_search(logs, id)});
     }
     for (const Mark& one : told) {
         const auto item = std::ranges::lower_bound(items, one.id, std::greater(), &Item::id);

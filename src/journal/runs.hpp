@@ -29,6 +29,7 @@ struct Item {
     std::string id;
     std::filesystem::path path;
     bool told; // that it is left over: a person has been told
+    bool has_log = false;
 };
 
 // What the name of a mark says of its run, as checksums: the path and the file of each of its locks, and its directory
