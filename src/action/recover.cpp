@@ -17,9 +17,11 @@
 #include "rescue/leftovers.hpp"
 #include "rescue/order.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <compare>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <set>
@@ -241,7 +243,9 @@ plan::ExitStatus recover(const plan::Recover& request, const os::MainArgs& main_
     report::Messages messages(request.verbosity);
     const auto state_dir = os::state_dir_path(request.state_dir);
     const auto runs = journal::Runs::existing(state_dir);
-    FoundRuns found = find_runs(request.runs, runs.items(), messages);
+    const auto all = runs.items();
+    FoundRuns found = find_runs(request.runs, all, messages);
+    std::ranges::move(rescue::started_inside(found.runs, all), std::back_inserter(found.runs));
     rescue::put_in_order(found.runs);
     plan::ExitStatus worst{found.complete ? 0 : plan::own_failure_status, 0};
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); // the orphans of a cleanup are ours to find and reap

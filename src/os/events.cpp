@@ -108,6 +108,13 @@ Event Events::wait(const Deadline& deadline, int extra_fd, int alarm_fd) {
     }
 }
 
+void Events::hear(const siginfo_t& change) {
+    m_child_was_killed = m_child_was_killed || change.si_code == CLD_KILLED || change.si_code == CLD_DUMPED;
+    if (m_other_child) {
+        m_other_child(change);
+    }
+}
+
 void Events::watch_companion(int fd, std::function<void()> gone) {
     m_companion = fd;
     m_companion_gone = std::move(gone);

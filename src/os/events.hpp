@@ -51,6 +51,8 @@ class Events {
 public:
     // `signals` outlives this.
     Events(Signals& signals, Watched watched);
+    Events(const Events&) = delete;
+    Events& operator=(const Events&) = delete;
 
     // Waits for one event. Signals first, in the order in which the kernel hands them out; the others once each.
     // TimedOut also when `alarm_fd` is readable.
@@ -66,9 +68,12 @@ public:
     // `beside` is borrowed; nullptr: none.
     void work_beside(Beside* beside) { m_beside = beside; }
 
-    // Hears of the changes of children that nobody waits for, from whoever reaps them.
+    // Hears of the changes of children that nobody waits for.
     void hear_children(OtherChild other) { m_other_child = std::move(other); }
-    [[nodiscard]] const OtherChild& other_child() const { return m_other_child; }
+    // For whoever reaps them.
+    [[nodiscard]] const OtherChild& other_child() const { return m_hear_child; }
+    // Whether one of them did not end by itself, so far.
+    [[nodiscard]] bool child_was_killed() const { return m_child_was_killed; }
     // From within that: the next event is ServiceEnded.
     void raise_service_ended() { m_service_ended = true; }
     void forget_service_ended() { m_service_ended = false; }
@@ -76,6 +81,8 @@ public:
     [[nodiscard]] Signals& signals() { return m_signals; }
 
 private:
+    void hear(const siginfo_t& change);
+
     Signals& m_signals;
     Fd m_caller;
     bool m_caller_gone = false;
@@ -85,6 +92,8 @@ private:
     std::function<void()> m_companion_gone;
     Beside* m_beside = nullptr;
     OtherChild m_other_child;
+    OtherChild m_hear_child = [this](const siginfo_t& change) { hear(change); };
+    bool m_child_was_killed = false;
     bool m_service_ended = false;
 };
 

@@ -99,10 +99,11 @@ void tell(const journal::Item& item, const journal::Runs& runs, const plan::Plan
 }
 
 // Secrets were not written down: they are whoever's who recovers. Returns the names of those that are not set here.
-std::string take_withheld(const std::vector<std::string>& names, os::Environment& environment) {
+std::string take_withheld(const std::vector<std::string>& names, const char* const* ours,
+                          os::Environment& environment) {
     std::string missing;
     for (const std::string& name : names) {
-        if (const char* const value = os::variable_in(environ, name); value != nullptr) {
+        if (const char* const value = os::variable_in(ours, name); value != nullptr) {
             environment.set(name, value);
         } else {
             missing.append(missing.empty() ? "" : ", ").append(name);
@@ -143,7 +144,8 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
     }
     entries.push_back(nullptr);
     os::Environment environment(entries.data());
-    const std::string missing = take_withheld(opened.withheld, environment);
+    const std::string missing =
+        take_withheld(opened.withheld, finisher.secrets != nullptr ? finisher.secrets : environ, environment);
     environment.set("FINALLY_RUN_ID", opened.run_id);
     environment.set("FINALLY_RUN_JOURNAL", leftover.file.path().native());
     if (!leftover.state.engine_locks.empty()) {
@@ -328,6 +330,29 @@ Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, con
                             .take_at_engines = take_at_engines};
     return finish_each(ours, locks, runs, finisher, deadline, signals,
                        [&](auto what, auto object, auto reason) { narrator.noted(what, object, reason); });
+}
+
+void finish_inner_runs(const std::filesystem::path& journal, const plan::Plan& plan, const os::Environment& environment,
+                       os::Signals& signals, report::Narrator& narrator) noexcept {
+    try {
+        const auto runs = journal::Runs::existing(journal::state_dir_of(journal));
+        auto inner =
+            started_inside({{journal.stem().native(), journal, false}}, runs.items(journal::Runs::Marks::leave));
+        std::erase_if(inner, [](const journal::Item& item) {
+            const auto state = journal::read_state(item.path);
+            return !state || !state->engine_locks.empty();
+        });
+        put_in_order(inner);
+        const Finisher finisher{.by = plan::Actor::recovery,
+                                .verbosity = plan.verbosity,
+                                .state_dir = plan.state_dir,
+                                .secrets = environment.block()};
+        static_cast<void>(
+            finish_each(inner, {}, runs, finisher, std::nullopt, signals,
+                        [&](auto what, auto object, auto reason) { narrator.noted(what, object, reason); }));
+    } catch (const std::exception& error) {
+        narrator.failed("the runs inside this one cannot be looked at", {}, os::text_of(error));
+    }
 }
 
 Recovered finish_unfinished_of(const lock::Held& locks, const journal::Runs& runs, std::set<std::string>& known_failed,

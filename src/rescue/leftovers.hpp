@@ -4,6 +4,7 @@
 #include "journal/leftover.hpp"
 #include "journal/runs.hpp"
 #include "lock/lock.hpp"
+#include "os/environment.hpp"
 #include "os/signals.hpp"
 #include "plan/lock_loss.hpp"
 #include "plan/plan.hpp"
@@ -44,6 +45,7 @@ struct Finisher {
     std::string lock_token = {};                     // of its locks that machines share, as they are held now
     plan::LookForLoss lock_loss = {};                // see DeadRun
     TakeAtEngines take_at_engines = {};              // for a run with other locks than ours
+    const char* const* secrets = nullptr;            // an environment that has what was withheld; null: ours
 };
 
 struct Recovered {
@@ -75,6 +77,12 @@ struct Waited {
 [[nodiscard]] Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, const plan::Plan& plan,
                                        const os::Deadline& deadline, os::Signals& signals, report::Narrator& narrator,
                                        const TakeAtEngines& take_at_engines = {});
+
+// Before the cleanups of a run with this journal, by its supervisor or whoever stands by for it: finishes the runs that
+// were started inside it and that nobody is left to finish, from the inside out. Left out are those with locks at
+// engines, which would have to be taken first. What goes wrong is said.
+void finish_inner_runs(const std::filesystem::path& journal, const plan::Plan& plan, const os::Environment& environment,
+                       os::Signals& signals, report::Narrator& narrator) noexcept;
 
 // Those of them of which more is left than what has failed, by whoever has taken `locks` to try that again in another.
 // `known_failed`: the ids of the others, which are not read again; those that are met join them.

@@ -4,6 +4,7 @@
 #include "os/boot.hpp"
 #include "os/exit_info.hpp"
 #include "rescue/inner_runs.hpp"
+#include "rescue/leftovers.hpp"
 #include "rescue/lock_loss.hpp"
 #include "supervise/aftermath.hpp"
 #include "supervise/survivors.hpp"
@@ -282,6 +283,9 @@ Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events, r
     const plan::Ending ending = found.ending.value_or(lost);
     if (!found.ending) {
         stack.record(journal::Ended{ending});
+    }
+    if (stands_by(by)) { // others have put them in order before
+        finish_inner_runs(stack.file().path(), dead_run.plan, dead_run.environment, events.signals(), narrator);
     }
     if (found.cleaning) {
         const End end = successor.let_end(*found.cleaning, cleaning);

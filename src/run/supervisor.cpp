@@ -8,6 +8,7 @@
 #include "os/process.hpp"
 #include "report/call.hpp"
 #include "rescue/inner_runs.hpp"
+#include "rescue/leftovers.hpp"
 #include "rescue/make_room.hpp"
 #include "rescue/take_over.hpp"
 #include "run/lock_loss.hpp"
@@ -184,6 +185,10 @@ std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {
         return 0;
     }
     m_run.stack.record(journal::Ended{end.ending});
+    if (end.ending.signal != 0 || m_run.events.child_was_killed()) { // else whoever was inside has ended by itself
+        rescue::finish_inner_runs(m_run.stack.file().path(), m_run.plan, m_run.environment, m_run.events.signals(),
+                                  m_run.narrator);
+    }
     cleanup::tell_ending(m_run.environment, end.ending, plan::Actor::supervisor, lock_state());
     unsigned interrupts = 0;
     const auto on_signal = [&](const cleanup::Cleanup& cleanup, const os::Signal& signal) {

@@ -102,12 +102,31 @@ TEST_CASE("the guardian of an outer run cleans up after that of an inner one") {
     CHECK(log_text() == "begun\ninner\nouter\n");
 }
 
-// A run with the lock "l" and one inside it that has none, and an older id than the outer one. Everybody is killed.
-void leave_both() {
-    auto process = Run({"-l", "l", "-c", outer_cleanup, "--", "finally-run", "-c", "echo inner >>log", "--", "sh", "-c",
-                        "echo $PPID >pid; exec helper pause"})
-                       .start();
+// Says in the log if the process in the file "leaf" still lives.
+constexpr const char* inner_witness =
+    "grep -qs '^State:.[^ZX]' /proc/$(cat leaf)/status && echo alive >>log; echo inner >>log";
+
+// A run with the lock "l", and one inside it that has none: its supervisor is in the file "pid", its command in "leaf".
+Process start_nested(bool below_shell) {
+    const std::string command = "echo $PPID >pid; echo $$ >leaf; exec helper pause";
+    std::vector<std::string> words{"-l", "l", "-c", outer_cleanup, "--"};
+    const std::vector<std::string> inner{"finally-run", "-c", inner_witness, "--", "sh", "-c", command};
+    if (below_shell)
+        words.insert(words.end(), {"sh", "-c", "\"$@\"; true", "sh"});
+    words.insert(words.end(), inner.begin(), inner.end());
+    auto process = Run(words).start();
     process.wait_for_line("READY");
+    return process;
+}
+
+void forget_log() {
+    for (const char* const file : {"log", "pid", "leaf"})
+        fs::remove(work(file));
+}
+
+// Everybody of both is killed, and the inner run has an older id than the outer one, whose id is returned.
+std::string leave_both() {
+    auto process = start_nested(false);
     const pid_t inner = pid_in("pid");
     static_cast<void>(kill_both(process));
     kill_both(inner);
@@ -124,18 +143,52 @@ void leave_both() {
             opened->run_id = id;
     });
     fs::rename(*left, runs_dir() / (id + ".journal"));
+    const auto is_outer = [&](const fs::path& journal) { return journal != *left; };
+    return std::find_if(files.begin(), files.end(), is_outer)->stem().native();
 }
 
 TEST_CASE("whoever finishes two runs that were killed does so from the inside out") {
-    const std::vector<std::vector<std::string>> finishers{{"--recover"}, {"-l", "l", "--", "true"}};
-    for (const auto& finisher : finishers) {
-        CAPTURE(finisher.front());
-        leave_both();
+    const std::string outer = "the outer run";
+    const std::vector<std::vector<std::string>> finishers{
+        {"--recover"}, {"--recover", outer}, {"-l", "l", "--", "true"}};
+    for (auto finisher : finishers) {
+        CAPTURE(finisher);
+        const std::string id = leave_both();
+        std::replace(finisher.begin(), finisher.end(), outer, id);
         CHECK(Run(finisher).run().status == 0);
         CHECK(log_text() == "inner\nouter\n");
         CHECK(run_files().empty());
-        fs::remove(work("log"));
-        fs::remove(work("pid"));
+        forget_log();
+    }
+}
+
+TEST_CASE("an inner run of which everybody was killed is finished before the cleanups of the outer one") {
+    for (const bool below_shell : {false, true}) {
+        CAPTURE(below_shell);
+        auto process = start_nested(below_shell);
+        kill_both(pid_in("pid"));
+        const auto outcome = process.finish();
+        CHECK(outcome.status == (below_shell ? 0 : 128 + SIGKILL));
+        CHECK(outcome.err.find("recovering run ") != std::string::npos);
+        CHECK(log_text() == "inner\nouter\n");
+        CHECK(run_files().empty());
+        forget_log();
+    }
+}
+
+TEST_CASE("the guardian of an outer run finishes an inner one of which everybody was killed") {
+    for (const bool below_shell : {false, true}) {
+        CAPTURE(below_shell);
+        auto process = start_nested(below_shell);
+        const pid_t guardian = guardian_of(process.pid());
+        ::kill(guardian, SIGSTOP); // it does not begin before the others are gone
+        kill_both(pid_in("pid"));
+        process.signal(SIGKILL);
+        ::kill(guardian, SIGCONT);
+        wait_for_end(guardian);
+        CHECK(log_text() == "inner\nouter\n");
+        CHECK(run_files().empty());
+        forget_log();
     }
 }
 
