@@ -173,6 +173,9 @@ std::optional<Seen> look_up(const journal::Item& item, const journal::Here& here
         journal::File file = journal::File::open_to_read(item.path);
         alive = file.is_locked_by_other();
         state.apply(file.read()); // after the look at the lock: what is not alive then does not change any more
+        if (state.opened.run_id.empty()) {
+            throw journal::Damaged(std::string(journal::no_first_record));
+        }
     } catch (const std::exception& failure) {
         if (::access(item.path.c_str(), F_OK) < 0) {
             return std::nullopt; // it has ended meanwhile

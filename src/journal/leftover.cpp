@@ -55,8 +55,8 @@ Found claim(const std::filesystem::path& path, Patience patience, Whose whose, D
             state.opened = file.read_opened().value_or(Opened());
             file.salvage([&](Entry entry) { state.apply(std::move(entry)); });
         }
-        if (damage == Damage::pass_over && state.opened.run_id.empty()) {
-            return Unreadable{file.damage()};
+        if (state.opened.run_id.empty()) {
+            return Unreadable{file.damage().empty() ? std::string(no_first_record) : file.damage()};
         }
         const Origin origin = origin_of(state.opened);
         if (state.is_done() && file.damage().empty()) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 namespace finally_run::journal {
@@ -16,6 +17,9 @@ struct Gone {};
 
 // Somebody holds its lock: its supervisor, its guardian, or a recovery.
 struct Alive {};
+
+// A journal gets its name with its first record in it, which only a power loss or somebody else takes out again.
+inline constexpr std::string_view no_first_record = "its first record is missing";
 
 // Nothing of it may be executed.
 struct Unreadable {

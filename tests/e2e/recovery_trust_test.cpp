@@ -85,7 +85,8 @@ TEST_CASE("a torn record with others behind it is ignored, and the others are no
 TEST_CASE("of a journal that was cut short only what is left is executed") {
     const auto run = left({});
     const std::string text = read_file(run.journal);
-    for (std::size_t size = text.size(); size > 0; size -= std::min<std::size_t>(size, 41)) {
+    const std::size_t first_record = text.find('\n', text.find(" opened ")) + 1;
+    for (std::size_t size = text.size(); size >= first_record; size -= std::min<std::size_t>(size, 41)) {
         write_file(run.journal, text.substr(0, size), 0600);
         const auto outcome = Run({"--recover"}).run();
         CHECK(outcome.status == 0);
@@ -93,6 +94,21 @@ TEST_CASE("of a journal that was cut short only what is left is executed") {
         CHECK_MESSAGE(well, log_text());
         fs::remove(work("log"));
     }
+}
+
+TEST_CASE("a journal whose first record is not whole is damaged, as one that a power loss has emptied") {
+    const auto run = left();
+    const std::string text = read_file(run.journal);
+    for (const std::string& rest : {std::string(), std::string(3000, '\0'), text.substr(0, 40)}) {
+        write_file(run.journal, rest, 0600);
+        const auto status = Run({"--status"}).run();
+        CHECK(status.out.find("damaged") != std::string::npos);
+        CHECK(status.out.find("its first record is missing\n") != std::string::npos);
+        check_refused(run, "its first record is missing");
+        fs::remove(runs_dir() / (run.id + ".told"));
+    }
+    CHECK(Run({"--forget", run.id}).run().status == 0);
+    CHECK(run_files().empty());
 }
 
 TEST_CASE("a journal of a newer format is left to a newer finally-run") {
