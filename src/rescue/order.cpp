@@ -89,7 +89,11 @@ std::vector<journal::Item> started_inside(const std::vector<journal::Item>& runs
     std::ranges::copy_if(all, std::back_inserter(found), [&](const journal::Item& item) {
         const std::string outer = is_one_of_them(item) ? "" : outer_of(item.path);
         const auto is_around = [&](const journal::Item& run) { return is_inside(outer, run.path); };
-        return !outer.empty() && std::ranges::any_of(runs, is_around);
+        if (outer.empty() || std::ranges::none_of(runs, is_around)) {
+            return false;
+        }
+        const auto state = journal::read_state(item.path);
+        return state && !state->has_failed();
     });
     return found;
 }

@@ -176,6 +176,16 @@ TEST_CASE("an inner run of which everybody was killed is finished before the cle
     }
 }
 
+TEST_CASE("what has failed in an inner run is not tried again with the cleanups of the outer one") {
+    const std::string inner = "finally-run -c 'echo try >>log; false' true; ";
+    CHECK(Run({"-c", outer_cleanup, "--", "sh", "-c", inner + "kill -9 $$"}).run().status == 128 + SIGKILL);
+    CHECK(log_text() == "try\nouter\n");
+    auto process = Run({"-c", outer_cleanup, "--", "sh", "-c", inner + "exec helper pause"}).start();
+    process.wait_for_line("READY");
+    static_cast<void>(kill_supervisor(process));
+    CHECK(log_text() == "try\nouter\ntry\nouter\n");
+}
+
 TEST_CASE("the guardian of an outer run finishes an inner one of which everybody was killed") {
     for (const bool below_shell : {false, true}) {
         CAPTURE(below_shell);
