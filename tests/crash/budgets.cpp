@@ -53,7 +53,7 @@ struct Budget {
 const std::array budgets{
     Budget{"plain", {}, {144, 48}, {11, 6}},
     Budget{"lock", {"--lock", "L"}, {162, 50}, {11, 6}},
-    Budget{"lock, cleanup", {"--lock", "L", "--cleanup", "/bin/rm -f {dir}/victim"}, {197, 50}, {11, 6}},
+    Budget{"lock, cleanup", {"--lock", "L", "--cleanup", "/bin/rm -f {dir}/victim"}, {197, 52}, {11, 6}},
     Budget{"lock, remove", {"--lock", "L", "--remove", "{dir}/victim"}, {269, 78}, {11, 6}},
 };
 
