@@ -31,6 +31,12 @@ int wait_here(int fd, int operation) {
     return result < 0 ? errno : 0;
 }
 
+// Until it is said: nobody else wakes whoever waits for it.
+void say(const os::Fd& ready, eventfd_t what) {
+    while (::eventfd_write(ready.get(), what) < 0) {
+    }
+}
+
 } // namespace
 
 Waiter::Waiter(int fd, int operation) : m_shared(std::make_shared<Shared>()) {
@@ -41,7 +47,7 @@ Waiter::Waiter(int fd, int operation) : m_shared(std::make_shared<Shared>()) {
     m_shared->ready = os::moved_high(os::Fd(ready));
     const auto wait = [fd, operation, shared = m_shared] {
         shared->error = wait_here(fd, operation);
-        ::eventfd_write(shared->ready.get(), 1);
+        say(shared->ready, 1);
     };
     // The thread frees one object at its end, for which the C library would map 128 MB, while we wait for that end with
     // the lock in our hands.
@@ -63,7 +69,7 @@ void Waiter::wait_in_process(int fd, int operation) {
     if (m_process == 0) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         if (::getppid() == parent) {
-            ::eventfd_write(m_shared->ready.get(), 1U + static_cast<unsigned>(wait_here(fd, operation)));
+            say(m_shared->ready, 1U + static_cast<unsigned>(wait_here(fd, operation)));
         }
         ::_exit(0);
     }
