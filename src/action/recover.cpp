@@ -243,7 +243,8 @@ plan::ExitStatus recover(const plan::Recover& request, const os::MainArgs& main_
     report::Messages messages(request.verbosity);
     const auto state_dir = os::state_dir_path(request.state_dir);
     const auto runs = journal::Runs::existing(state_dir);
-    const auto all = runs.items();
+    auto all = runs.items();
+    add_ended(request.runs, state_dir, all);
     FoundRuns found = find_runs(request.runs, all, messages);
     std::ranges::move(rescue::started_inside(found.runs, all), std::back_inserter(found.runs));
     rescue::put_in_order(found.runs);
@@ -252,6 +253,10 @@ plan::ExitStatus recover(const plan::Recover& request, const os::MainArgs& main_
     std::set<std::string> known_failed;
     bool any = false;
     for (const journal::Item& item : found.runs) {
+        if (item.path != runs.journal_of(item.id)) {
+            messages.note("run " + item.id + " is over", {}, report::call_for(request.state_dir) + " --status has how");
+            continue;
+        }
         try {
             const plan::ExitStatus status =
                 recover_one(item, request, runs, main_args, signals, messages, known_failed, any);

@@ -146,12 +146,14 @@ TEST_CASE("a failed run is remembered when it has been recovered, with the log o
     CHECK(run_files().empty());
 }
 
-TEST_CASE("a run of which it is known how it ended need not be stopped") {
+TEST_CASE("a run of which it is known how it ended need not be stopped or recovered") {
     leave_to_guardian({"-c", "true"});
     const std::string id = only_ended().at("id");
-    const auto outcome = Run({"--stop", id}).run();
-    CHECK(outcome.status == 0);
-    CHECK(outcome.err == "finally-run: run " + id + " is over: finally-run --status has how\n");
+    for (const char* const action : {"--stop", "--recover"}) {
+        const auto outcome = Run({action, id}).run();
+        CHECK(outcome.status == 0);
+        CHECK(outcome.err == "finally-run: run " + id + " is over: finally-run --status has how\n");
+    }
 }
 
 TEST_CASE("forget removes what is known of an ended run and its log") {
