@@ -299,18 +299,18 @@ bool processes_are_visible() {
 }
 
 std::string environment_of(pid_t pid) {
-    constexpr auto pause = std::chrono::milliseconds(1);
+    constexpr auto between_looks = std::chrono::milliseconds(1);
+    constexpr int enough = 4; // a process has its words a moment before its environment, and that may be a time slice
     const std::string path = proc_path(pid, "environ");
     const Deadline longest = deadline_after(std::chrono::seconds(1)); // its program comes from a disk
     std::string environment = read_proc_file(path);
-    bool is_program = false;
-    while (environment.empty() && !is_program && !has_passed(longest)) {
+    for (int looks = 0; environment.empty() && looks < enough && !has_passed(longest);) {
         std::error_code unseen; // a zombie, a thread of the kernel, or somebody else's: that cannot be waited for
         if (std::filesystem::read_symlink(proc_path(pid, "exe"), unseen).empty()) {
             break;
         }
-        is_program = !read_proc_file(proc_path(pid, "cmdline")).empty(); // it has these a moment before its environment
-        ::poll(nullptr, 0, pause.count());
+        looks += read_proc_file(proc_path(pid, "cmdline")).empty() ? 0 : 1;
+        ::poll(nullptr, 0, between_looks.count());
         environment = read_proc_file(path);
     }
     return environment;
