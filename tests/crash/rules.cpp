@@ -165,6 +165,10 @@ const std::vector<Rule> rules{
      }},
     {"a recovery that fails", "status", [](Seen& seen) { seen.finisher_status = exited(1); }},
     {"a message when all went well", "silent", [](Seen& seen) { seen.err = "finally-run: what\n"; }},
+    {"that it waits, which may be said on a busy machine", "",
+     [](Seen& seen) {
+         seen.err = "finally-run: waiting 1s for lock: crash:E: its engine has not said who holds it\n";
+     }},
     {"a failure before anything has begun", "",
      [](Seen& seen) {
          seen.failed = true;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <sstream>
 #include <sys/wait.h>
 
 namespace finally_run::crash {
@@ -27,6 +28,17 @@ std::vector<Line> lines_of(const std::vector<std::string>& log) {
                          third < text.size() ? text.substr(third + 1) : std::string()});
     }
     return lines;
+}
+
+// That something takes long may be said of any run on a busy machine.
+bool has_more_than_waits(const std::string& err) {
+    std::istringstream lines(err);
+    for (std::string line; std::getline(lines, line);) {
+        if (!line.starts_with("finally-run: waiting ")) {
+            return true;
+        }
+    }
+    return false;
 }
 
 class Judge {
@@ -209,7 +221,7 @@ void Judge::status() {
     // Without its guardian before anything has begun it may as well give up and say so.
     const bool gave_up = m_seen.copy_killed && exited_with(125) && m_lines.empty() && !m_seen.err.empty();
     set(Fault::status, !own && !by_signal && !by_loss && !gave_up);
-    const bool told = !m_seen.err.empty();
+    const bool told = has_more_than_waits(m_seen.err);
     set(Fault::silent, own && m_seen.signal == 0 && !m_seen.copy_killed && told != (has_failed() || m_seen.had_mark));
 }
 
