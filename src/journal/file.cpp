@@ -344,7 +344,7 @@ void File::seal() const noexcept {
     const bool sealed = ::fchmod(m_fd.get(), sealed_mode) == 0 && ::fstat(m_fd.get(), &info) == 0 &&
                         (info.st_mode & ALLPERMS) == sealed_mode;
     if (!sealed) {
-        lock_first_byte(m_fd.get(), F_WRLCK);
+        lock_first_byte(m_fd.get(), F_RDLCK);
     }
 }
 
@@ -355,9 +355,15 @@ void File::unseal() const noexcept {
     }
 }
 
+// Shared, as several may look at it at once, and none of them may keep another from it.
 void File::take_up() noexcept {
     m_stays_sealed = true;
-    lock_first_byte(m_fd.get(), F_WRLCK);
+    lock_first_byte(m_fd.get(), F_RDLCK);
+}
+
+void File::leave() noexcept {
+    m_stays_sealed = false;
+    lock_first_byte(m_fd.get(), F_UNLCK);
 }
 
 // The lock on the first byte goes with us, and then so does the lock of the run.

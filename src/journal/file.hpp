@@ -75,6 +75,7 @@ public:
     // For those who go on with one that was put by: somebody may have appended to it behind its end, and look for the
     // seal only now. So that one stays, as long as this file is open.
     void take_up() noexcept;
+    void leave() noexcept; // takes that back
     // Whether its path still leads to it.
     [[nodiscard]] bool is_there() const;
 

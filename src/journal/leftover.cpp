@@ -16,15 +16,25 @@ namespace finally_run::journal {
 
 namespace {
 
-bool lock_unless_held(const File& file, Patience patience) {
+// Taken up before it is locked: whoever appends takes our lock for that of somebody who goes on with the run, and must
+// see that the order of the records decides. On NFS the one may keep us from the other: then the lock comes first.
+bool lock_unless_held(File& file, Patience patience) {
     const os::Deadline deadline = os::deadline_after(std::chrono::milliseconds(20));
-    while (!file.try_lock()) {
+    for (;;) {
+        file.take_up();
+        if (file.try_lock()) {
+            return true;
+        }
+        file.leave();
+        if (file.try_lock()) {
+            file.take_up();
+            return true;
+        }
         if (patience == Patience::none || os::has_passed(deadline)) {
             return false;
         }
         ::poll(nullptr, 0, 1);
     }
-    return true;
 }
 
 // Who must not be believed may be alive all the same. False also if that cannot be seen.

@@ -160,7 +160,6 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
         narrator.noted("run " + opened.run_id, opened.command,
                        "not kept and not set here, so a cleanup that needs one fails and stays: " + missing);
     }
-    leftover.file.take_up();
     cleanup::Stack stack(
         std::move(leftover.file), std::move(leftover.state),
         [&](std::string_view what, std::string_view reason) { narrator.journal_trouble(what, reason); });

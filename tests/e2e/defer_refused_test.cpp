@@ -141,5 +141,20 @@ TEST_CASE("a full disk refuses the deferral, and every cleanup that was register
     CHECK(said.back() == "registered");
 }
 
+TEST_CASE("what is deferred to a run while its failed cleanup is tried again is refused or runs") {
+    CHECK(Run({"-c", "test -e mended", "--", "true"}).run().status == 0);
+    const std::string script = "(for i in $(seq 60); do FINALLY_RUN_JOURNAL=" + only_run_file().native() +
+                               " finally-run --defer \"echo $i >>log\" && echo $i >>acknowledged; done; : >deferred) & "
+                               "until test -e deferred; do finally-run --recover; done; : >mended; "
+                               "finally-run --recover";
+    CHECK(Run::of({"sh", "-c", script}).run().status == 0);
+    const auto acknowledged = lines(read_file(work("acknowledged")));
+    CHECK_FALSE(acknowledged.empty());
+    for (const auto& number : acknowledged) {
+        CHECK_MESSAGE(has_line(log_text(), number), number);
+    }
+    CHECK(run_files().empty());
+}
+
 } // namespace
 } // namespace finally_run::e2e

@@ -108,6 +108,21 @@ TEST_CASE("a run that is over or had not begun is gone, and its journal is taken
     }
 }
 
+TEST_CASE("who appends to a run that is claimed sees that the order of the records decides") {
+    const Left left({registered, began});
+    const auto appends = journal::File::open(left.path);
+    CHECK_FALSE(appends.is_sealed_or_removed());
+    {
+        const auto found = left.look();
+        CHECK(appends.is_locked_by_other());
+        CHECK(appends.is_sealed_or_removed());
+        const auto again = left.look(); // by others, who do not get it
+        CHECK(appends.is_sealed_or_removed());
+    }
+    CHECK_FALSE(appends.is_locked_by_other());
+    CHECK_FALSE(appends.is_sealed_or_removed());
+}
+
 TEST_CASE("a run whose end is void is left over") {
     const Left left({began, registered, journal::Over{}});
     CHECK(std::holds_alternative<journal::Leftover>(left.look()));
