@@ -67,14 +67,7 @@ std::optional<std::string> clash(int directory, const PartialPath& target, const
 }
 
 bool has_long_name(std::string_view path) {
-    while (!path.empty()) {
-        const auto end = std::min(path.find('/'), path.size());
-        if (end > NAME_MAX) {
-            return true;
-        }
-        path.remove_prefix(std::min(end + 1, path.size()));
-    }
-    return false;
+    return std::ranges::any_of(names_of(path), [](const std::string& name) { return name.size() > NAME_MAX; });
 }
 
 } // namespace

@@ -4,7 +4,6 @@
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <deque>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,6 +32,8 @@ std::string_view next_name(std::string_view& path) {
     }
 }
 
+} // namespace
+
 std::deque<std::string> names_of(std::string_view path) {
     std::deque<std::string> names;
     for (auto name = next_name(path); !name.empty(); name = next_name(path)) {
@@ -40,8 +41,6 @@ std::deque<std::string> names_of(std::string_view path) {
     }
     return names;
 }
-
-} // namespace
 
 PartialPath walk_to(int directory, std::string_view path) {
     PartialPath place{start_of(directory, path), {}};

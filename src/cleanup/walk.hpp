@@ -3,6 +3,7 @@
 
 #include "os/fd.hpp"
 
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,9 @@ struct PartialPath {
     os::Fd existing;
     std::vector<std::string> missing;
 };
+
+// Its names, without the slashes and the dots between them.
+[[nodiscard]] std::deque<std::string> names_of(std::string_view path);
 
 [[nodiscard]] PartialPath walk_to(int directory, std::string_view path);
 

@@ -298,6 +298,11 @@ bool processes_are_visible() {
     return ::access("/proc/self/stat", R_OK) == 0 || ((errno == EPERM || errno == ENOSYS) && read_process(::getpid()));
 }
 
+std::string program_of(pid_t pid) {
+    std::error_code unknown;
+    return std::filesystem::read_symlink(proc_path(pid, "exe"), unknown).native();
+}
+
 std::string environment_of(pid_t pid) {
     constexpr auto between_looks = std::chrono::milliseconds(1);
     constexpr int enough = 4; // a process has its words a moment before its environment, and that may be a time slice
@@ -305,8 +310,7 @@ std::string environment_of(pid_t pid) {
     const Deadline longest = deadline_after(std::chrono::seconds(1)); // its program comes from a disk
     std::string environment = read_proc_file(path);
     for (int looks = 0; environment.empty() && looks < enough && !has_passed(longest);) {
-        std::error_code unseen; // a zombie, a thread of the kernel, or somebody else's: that cannot be waited for
-        if (std::filesystem::read_symlink(proc_path(pid, "exe"), unseen).empty()) {
+        if (program_of(pid).empty()) { // a zombie, a thread of the kernel, or somebody else's: nothing to wait for
             break;
         }
         looks += read_proc_file(proc_path(pid, "cmdline")).empty() ? 0 : 1;

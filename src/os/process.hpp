@@ -85,6 +85,9 @@ void reap_all(const OtherChild& other = {});
 // Whether /proc shows processes at all.
 [[nodiscard]] bool processes_are_visible();
 
+// What /proc/PID/exe leads to; empty: it cannot be seen, or there is none.
+[[nodiscard]] std::string program_of(pid_t pid);
+
 // The environment that the process was started with, as environ(7) has it in memory; empty: it has none, or that cannot
 // be read. In the midst of execve(2) a process has neither words nor an environment: that is waited for.
 [[nodiscard]] std::string environment_of(pid_t pid);

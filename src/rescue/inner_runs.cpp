@@ -24,20 +24,13 @@ namespace {
 constexpr std::string_view guardian_name = "finally-guard";
 constexpr std::string_view keeper_name = "finally-keeper";
 
-// The program of a process; empty: it cannot be seen.
-std::filesystem::path program_of(pid_t pid) {
-    std::error_code unknown;
-    const auto path = std::filesystem::read_symlink(os::proc_path(pid, "exe"), unknown);
-    return unknown ? std::filesystem::path() : path;
-}
-
 // One without a run to finish has no journal open.
 bool is_keeper(const os::ProcessInfo& process) {
     if (process.name != keeper_name) {
         return false;
     }
-    const auto program = program_of(process.pid);
-    return !program.empty() && program == program_of(::getpid());
+    const auto program = os::program_of(process.pid);
+    return !program.empty() && program == os::program_of(::getpid());
 }
 
 // Who holds a lock for a keeper. They have a session of their own.
@@ -113,9 +106,9 @@ std::string words_of(pid_t pid) { return os::read_proc_file(os::proc_path(pid, "
 // A copy of an inner supervisor: what that starts is one until execve(2), and has the environment of a cleanup only
 // from there on. Whatever it becomes, that run ends it.
 bool is_copy_of_supervisor(const os::ProcessInfo& process) {
-    const auto program = program_of(process.pid);
+    const auto program = os::program_of(process.pid);
     return process.parent > 1 && process.parent != ::getpid() && !program.empty() &&
-           program == program_of(::getpid()) && program == program_of(process.parent) &&
+           program == os::program_of(::getpid()) && program == os::program_of(process.parent) &&
            words_of(process.pid) == words_of(process.parent);
 }
 
