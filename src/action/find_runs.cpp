@@ -1,6 +1,7 @@
 #include "action/find_runs.hpp"
 
 #include "journal/ended.hpp"
+#include "report/call.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -26,6 +27,9 @@ std::variant<journal::Item, NoSuchRun, Ambiguous> find_run(std::string_view word
     return ids == found->id ? std::variant<journal::Item, NoSuchRun, Ambiguous>(*found) : Ambiguous{std::move(ids)};
 }
 
+namespace {
+
+// The runs that are over, for the words that mean no other run.
 void add_ended(std::span<const std::string> words, const std::filesystem::path& state_dir,
                std::vector<journal::Item>& items) {
     std::vector<std::string_view> without;
@@ -40,6 +44,8 @@ void add_ended(std::span<const std::string> words, const std::filesystem::path& 
         }
     }
 }
+
+} // namespace
 
 FoundRuns find_runs(std::span<const std::string> words, std::vector<journal::Item> items, report::Messages& messages) {
     if (words.empty()) {
@@ -62,6 +68,24 @@ FoundRuns find_runs(std::span<const std::string> words, std::vector<journal::Ite
         found.complete = false;
     }
     return found;
+}
+
+FoundRuns find_runs_or_ended(std::span<const std::string> words, const journal::Runs& runs,
+                             const std::filesystem::path& state_dir, report::Messages& messages) {
+    std::vector<journal::Item> items = runs.items();
+    if (!words.empty()) {
+        add_ended(words, state_dir, items);
+    }
+    return find_runs(words, std::move(items), messages);
+}
+
+bool is_said_to_be_over(const journal::Item& item, const journal::Runs& runs, std::string_view state_dir,
+                        report::Messages& messages) {
+    const bool over = item.path != runs.journal_of(item.id);
+    if (over) {
+        messages.note("run " + item.id + " is over", {}, report::call_for(state_dir) + " --status has how");
+    }
+    return over;
 }
 
 } // namespace finally_run::action

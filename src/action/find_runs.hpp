@@ -23,10 +23,6 @@ struct Ambiguous {
 [[nodiscard]] std::variant<journal::Item, NoSuchRun, Ambiguous> find_run(std::string_view word,
                                                                          std::span<const journal::Item> items);
 
-// Adds the runs that are over, and of which it is known how they ended, for the words that mean no other run.
-void add_ended(std::span<const std::string> words, const std::filesystem::path& state_dir,
-               std::vector<journal::Item>& items);
-
 struct FoundRuns {
     std::vector<journal::Item> runs; // each once
     bool complete = true;            // false: what is wrong with some word has been said
@@ -35,5 +31,13 @@ struct FoundRuns {
 // All of them if no word is given.
 [[nodiscard]] FoundRuns find_runs(std::span<const std::string> words, std::vector<journal::Item> items,
                                   report::Messages& messages);
+
+// The same, and for the words that mean none of them the runs that are over and of which it is known how they ended.
+[[nodiscard]] FoundRuns find_runs_or_ended(std::span<const std::string> words, const journal::Runs& runs,
+                                           const std::filesystem::path& state_dir, report::Messages& messages);
+
+// Whether it is such a run, of which that is said then. `state_dir`: as it was given.
+[[nodiscard]] bool is_said_to_be_over(const journal::Item& item, const journal::Runs& runs, std::string_view state_dir,
+                                      report::Messages& messages);
 
 } // namespace finally_run::action

@@ -16,9 +16,7 @@
 #include <string>
 #include <string_view>
 #include <unistd.h>
-#include <utility>
 #include <variant>
-#include <vector>
 
 namespace finally_run::action {
 
@@ -69,9 +67,7 @@ plan::ExitStatus forget(const plan::Forget& request) {
         return {find_runs(request.runs, {}, messages).complete ? 0 : plan::own_failure_status, 0};
     }
     const journal::Runs runs(state_dir);
-    std::vector<journal::Item> items = runs.items();
-    add_ended(request.runs, state_dir, items);
-    const FoundRuns asked_for = find_runs(request.runs, std::move(items), messages);
+    const FoundRuns asked_for = find_runs_or_ended(request.runs, runs, state_dir, messages);
     plan::ExitStatus worst{asked_for.complete ? 0 : plan::own_failure_status, 0};
     for (const journal::Item& item : asked_for.runs) {
         if (item.path != runs.journal_of(item.id)) {

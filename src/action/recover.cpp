@@ -243,18 +243,17 @@ plan::ExitStatus recover(const plan::Recover& request, const os::MainArgs& main_
     report::Messages messages(request.verbosity);
     const auto state_dir = os::state_dir_path(request.state_dir);
     const auto runs = journal::Runs::existing(state_dir);
-    auto all = runs.items();
-    add_ended(request.runs, state_dir, all);
-    FoundRuns found = find_runs(request.runs, all, messages);
-    std::ranges::move(rescue::started_inside(found.runs, all), std::back_inserter(found.runs));
+    FoundRuns found = find_runs_or_ended(request.runs, runs, state_dir, messages);
+    if (!request.runs.empty()) { // else they are among them
+        std::ranges::move(rescue::started_inside(found.runs, runs), std::back_inserter(found.runs));
+    }
     rescue::put_in_order(found.runs);
     plan::ExitStatus worst{found.complete ? 0 : plan::own_failure_status, 0};
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); // the orphans of a cleanup are ours to find and reap
     std::set<std::string> known_failed;
     bool any = false;
     for (const journal::Item& item : found.runs) {
-        if (item.path != runs.journal_of(item.id)) {
-            messages.note("run " + item.id + " is over", {}, report::call_for(request.state_dir) + " --status has how");
+        if (is_said_to_be_over(item, runs, request.state_dir, messages)) {
             continue;
         }
         try {

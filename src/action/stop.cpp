@@ -22,9 +22,7 @@
 #include <sys/file.h>
 #include <system_error>
 #include <unistd.h>
-#include <utility>
 #include <variant>
-#include <vector>
 
 namespace finally_run::action {
 
@@ -123,13 +121,10 @@ plan::ExitStatus stop(const plan::Stop& request, os::Signals& signals) {
     report::Messages messages(request.verbosity);
     const auto state_dir = os::state_dir_path(request.state_dir);
     const auto runs = journal::Runs::existing(state_dir);
-    std::vector<journal::Item> items = runs.items();
-    add_ended(request.runs, state_dir, items);
-    const FoundRuns found = find_runs(request.runs, std::move(items), messages);
+    const FoundRuns found = find_runs_or_ended(request.runs, runs, state_dir, messages);
     plan::ExitStatus worst{found.complete ? 0 : plan::own_failure_status, 0};
     for (const journal::Item& item : found.runs) {
-        if (item.path != runs.journal_of(item.id)) {
-            messages.note("run " + item.id + " is over", {}, report::call_for(request.state_dir) + " --status has how");
+        if (is_said_to_be_over(item, runs, request.state_dir, messages)) {
             continue;
         }
         const plan::ExitStatus status = stop_one(item, request, signals, messages);

@@ -315,7 +315,7 @@ Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, con
     std::vector<journal::Item> ours(others.begin(), first_other);
     others.erase(others.begin(), first_other);
     if (!ours.empty()) {
-        std::ranges::move(started_inside(ours, runs.items(journal::Runs::Marks::leave)), std::back_inserter(ours));
+        std::ranges::move(started_inside(ours, runs), std::back_inserter(ours));
     }
     for (const journal::Item& item : others) {
         if (!item.told && !silent && std::ranges::find(ours, item.id, &journal::Item::id) == ours.end()) {
@@ -335,16 +335,12 @@ void finish_inner_runs(const std::filesystem::path& journal, const plan::Plan& p
                        os::Signals& signals, report::Narrator& narrator) noexcept {
     try {
         const auto runs = journal::Runs::existing(journal::state_dir_of(journal));
-        auto inner =
-            started_inside({{journal.stem().native(), journal, false}}, runs.items(journal::Runs::Marks::leave));
-        std::erase_if(inner, [](const journal::Item& item) {
-            const auto state = journal::read_state(item.path);
-            return !state || !state->engine_locks.empty();
-        });
+        auto inner = started_inside({{journal.stem().native(), journal, false}}, runs);
         put_in_order(inner);
         const Finisher finisher{.by = plan::Actor::recovery,
                                 .verbosity = plan.verbosity,
                                 .state_dir = plan.state_dir,
+                                .take_at_engines = [](auto&, auto&) { return AtEngines{.had = false}; },
                                 .secrets = environment.block()};
         static_cast<void>(
             finish_each(inner, {}, runs, finisher, std::nullopt, signals,

@@ -75,26 +75,28 @@ void failed_last(std::vector<journal::Item>& runs, const AllKnown& all) {
 } // namespace
 
 void put_in_order(std::vector<journal::Item>& runs) {
+    if (runs.size() < 2) { // nothing to read them for
+        return;
+    }
     const AllKnown all = read_all(runs);
     inner_first(runs, all);
     failed_last(runs, all);
 }
 
-std::vector<journal::Item> started_inside(const std::vector<journal::Item>& runs,
-                                          const std::vector<journal::Item>& all) {
-    const auto is_one_of_them = [&](const journal::Item& item) {
-        return std::ranges::find(runs, item.id, &journal::Item::id) != runs.end();
-    };
-    std::vector<journal::Item> found;
-    std::ranges::copy_if(all, std::back_inserter(found), [&](const journal::Item& item) {
-        const std::string outer = is_one_of_them(item) ? "" : outer_of(item.path);
-        const auto is_around = [&](const journal::Item& run) { return is_inside(outer, run.path); };
-        if (outer.empty() || std::ranges::none_of(runs, is_around)) {
+std::vector<journal::Item> started_inside(const std::vector<journal::Item>& these, const journal::Runs& runs) {
+    const auto is_inside_one = [&](const journal::Item& item) {
+        if (std::ranges::find(these, item.id, &journal::Item::id) != these.end()) {
             return false;
         }
+        const std::string outer = outer_of(item.path);
+        return std::ranges::any_of(these, [&](const journal::Item& one) { return is_inside(outer, one.path); });
+    };
+    const auto may_be_finished = [](const journal::Item& item) {
         const auto state = journal::read_state(item.path);
         return state && !state->has_failed();
-    });
+    };
+    std::vector<journal::Item> found = runs.items(journal::Runs::Marks::leave);
+    std::erase_if(found, [&](const journal::Item& item) { return !is_inside_one(item) || !may_be_finished(item); });
     return found;
 }
 

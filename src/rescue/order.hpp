@@ -12,9 +12,9 @@ namespace finally_run::rescue {
 // be tried again beside it. Else the order stays.
 void put_in_order(std::vector<journal::Item>& runs);
 
-// Those of `all` that were started inside one of `runs`, at any depth, and are none of them. Not those of which nothing
-// is left but what has failed: that is tried again by whoever asks for it, or takes their locks.
-[[nodiscard]] std::vector<journal::Item> started_inside(const std::vector<journal::Item>& runs,
-                                                        const std::vector<journal::Item>& all);
+// Those that were started inside one of these, at any depth, and are none of them. Not those of which nothing is left
+// but what has failed: that is tried again by whoever asks for it, or takes their locks.
+[[nodiscard]] std::vector<journal::Item> started_inside(const std::vector<journal::Item>& these,
+                                                        const journal::Runs& runs);
 
 } // namespace finally_run::rescue

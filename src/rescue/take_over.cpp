@@ -15,7 +15,6 @@
 #include <compare>
 #include <csignal>
 #include <exception>
-#include <iterator>
 #include <limits>
 #include <memory>
 #include <string>
