@@ -6,11 +6,9 @@
 #include "supervise/policy.hpp"
 #include "supervise/unseen.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
-#include <iterator>
 #include <optional>
 #include <unistd.h>
 #include <utility>

@@ -243,7 +243,7 @@ std::optional<Reach> Trial::unnoticed(const Point& point) const {
 
 void Trial::note(const Point& point) {
     const unsigned ordinal = m_ordinals.of(point);
-    bool repeats = m_repeats.is_repeat(point);
+    const bool repeats = m_repeats.is_repeat(point);
     const auto most = unnoticed(point);
     const bool unchanged = point.entry ? m_unchanged == point.pid : most && point.reach <= *most;
     m_unchanged = 0;
@@ -251,8 +251,7 @@ void Trial::note(const Point& point) {
         m_unchanged = unchanged ? point.pid : 0;
         return;
     }
-    repeats = repeats || unchanged;
-    if (repeats) {
+    if (repeats || unchanged) {
         ++m_outcome.repeats;
     } else {
         const auto number = static_cast<unsigned>(m_outcome.points.size());
