@@ -7,6 +7,7 @@
 #include "os/boot.hpp"
 #include "os/ci.hpp"
 #include "os/variables.hpp"
+#include "report/text.hpp"
 #include "rescue/leftovers.hpp"
 
 #include <algorithm>
@@ -88,10 +89,7 @@ bool engines_are_known(const plan::Plan& plan, report::Narrator& narrator) {
         if (engine::find_helper(lock.engine(), where)) {
             continue;
         }
-        std::string found;
-        for (const std::string& engine : engine::engines(where)) {
-            found.append(found.empty() ? "" : ", ").append(engine);
-        }
+        const std::string found = report::listed(engine::engines(where));
         narrator.failed("--lock", lock.name,
                         "there is no finally-run-lock-" + std::string(lock.engine()) +
                             " beside finally-run, in ../libexec/finally-run or in PATH; lock engines found: " +

@@ -7,6 +7,7 @@
 #include "os/error.hpp"
 #include "os/place.hpp"
 #include "os/process.hpp"
+#include "os/shell_words.hpp"
 #include "os/variables.hpp"
 #include "text/signal_name.hpp"
 
@@ -44,6 +45,8 @@ private:
     // What was asked for ends it; whoever asks wakes us with a SIGCHLD.
     void pause(const Cleanup& cleanup, text::Duration duration);
     bool is_stop_asked(const Cleanup& cleanup);
+    // The variable that it relies on and would not find.
+    [[nodiscard]] const std::string* missing(const Cleanup& cleanup) const;
 
     const Means& m_means;
     const Settings& m_settings;
@@ -175,6 +178,26 @@ Outcome Executor::run_in(int directory, const Cleanup& cleanup) {
     }
 }
 
+// A shell puts nothing in its place, and then may well succeed: `curl -H "Authorization: $TOKEN"` does.
+const std::string* Executor::missing(const Cleanup& cleanup) const {
+    switch (cleanup.kind) {
+    case Cleanup::Kind::command:
+    case Cleanup::Kind::on_success:
+    case Cleanup::Kind::on_failure:
+        for (const std::string& name : m_settings.missing) {
+            if (os::relies_on(cleanup.text, name)) {
+                return &name;
+            }
+        }
+        return nullptr;
+    case Cleanup::Kind::remove:
+    case Cleanup::Kind::temp_dir:
+    case Cleanup::Kind::service:
+        return nullptr;
+    }
+    return nullptr;
+}
+
 Outcome Executor::run(const Cleanup& cleanup) {
     if (m_means.stack.is_stop_asked(cleanup)) { // of whoever was at it before us
         Outcome outcome;
@@ -186,6 +209,12 @@ Outcome Executor::run(const Cleanup& cleanup) {
         Outcome outcome;
         outcome.attempts = times;
         outcome.error = "begun " + std::to_string(times) + " times and never finished: it is not begun again";
+        return outcome;
+    }
+    if (const std::string* const name = missing(cleanup)) {
+        Outcome outcome;
+        outcome.attempts = std::max(1U, m_means.stack.times_begun(cleanup));
+        outcome.error = *name + " is not set here";
         return outcome;
     }
     if (!cleanup.place) {

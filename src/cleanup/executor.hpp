@@ -14,6 +14,8 @@
 #include <fcntl.h>
 #include <functional>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <sys/types.h>
 #include <vector>
@@ -24,6 +26,8 @@ struct Settings {
     TimeLimits limits;      // of each single attempt
     unsigned retries = 0;   // after a failure, with a growing pause
     const char* const* env; // ends with a null; borrowed
+    // Variables of the run that are not in it: a command that relies on one fails, and is not begun. Borrowed.
+    std::span<const std::string> missing = {};
     // Where a cleanup runs that has no place of its own. For a run that ended long ago also its umask(2).
     int directory = AT_FDCWD;
     std::optional<mode_t> mask = {};

@@ -1,4 +1,3 @@
-// Does a CMD need a shell?
 #include "os/shell_words.hpp"
 
 #include <algorithm>
@@ -46,6 +45,34 @@ std::vector<std::string> split(std::string_view cmd) {
     return words;
 }
 
+bool is_of_a_name(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+// Where a shell, or one below it that is given a quoted part, begins or ends a word.
+constexpr std::string_view between_words = " \t\n;&|()`'\"";
+
+bool begins_word(std::string_view before) {
+    return before.empty() || between_words.find(before.back()) != between_words.npos;
+}
+
+// Of ${VARIABLE...: whether it says what is to be done without the variable.
+bool knows_what_else(std::string_view rest) {
+    rest.remove_prefix(rest.starts_with(':') ? 1 : 0);
+    return !rest.empty() && std::string_view("-=+?").find(rest.front()) != std::string_view::npos;
+}
+
+bool reads_a_script(std::string_view cmd) {
+    while (!cmd.empty()) {
+        const std::string_view word = cmd.substr(0, cmd.find_first_of(between_words));
+        if (word == "." || word == "source" || word == "eval") {
+            return true;
+        }
+        cmd.remove_prefix(std::min(word.size() + 1, cmd.size()));
+    }
+    return false;
+}
+
 } // namespace
 
 std::optional<std::vector<std::string>> plain_words(std::string_view cmd) {
@@ -61,6 +88,28 @@ std::optional<std::vector<std::string>> plain_words(std::string_view cmd) {
         return std::nullopt;
     }
     return words;
+}
+
+bool relies_on(std::string_view cmd, std::string_view variable) {
+    bool found = false;
+    for (auto at = cmd.find(variable); at != cmd.npos; at = cmd.find(variable, at + variable.size())) {
+        const std::string_view before = cmd.substr(0, at);
+        const std::string_view after = cmd.substr(at + variable.size());
+        const bool longer =
+            (!before.empty() && is_of_a_name(before.back())) || (!after.empty() && is_of_a_name(after.front()));
+        if (longer) {
+            continue;
+        }
+        if (before.ends_with('$')) {
+            found = true;
+        } else if (before.ends_with("${") || before.ends_with("${#")) {
+            found = found || !knows_what_else(after);
+        } else if (begins_word(before) && (after.empty() || after.starts_with('=') || after.starts_with("+=") ||
+                                           begins_word(after.substr(0, 1)))) {
+            return false;
+        }
+    }
+    return found && !reads_a_script(cmd);
 }
 
 } // namespace finally_run::os

@@ -104,16 +104,14 @@ void Narrator::lock_lost(const plan::LockLoss& loss, std::optional<bool> sent) {
     if (std::exchange(m_loss_told, true)) {
         return;
     }
-    std::string names;
     for (const std::string& name : loss.names) {
         note_loss(m_report.locks, name);
-        names.append(names.empty() ? "" : ", ").append(name);
     }
     std::string reason = loss.reason;
     if (sent) {
         reason += (*sent ? ", sent " : ", cannot be sent ") + text::signal_name(m_plan.stop_signal);
     }
-    m_messages.error("lock lost", names, reason);
+    m_messages.error("lock lost", listed(loss.names), reason);
 }
 
 void Narrator::setup_begins(const std::string& cmd) { m_ci_log.open_section("setup", cmd); }

@@ -92,6 +92,14 @@ std::string shown_within(std::string_view text, std::size_t columns) {
     return beginning_of(defused(text::visible(text, 4 * columns)), columns);
 }
 
+std::string listed(const std::vector<std::string>& texts) {
+    std::string list;
+    for (const std::string& text : texts) {
+        list.append(list.empty() ? "" : ", ").append(text);
+    }
+    return list;
+}
+
 std::string age_text(text::Duration age) {
     const auto seconds = std::max<long long>(std::chrono::floor<std::chrono::seconds>(age).count(), 0);
     if (seconds < 60) {

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace finally_run::report {
 
@@ -24,6 +25,9 @@ namespace finally_run::report {
 // beginning.
 [[nodiscard]] std::string shown(std::string_view text);
 [[nodiscard]] std::string shown_within(std::string_view text, std::size_t columns);
+
+// The texts, with commas between them.
+[[nodiscard]] std::string listed(const std::vector<std::string>& texts);
 
 // "12s", "3m05s", "2h07m", "1d04h"; a time to come is "0s", since a clock may have been set back.
 [[nodiscard]] std::string age_text(text::Duration age);

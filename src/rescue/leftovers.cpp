@@ -99,14 +99,14 @@ void tell(const journal::Item& item, const journal::Runs& runs, const plan::Plan
 }
 
 // Secrets were not written down: they are whoever's who recovers. Returns the names of those that are not set here.
-std::string take_withheld(const std::vector<std::string>& names, const char* const* ours,
-                          os::Environment& environment) {
-    std::string missing;
+std::vector<std::string> take_withheld(const std::vector<std::string>& names, const char* const* ours,
+                                       os::Environment& environment) {
+    std::vector<std::string> missing;
     for (const std::string& name : names) {
         if (const char* const value = os::variable_in(ours, name); value != nullptr) {
             environment.set(name, value);
         } else {
-            missing.append(missing.empty() ? "" : ", ").append(name);
+            missing.push_back(name);
         }
     }
     return missing;
@@ -144,7 +144,7 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
     }
     entries.push_back(nullptr);
     os::Environment environment(entries.data());
-    const std::string missing =
+    const std::vector<std::string> missing =
         take_withheld(opened.withheld, finisher.secrets != nullptr ? finisher.secrets : environ, environment);
     environment.set("FINALLY_RUN_ID", opened.run_id);
     environment.set("FINALLY_RUN_JOURNAL", leftover.file.path().native());
@@ -158,7 +158,8 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
 
     if (!missing.empty()) {
         narrator.noted("run " + opened.run_id, opened.command,
-                       "not kept and not set here, so a cleanup that needs one fails and stays: " + missing);
+                       "not kept and not set here, so a cleanup that needs one fails and stays: " +
+                           report::listed(missing));
     }
     cleanup::Stack stack(
         std::move(leftover.file), std::move(leftover.state),
@@ -183,6 +184,7 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
                            .origin = origin,
                            .directory = fresh ? fresh->fd() : directory.get(),
                            .mask = opened.mask,
+                           .missing = missing,
                            .lock_loss = stack.read_state().engine_locks.empty() ? nullptr : finisher.lock_loss};
     const Rescued end = take_over(finisher.by, dead_run, events, narrator);
     narrator.output_ends(output, end.failed, stack);

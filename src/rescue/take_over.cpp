@@ -236,6 +236,7 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending) {
     const cleanup::Settings settings{.limits = {plan.cleanup_timeout, plan.grace},
                                      .retries = plan.cleanup_retries,
                                      .env = m_dead_run.environment.block(),
+                                     .missing = m_dead_run.missing,
                                      .directory = m_dead_run.directory,
                                      .mask = m_dead_run.mask,
                                      .same_boot = m_dead_run.origin.same_boot,

@@ -14,6 +14,8 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
+#include <string>
 #include <sys/types.h>
 
 namespace finally_run::rescue {
@@ -27,7 +29,8 @@ struct DeadRun {
     journal::Origin origin = {}; // to a guardian everything is as it was
     int directory = AT_FDCWD;    // where its cleanups run; AT_FDCWD: where we are
     std::optional<mode_t> mask = {};
-    plan::LookForLoss lock_loss = {}; // of its locks at engines; empty: there are none
+    std::span<const std::string> missing = {}; // variables of the run that `environment` lacks
+    plan::LookForLoss lock_loss = {};          // of its locks at engines; empty: there are none
 };
 
 struct Rescued {

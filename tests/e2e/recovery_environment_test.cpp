@@ -70,6 +70,18 @@ TEST_CASE("a cleanup that fails for want of a secret stays and succeeds once tha
     CHECK(fs::exists(work("cleaned")));
 }
 
+TEST_CASE("a cleanup with a secret that is not set here is not begun with nothing in its place but stays") {
+    const auto left =
+        leave_unfinished(in_staging({"-c", "echo other >>log", "-c", "echo \"key $AWS_SECRET_ACCESS_KEY\" >>log"}));
+    const auto without = recover_in_production().run();
+    CHECK(without.status == 120);
+    CHECK_MESSAGE(without.err.find("AWS_SECRET_ACCESS_KEY is not set here") != std::string::npos, without.err);
+    CHECK(log_text() == "other\n");
+    const auto with = recover_in_production().env("AWS_SECRET_ACCESS_KEY", "").run();
+    CHECK_MESSAGE(with.status == 0, with.err);
+    CHECK(log_text() == "other\nkey \n"); // set to nothing is set
+}
+
 TEST_CASE("what is kept by its name is the run's own, secret or not, and none leaves the rest out") {
     static_cast<void>(leave_unfinished(in_staging({"--keep-env", "AWS_SECRET_*", "-c", cluster})));
     CHECK(recover_in_production().run().status == 0);

@@ -1,9 +1,10 @@
-// os/shell_words: which CMD needs no shell.
+// os/shell_words: which CMD needs no shell, and which relies on a variable.
 #include "os/shell_words.hpp"
 
 #include <doctest/doctest.h>
 
 using finally_run::os::plain_words;
+using finally_run::os::relies_on;
 using Words = std::vector<std::string>;
 
 TEST_SUITE("os/shell_words") {
@@ -51,5 +52,27 @@ TEST_SUITE("os/shell_words") {
     TEST_CASE("no word at all is the shell's affair") {
         CHECK_FALSE(plain_words("").has_value());
         CHECK_FALSE(plain_words(" \t ").has_value());
+    }
+
+    TEST_CASE("a command relies on a variable in whose place a shell would put nothing") {
+        for (const auto* cmd :
+             {"curl $TOKEN", "$TOKEN", "a$TOKEN/b", "curl -H \"X-TOKEN: $TOKEN\" x", "echo ${TOKEN}", "echo ${TOKEN%x}",
+              "echo ${#TOKEN}", "sh -c 'curl $TOKEN'", "echo ${MY_TOKEN-$TOKEN}", "echo ${TOKEN-x}; curl $TOKEN",
+              "MY_TOKEN=x curl $TOKEN", "export TOKENS; curl $TOKEN", "./evaluate $TOKEN", "ls ./x $TOKEN."}) {
+            CAPTURE(cmd);
+            CHECK(relies_on(cmd, "TOKEN"));
+        }
+    }
+
+    TEST_CASE("a command that has another answer or names the variable otherwise does not rely on it") {
+        for (const auto* cmd :
+             {"", "curl", "echo TOKENS $TOKENS $MY_TOKEN", "echo ${TOKEN-x}", "echo ${TOKEN:-x}", "echo ${TOKEN:?}",
+              "echo ${TOKEN+x}", "echo ${TOKEN:=x} $TOKENS", "TOKEN=$(get); curl $TOKEN", "read TOKEN <f; curl $TOKEN",
+              "curl $TOKEN; for TOKEN in a b", "sh -c 'TOKEN=x; curl $TOKEN'", ". ./env; curl $TOKEN",
+              "eval $(get); curl $TOKEN", "source f && curl $TOKEN", "[ -v TOKEN ] && curl $TOKEN",
+              "TOKEN+=x; a $TOKEN"}) {
+            CAPTURE(cmd);
+            CHECK_FALSE(relies_on(cmd, "TOKEN"));
+        }
     }
 }

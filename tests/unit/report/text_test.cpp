@@ -31,6 +31,12 @@ TEST_CASE("the end of a path begins at a slash if it has one, and is never a sla
     CHECK(end_of("/one-long-name", 10) == "...ng-name");
 }
 
+TEST_CASE("a list has commas between its texts alone") {
+    CHECK(report::listed({}).empty());
+    CHECK(report::listed({"a"}) == "a");
+    CHECK(report::listed({"a", "b c", "d"}) == "a, b c, d");
+}
+
 TEST_CASE("cut text is still free of control characters") {
     CHECK(report::shown_within("\n\n\n\n", 5) == "\\n...");
     CHECK(report::shown_within(std::string(1000, '\xe4'), 8) == "\\xe4\\...");
