@@ -40,6 +40,11 @@ struct ServiceOutput::Memory {
     std::atomic<std::uint64_t> shown;
     std::array<char, memory_size> bytes;
 
+    // Whether what is to be shown next is the end of a line of which all pieces have been shown.
+    [[nodiscard]] bool is_at_end_of_piece() const {
+        const auto at = [this](std::uint64_t offset) { return bytes.at(offset % memory_size); };
+        return shown > 0 && shown < written && at(shown) == '\n' && at(shown - 1) != '\n';
+    }
     [[nodiscard]] std::uint64_t first() const { return written > memory_size ? written - memory_size : 0; }
     [[nodiscard]] std::string from(std::uint64_t offset) const {
         std::string text;
@@ -172,10 +177,14 @@ void ServiceOutput::read_all_from(Service& service) {
 
 void ServiceOutput::show(Service& service, bool at_end) {
     Memory& memory = *service.memory;
+    if (memory.is_at_end_of_piece()) { // it has an end already
+        ++memory.shown;
+    }
     const std::string text = memory.from(memory.shown);
     const auto last = text.rfind('\n');
     std::size_t end = last == text.npos ? 0 : last + 1;
-    if (at_end || !service.reader || text.size() - end >= longest_piece) {
+    end += (text.size() - end) / longest_piece * longest_piece;
+    if (at_end || !service.reader) {
         end = text.size();
     }
     const std::size_t done = write(std::string_view(text).substr(0, end), service.mark, at_end);

@@ -1,5 +1,6 @@
 #include "report/service_output.hpp"
 
+#include "channel.hpp"
 #include "cleanup/output.hpp"
 #include "support/forked.hpp"
 #include "support/temp_dir.hpp"
@@ -102,6 +103,36 @@ TEST_SUITE("report/service_output") {
         const std::string last = output.last_lines(100);
         CHECK(last.starts_with("one | 10\n"));
         CHECK(last.ends_with("one | 19\n"));
+    }
+
+    TEST_CASE("a long line comes in pieces of one size and with nothing after the last one") {
+        constexpr std::size_t piece = 3072;
+        for (const std::size_t size : {piece - 1, piece, piece + 1, std::size_t(4000), 2 * piece, std::size_t(7000)}) {
+            CAPTURE(size);
+            Bench bench;
+            test::Channel channel = test::pipe_channel();
+            const os::Fd saved(::dup(STDERR_FILENO));
+            ::dup2(channel.writer.get(), STDERR_FILENO);
+            {
+                ServiceOutput output({"one"}, When::as_it_comes, bench.stderr_or_log, false);
+                const Writer one(output, 100);
+                const std::string line(size, 'x');
+                one.write(line.substr(0, 4000));
+                let_work(output);
+                one.write(line.substr(std::min<std::size_t>(4000, size)));
+                let_work(output);
+                one.write("\n");
+                let_work(output);
+                one.write("\nnext\n");
+                let_work(output);
+            }
+            ::dup2(saved.get(), STDERR_FILENO);
+            std::string expected;
+            for (std::size_t at = 0; at < size; at += piece) {
+                expected += "one | " + std::string(std::min(piece, size - at), 'x') + '\n';
+            }
+            CHECK(channel.all() == expected + "one | \none | next\n");
+        }
     }
 
     TEST_CASE("whoever was forked before the start reads on where the other one stopped") {
