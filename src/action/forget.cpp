@@ -76,7 +76,9 @@ plan::ExitStatus forget(const plan::Forget& request) {
         }
         const journal::Found found = journal::claim(item.path, journal::Patience::some, journal::Whose::any_host);
         if (std::holds_alternative<journal::Alive>(found)) {
-            messages.error("run " + item.id + " is alive", {}, "only what is left over can be forgotten");
+            messages.error("run " + item.id + " is alive", {},
+                           "only what is left over can be forgotten; " + report::call_for(request.state_dir) +
+                               " --stop " + item.id + " ends it");
             worst = {plan::own_failure_status, 0};
             continue;
         }

@@ -87,6 +87,7 @@ TEST_CASE("forget leaves a live run alone") {
     const auto outcome = Run({"--forget", only_run_file().stem()}).run();
     CHECK(outcome.status == 125);
     CHECK(outcome.err.find("is alive") != std::string::npos);
+    CHECK(outcome.err.find(" --stop ") != std::string::npos);
     CHECK(fs::exists(only_run_file()));
     process.signal(SIGTERM);
     process.finish();
