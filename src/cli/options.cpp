@@ -29,7 +29,7 @@ constexpr auto table = std::to_array<Option>({
     {Id::setup, cleanups, 's', "setup", "CMD", "run CMD now, before what follows", no_variable},
 
     {Id::service, services, '\0', "service", "CMD", "start CMD now, stop it at the end", no_variable},
-    {Id::ready, services, '\0', "ready", "CHECK", "wait for its service: tcp:, unix:, file: or CMD", no_variable},
+    {Id::ready, services, '\0', "ready", "CHECK", "wait for it: tcp:PORT, unix:X, file:X, CMD", no_variable},
     {Id::ready_timeout, services, '\0', "ready-timeout", "DURATION", "limit on that wait [1m]"},
     {Id::service_exit, services, '\0', "service-exit", "report|stop", "if one ends while the command runs [report]"},
 

@@ -111,7 +111,7 @@ TEST_SUITE("journal/file") {
         File file = scene.published();
         File other = File::open(scene.path());
         const auto size = std::filesystem::file_size(scene.path());
-        for (const std::uintmax_t room : {0, 1, 8, 15, 25}) {
+        for (const std::uintmax_t room : {0U, 1U, 8U, 15U, 25U}) {
             CAPTURE(room);
             const auto now = std::filesystem::file_size(scene.path());
             {

@@ -86,7 +86,7 @@ TEST_SUITE("journal/file") {
 
     TEST_CASE("a journal has mode 0600, whatever the umask") {
         const Scene scene;
-        for (const mode_t mask : {0, 0777}) {
+        for (const mode_t mask : {0U, 0777U}) {
             const mode_t before = ::umask(mask);
             File file = scene.published();
             ::umask(before);
@@ -181,7 +181,7 @@ TEST_SUITE("journal/file") {
     TEST_CASE("a journal is opened if it has mode 0600, or 0400 as a sealed one") {
         const Scene scene;
         scene.published().append(SetupEnded{});
-        for (const mode_t mode : {0600, 0400}) {
+        for (const mode_t mode : {0600U, 0400U}) {
             REQUIRE(::chmod(scene.path().c_str(), mode) == 0);
             File file = File::open(scene.path());
             CHECK(file.fd() >= 64);
@@ -193,7 +193,7 @@ TEST_SUITE("journal/file") {
     TEST_CASE("a journal that others could have written is refused") {
         const Scene scene;
         static_cast<void>(scene.published());
-        for (const mode_t mode : {0644, 0620, 0606, 0700, 0000, 04600, 01600}) {
+        for (const mode_t mode : {0644U, 0620U, 0606U, 0700U, 0000U, 04600U, 01600U}) {
             CAPTURE(mode);
             REQUIRE(::chmod(scene.path().c_str(), mode) == 0);
             const int error = error_of_opening(scene.path());
