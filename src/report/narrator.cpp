@@ -290,13 +290,12 @@ void Narrator::retrying(const cleanup::Cleanup& cleanup, const cleanup::Outcome&
                     outcome.error + ", " + try_text(outcome.attempts + 1) + " in " + duration_text(pause));
 }
 
-void Narrator::on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal) {
+void Narrator::on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal, std::string_view way_out) {
     const int number = signal.number;
     if (os::default_action(number) == os::DefaultAction::ignore || std::exchange(m_signal_told, true)) {
         return;
     }
-    m_messages.note("still cleaning up after " + text::signal_name(number), cleanup.text,
-                    number == SIGINT ? "the third Ctrl+C gives the prompt back" : "");
+    m_messages.note("still cleaning up after " + text::signal_name(number), cleanup.text, way_out);
 }
 
 void Narrator::moved(const cleanup::Cleanup& cleanup, std::string_view reason) {

@@ -193,8 +193,12 @@ std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {
     unsigned interrupts = 0;
     const auto on_signal = [&](const cleanup::Cleanup& cleanup, const os::Signal& signal) {
         constexpr unsigned enough = 3; // the third Ctrl+C gives the prompt back, and the rest to the guardian
-        m_run.narrator.on_signal(cleanup, signal);
-        if (signal.number == SIGINT && signal.from_kernel && ++interrupts >= enough) {
+        const bool typed = signal.number == SIGINT && signal.from_kernel;
+        interrupts += typed ? 1 : 0;
+        // Who reads it has perhaps ended the command by Ctrl+C, so it is not said which one this is.
+        m_run.narrator.on_signal(cleanup, signal,
+                                 typed && m_guardian.is_there() ? "Ctrl+C twice more gives the prompt back" : "");
+        if (typed && interrupts >= enough) {
             hand_over(cleanup);
         }
     };

@@ -16,7 +16,7 @@ TEST_CASE("a cleanup is in the session of a run on a terminal and has its termin
     CHECK(number_after(ids, "sid ") == shell.pid());
     CHECK(number_after(ids, "pgid ") != shell.pid());
     shell.type(ctrl_c);
-    shell.wait_for("the third Ctrl+C gives the prompt back");
+    shell.wait_for("Ctrl+C twice more gives the prompt back");
     release(work("fifo"));
     shell.wait_for("done\n");
     shell.wait_for("s 0\n");

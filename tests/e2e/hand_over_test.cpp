@@ -1,5 +1,6 @@
-// Ctrl+C during the cleanups: the third one gives the prompt back and leaves the rest to the guardian.
-#include "guard.hpp"
+// Ctrl+C during the cleanups: the third one gives the prompt back and leaves the rest to the guardian. Elsewhere nobody
+// promises that.
+#include "engine.hpp"
 #include "pty.hpp"
 
 #include <csignal>
@@ -13,10 +14,16 @@ struct Cleaning {
     pid_t supervisor;
     pid_t guardian;
 
-    explicit Cleaning(const std::string& cleanups) {
+    // `command`: a Ctrl+C ends it.
+    explicit Cleaning(const std::string& cleanups, const std::string& command = "") {
         make_fifo(work("fifo"));
         shell.enter("stty echo");
-        shell.enter("finally-run -l l " + cleanups + " -- true");
+        shell.enter("finally-run -l l " + cleanups + " -- " + (command.empty() ? "true" : command));
+        if (!command.empty()) {
+            ready(shell);
+            shell.type(ctrl_c);
+            ++m_typed;
+        }
         wait_for_log("begun");
         supervisor = child_running("finally-run", shell.pid());
         guardian = guardian_of(supervisor);
@@ -60,6 +67,51 @@ TEST_CASE("the third typed Ctrl+C gives the prompt back, and the guardian finish
     CHECK(run_files().empty());
 }
 
+TEST_CASE("what is said of the first Ctrl+C of the cleanups holds also after one that has ended the command") {
+    for (const std::string command : {"", "helper pause"}) {
+        CAPTURE(command);
+        Cleaning run("-c '" + std::string(waiting) + "'", command);
+        run.type_ctrl_c();
+        run.shell.wait_for("still cleaning up after INT");
+        CHECK(run.shell.wait_for("\n").ends_with(": Ctrl+C twice more gives the prompt back\n"));
+        run.type_ctrl_c();
+        CHECK(alive(run.supervisor));
+        run.shell.type(ctrl_c);
+        run.shell.wait_for("left to the guardian");
+        wait_for_end(run.supervisor);
+        release(work("fifo"));
+        wait_for_end(run.guardian);
+        fs::remove(work("log"));
+        fs::remove(work("fifo"));
+    }
+}
+
+// What is said of a Ctrl+C that is typed when a cleanup has begun.
+std::string said_of_ctrl_c(const Run& run) {
+    Terminal terminal(run);
+    wait_for_log("begun");
+    terminal.type(ctrl_c);
+    terminal.wait_for("still cleaning up after INT: ");
+    std::string said = terminal.wait_for("\n");
+    release(work("fifo"));
+    CHECK(terminal.finish().signal == SIGINT);
+    fs::remove(work("log"));
+    return said;
+}
+
+TEST_CASE("who cleans up for another run does not say that a Ctrl+C gives the prompt back") {
+    make_fifo(work("fifo"));
+    const std::string cleanup = std::string(waiting) + "\n";
+    for (const auto& successor : {Run({"-l", "l", "--", "touch", "ran"}), Run({"--recover"})}) {
+        static_cast<void>(leave_unfinished(Run({"-l", "l", "-c", waiting, "--", "helper", "pause"})));
+        CHECK(said_of_ctrl_c(successor) == cleanup);
+    }
+    auto next = on_a({"-l", "file:x", "--cleanup-anywhere", waiting, "--", "touch", "ran"});
+    write_file(engine_file("x.unclean"), "host x, run y, pid 3: dead\n");
+    CHECK(said_of_ctrl_c(next) == cleanup);
+    CHECK_FALSE(fs::exists(work("ran")));
+}
+
 TEST_CASE("after the third Ctrl+C the line says where to look, and there the run is being finished") {
     Cleaning run("-c '" + std::string(waiting) + "'");
     run.type_ctrl_c();
@@ -71,6 +123,15 @@ TEST_CASE("after the third Ctrl+C the line says where to look, and there the run
     wait_until_finishing();
     release(work("fifo"));
     wait_for_end(run.guardian);
+}
+
+TEST_CASE("an INT that nobody has typed counts for no prompt and says nothing of one") {
+    Cleaning run("-c '" + std::string(waiting) + "'");
+    run.interrupt();
+    run.shell.wait_for("still cleaning up after INT: ");
+    CHECK(run.shell.wait_for("\n") == std::string(waiting) + "\n");
+    release(work("fifo"));
+    wait_for_end(run.supervisor);
 }
 
 TEST_CASE("two typed Ctrl+C and any number of signals from elsewhere do not end a run that cleans up") {
