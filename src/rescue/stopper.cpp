@@ -78,12 +78,15 @@ void Stopper::look(const journal::State& state) {
     if (!std::exchange(m_told, true)) {
         if (!state.cleans_up()) {
             stop_command(state);
-            return;
+        } else if (state.cleaning) {
+            m_cleanup = state.cleaning->cleanup;
+        } else if (!state.stack.empty() && state.ending) {
+            m_cleanup = state.stack.back().id; // one that has not begun while the command is being ended is not meant
         }
-        // One that has not begun while the command is being ended is not meant.
-        m_cleanup = state.cleaning                         ? std::optional(state.cleaning->cleanup)
-                    : state.stack.empty() || !state.ending ? std::nullopt
-                                                           : std::optional(state.stack.back().id);
+    }
+    // For the last holder of a lock it runs before the command. It may begin just after we have told the supervisor.
+    if (!m_cleanup && state.cleaning && !state.cleans_up()) {
+        m_cleanup = state.cleaning->cleanup;
     }
     if (state.cleaning && m_cleanup == state.cleaning->cleanup) {
         stop_cleanup(state, *state.cleaning);

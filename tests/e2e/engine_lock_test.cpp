@@ -251,6 +251,23 @@ TEST_CASE("a cleanup for the last holder that fails keeps the lock unclean and w
     CHECK(fs::exists(engine_file("x.unclean")));
 }
 
+TEST_CASE("stop ends the cleanup for the last holder that hangs and the next one begins and no step does") {
+    const auto run = on_b({"-k", ".1", "--cleanup-retries", "9", "-l", "file:x", "--cleanup-anywhere",
+                           "echo other >>log", "--cleanup-anywhere",
+                           "trap '' TERM; echo begun >>log; while :; do sleep 1000; done", "--", "touch", "ran"});
+    write_file(engine_file("x.unclean"), "host x, run y, pid 3: dead\n");
+    auto next = run.start();
+    wait_for_log("begun");
+    const std::string id = status_of("there").at("runs").at(0).at("id");
+    CHECK(on_b({"--stop", id}).run().status == 0);
+    const auto outcome = next.finish();
+    CHECK(outcome.signal == SIGTERM);
+    CHECK(outcome.err.find(": ended by --stop") != std::string::npos);
+    CHECK(log_text() == "begun\nother\n");
+    CHECK_FALSE(fs::exists(work("ran")));
+    CHECK(fs::exists(engine_file("x.unclean")));
+}
+
 TEST_CASE("the local file of a lock at an engine stays in the state directory whatever its name") {
     CHECK(on_a({"-l", "file:x", "-l", "odd:../y", "--", "true"}).run().status == 125); // no such engine
     const auto outcome = with_helper("echo \"held $1\"; cat >/dev/null; echo done",
