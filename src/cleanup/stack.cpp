@@ -198,7 +198,7 @@ bool Stack::close(bool drop) {
         tell("stays: finally-run --status shows the run, --forget drops it", "it could not be read to its end");
         return true;
     }
-    if (!drop && !m_state.failures.empty()) {
+    if (!m_state.failures.empty()) {
         m_file.put_by();
         return recorded || !more();
     }

@@ -88,6 +88,7 @@ void State::apply(const CleanupEnded& finished) {
 }
 
 void State::apply(CleanupFailed failed) {
+    begun = true; // also if it could not be started
     end_cleaning(failed.cleanup);
     const auto at = std::ranges::find(stack, failed.cleanup, &plan::Cleanup::id);
     if (at == stack.end()) {
@@ -97,10 +98,25 @@ void State::apply(CleanupFailed failed) {
     const auto place = std::ranges::lower_bound(failures, failed.cleanup, {}, id_of);
     const bool again = place != failures.end() && id_of(*place) == failed.cleanup;
     Failure& failure = again ? *place : *failures.emplace(place);
-    failure.by = taken_over ? taken_over->by : plan::Actor::supervisor;
+    // Before the end of the command a supervisor cleans up for the last holder of a lock.
+    failure.by = taken_over ? taken_over->by : ending ? plan::Actor::supervisor : plan::Actor::next_holder;
     failure.how = std::move(failed);
     failure.cleanup = std::move(*at);
     stack.erase(at);
+    if (failure.by == plan::Actor::supervisor) {
+        drop_twins_of(plan::Cleanup(failure.cleanup));
+    }
+}
+
+// What a run has tried for the last holder of a lock, and at its own end again, is one thing that fails.
+void State::drop_twins_of(plan::Cleanup cleanup) {
+    std::erase_if(failures, [&](const Failure& failure) {
+        if (failure.by != plan::Actor::next_holder) {
+            return false;
+        }
+        cleanup.id = failure.cleanup.id;
+        return failure.cleanup == cleanup;
+    });
 }
 
 void State::apply(const LockLost& lost) {
@@ -147,7 +163,12 @@ void State::apply(Entry entry) {
         [&](const TakenOver& record) { apply(record); },
         [&](HeldAtEngine& record) { engine_locks.push_back({std::move(record)}); },
         [&](const LockLost& record) { apply(record); },
-        [&](const Over& record) { over = over || record.dropped || stack.empty(); },
+        [&](const Over& record) {
+            if (record.dropped) {
+                stack.clear(); // what has failed may be tried again, and this not with it
+            }
+            over = over || stack.empty();
+        },
     };
     std::visit(apply_one, entry.record);
 }

@@ -84,6 +84,7 @@ private:
     void apply(const Started& started);
     void apply(const CleanupEnded& finished);
     void apply(CleanupFailed failed);
+    void drop_twins_of(plan::Cleanup cleanup);
     void apply(const TakenOver& by);
     void apply(const LockLost& lost);
     void end_cleaning(std::uint64_t cleanup);

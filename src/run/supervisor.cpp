@@ -206,7 +206,8 @@ std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {
 }
 
 // The last holder of a lock, on whatever machine, has not cleaned up. That is done before anything else, by our own
-// words; what fails of it stays registered like any cleanup of ours. Returned is what keeps the run from beginning.
+// words; what fails of it stays registered like any cleanup of ours. Returned is what keeps the run from beginning;
+// then it is over.
 std::optional<plan::RunEnd> Supervisor::clean_up_for_last_holder(std::size_t& failed) {
     const auto is_unclean = [](const engine::HeldLock& lock) { return !lock.unclean.empty(); };
     if (m_run.keeper == nullptr || std::ranges::none_of(m_run.keeper->held(), is_unclean) ||
@@ -225,11 +226,8 @@ std::optional<plan::RunEnd> Supervisor::clean_up_for_last_holder(std::size_t& fa
         m_run.narrator.on_signal(cleanup, signal);
         told = told == 0 && os::means_stop(signal.number) ? signal.number : told;
     };
-    failed = cleanup::run_all(cleanup_means(on_signal), plan::Result::lost, cleanup_settings());
-    for (const char* const variable :
-         {"FINALLY_RUN_RESULT", "FINALLY_RUN_EXIT_CODE", "FINALLY_RUN_SIGNAL", "FINALLY_RUN_BY"}) {
-        m_run.environment.remove(variable); // not for the steps
-    }
+    const cleanup::Means means = cleanup_means(on_signal);
+    failed = cleanup::run_all(means, plan::Result::lost, cleanup_settings());
     std::optional<plan::RunEnd> end;
     if (told != 0) {
         end = plan::stopped_by(told);
@@ -237,8 +235,13 @@ std::optional<plan::RunEnd> Supervisor::clean_up_for_last_holder(std::size_t& fa
         m_run.narrator.failed("not started", {}, "what the last holder of the lock left could not be cleaned up");
         end = {{plan::Result::not_started, plan::failed_cleanup_status, 0}, {plan::failed_cleanup_status, 0}};
     }
-    if (end) {
+    if (end) { // how it ended is not written: what has failed is tried again as it was, for somebody who was lost
         end->begun = false;
+        failed += cleanup::run_to_end(means, plan::Result::lost, cleanup_settings());
+    }
+    for (const char* const variable :
+         {"FINALLY_RUN_RESULT", "FINALLY_RUN_EXIT_CODE", "FINALLY_RUN_SIGNAL", "FINALLY_RUN_BY"}) {
+        m_run.environment.remove(variable); // not for the steps
     }
     return end;
 }
@@ -275,13 +278,13 @@ plan::ExitStatus Supervisor::run() {
         m_run.stack.record(journal::ReportWanted{std::filesystem::absolute(m_run.plan.report).native(),
                                                  {m_run.plan.command.begin(), m_run.plan.command.end()}});
     }
-    if (m_run.keeper != nullptr) {
+    std::size_t failed = 0;
+    const auto refused = clean_up_for_last_holder(failed);
+    if (m_run.keeper != nullptr && !refused) { // until now the engine says who has left what is there
         m_run.keeper->begin(m_holder);
     }
-    std::size_t failed_before = 0;
-    const auto refused = clean_up_for_last_holder(failed_before);
     const plan::RunEnd end = refused ? *refused : run_steps();
-    const std::size_t failed = failed_before + run_cleanups(end);
+    failed += refused ? 0 : run_cleanups(end);
     if (failed > 0 || m_run.stack.is_remembered()) {
         rescue::make_room(m_run.stack);
     }

@@ -240,14 +240,75 @@ TEST_CASE("a next holder anywhere cleans up first with its own words for the las
     CHECK(log_text() == "supervisor success held\n");
 }
 
-TEST_CASE("a cleanup for the last holder that fails keeps the lock unclean and with --strict the run from beginning") {
-    CHECK(on_a({"-l", "file:x", "-c", "exit 1", "--", "true"}).run().status == 0);
-    const auto strict = on_b({"--strict", "-l", "file:x", "--cleanup-anywhere", "false", "--", "touch", "ran"}).run();
-    CHECK(strict.status == 120);
+constexpr const char* dead_holder = "host x, run y, pid 3: dead\n";
+
+// The one run on the other machine, as its --status tells it.
+nlohmann::json failed_there() {
+    const auto runs = status_of("there").at("runs");
+    REQUIRE(runs.size() == 1);
+    CHECK(runs.at(0).at("state") == "failed");
+    return runs.at(0);
+}
+
+TEST_CASE("with --strict a run that cannot clean up for the last holder does not begin and is kept for a recovery") {
+    const auto strict = on_b({"--strict", "-l", "file:x", "--cleanup-anywhere",
+                              "echo $FINALLY_RUN_BY $FINALLY_RUN_RESULT >>log; test -e mended", "-c",
+                              "echo plain >>log", "--", "touch", "ran"});
+    write_file(engine_file("x.unclean"), dead_holder);
+    const auto outcome = strict.run();
+    CHECK(outcome.status == 120);
     CHECK_FALSE(fs::exists(work("ran")));
-    CHECK(fs::exists(engine_file("x.unclean")));
-    CHECK(on_b({"-l", "file:x", "--cleanup-anywhere", "false", "--", "touch", "ran"}).run().status == 0);
+    CHECK(read_file(engine_file("x.unclean")) == dead_holder);
+    const auto left = failed_there();
+    const std::string id = left.at("id");
+    CHECK(left.at("failed").size() == 1);
+    CHECK(left.at("failed").at(0).at("by") == "next-holder");
+    CHECK(outcome.err.find("--recover " + id + " tries again") != std::string::npos);
+    CHECK(on_b({"--recover", id}).run().status == 120);
+    CHECK(read_file(engine_file("x.unclean")) == dead_holder);
+    write_file(work("mended"), "");
+    CHECK(on_b({"--recover", id}).run().status == 0);
+    CHECK(log_text() == "next-holder lost\nrecovery lost\nrecovery lost\n");
+    CHECK_FALSE(fs::exists(engine_file("x.unclean")));
+}
+
+TEST_CASE("a run that is told to stop keeps what has failed for the last holder") {
+    make_fifo(work("fifo"));
+    const auto run =
+        on_b({"-l", "file:x", "--cleanup-anywhere", "echo begun >>log; read x <fifo; false", "--", "touch", "ran"});
+    write_file(engine_file("x.unclean"), dead_holder);
+    auto process = run.start();
+    wait_for_log("begun");
+    process.signal(SIGTERM);
+    process.wait_for_err("still cleaning up after TERM");
+    release(work("fifo"));
+    CHECK(process.finish().signal == SIGTERM);
+    CHECK_FALSE(fs::exists(work("ran")));
+    CHECK(failed_there().at("failed").size() == 1);
+    CHECK(read_file(engine_file("x.unclean")) == dead_holder);
+}
+
+TEST_CASE("what fails for the last holder and again at the end of the run is kept once and recovered once") {
+    const auto run = on_b(
+        {"-l", "file:x", "--cleanup-anywhere", "echo $FINALLY_RUN_BY >>log; test -e mended", "--", "touch", "ran"});
+    write_file(engine_file("x.unclean"), dead_holder);
+    CHECK(run.run().status == 0);
     CHECK(fs::exists(work("ran")));
+    CHECK(read_file(engine_file("x.unclean")) != dead_holder); // it has begun
+    const auto failed = failed_there().at("failed");
+    REQUIRE(failed.size() == 1);
+    CHECK(failed.at(0).at("by") == "supervisor");
+    write_file(work("mended"), "");
+    CHECK(on_b({"--recover"}).run().status == 0);
+    CHECK(log_text() == "next-holder\nsupervisor\nrecovery\n");
+    CHECK_FALSE(fs::exists(engine_file("x.unclean")));
+}
+
+TEST_CASE("what fails for the last holder stays failed when the same succeeds after the command of the run") {
+    const auto run = on_b({"-l", "file:x", "--cleanup-anywhere", "test $FINALLY_RUN_RESULT = success", "--", "true"});
+    write_file(engine_file("x.unclean"), dead_holder);
+    CHECK(run.run().status == 0);
+    CHECK(failed_there().at("failed").at(0).at("by") == "next-holder");
     CHECK(fs::exists(engine_file("x.unclean")));
 }
 
@@ -255,7 +316,7 @@ TEST_CASE("stop ends the cleanup for the last holder that hangs and the next one
     const auto run = on_b({"-k", ".1", "--cleanup-retries", "9", "-l", "file:x", "--cleanup-anywhere",
                            "echo other >>log", "--cleanup-anywhere",
                            "trap '' TERM; echo begun >>log; while :; do sleep 1000; done", "--", "touch", "ran"});
-    write_file(engine_file("x.unclean"), "host x, run y, pid 3: dead\n");
+    write_file(engine_file("x.unclean"), dead_holder);
     auto next = run.start();
     wait_for_log("begun");
     const std::string id = status_of("there").at("runs").at(0).at("id");
@@ -265,7 +326,8 @@ TEST_CASE("stop ends the cleanup for the last holder that hangs and the next one
     CHECK(outcome.err.find(": ended by --stop") != std::string::npos);
     CHECK(log_text() == "begun\nother\n");
     CHECK_FALSE(fs::exists(work("ran")));
-    CHECK(fs::exists(engine_file("x.unclean")));
+    CHECK(failed_there().at("failed").at(0).at("error") == "ended by --stop");
+    CHECK(read_file(engine_file("x.unclean")) == dead_holder);
 }
 
 TEST_CASE("the local file of a lock at an engine stays in the state directory whatever its name") {

@@ -90,6 +90,17 @@ TEST_CASE("a run that is dropped ends with cleanups on its stack") {
     CHECK_FALSE(std::filesystem::exists(stack.file().path()));
 }
 
+TEST_CASE("what has failed stays also if the rest of a run is dropped") {
+    const test::TempDir dir;
+    auto stack = test::sample_stack(dir.path());
+    stack.push(command("fails"));
+    stack.finished(*stack.top(), {.exit_code = 7, .error = "exit status 7"});
+    stack.push(command("never"));
+    CHECK(stack.close(true));
+    CHECK(std::filesystem::exists(stack.file().path()));
+    CHECK(stack.read_state().has_failed());
+}
+
 TEST_CASE("that a run is clean is told while its journal is there and nothing can be registered any more") {
     const test::TempDir dir;
     auto stack = test::sample_stack(dir.path());

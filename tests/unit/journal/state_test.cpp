@@ -226,12 +226,12 @@ TEST_SUITE("journal/state") {
         CHECK(life.state.over);
     }
 
-    TEST_CASE("the end of a run that was dropped counts, whatever is on the stack") {
+    TEST_CASE("the end of a run that was dropped counts, whatever was on the stack") {
         Life life;
         life.add_cleanup("never");
         life.add(Over{true});
         CHECK(life.state.over);
-        CHECK(life.texts() == Texts{"never"});
+        CHECK(life.texts().empty());
     }
 
     TEST_CASE("what is registered after the end does not count") {
@@ -249,6 +249,7 @@ TEST_SUITE("journal/state") {
         "a cleanup that has failed is off the stack and known as failed, with the last attempt, until it succeeds") {
         Life life;
         life.state.begun = true;
+        life.add(Ended{});
         const auto first = life.add_cleanup("first");
         const auto second = life.add_cleanup("second");
         life.add(Started{What::cleanup, {5, 6}, second});
@@ -329,6 +330,49 @@ TEST_SUITE("journal/state") {
         life.add(TakenOver{plan::Actor::recovery, {7, 8}});
         life.add_cleanup("in time");
         CHECK(life.texts() == Texts{"fails", "in time"});
+    }
+
+    TEST_CASE("what fails before the command is over has run for the last holder of a lock and counts as begun") {
+        Life life;
+        const auto id = life.add_cleanup("anywhere");
+        life.add(CleanupFailed{id, {}, 0, 1, 1, "cannot be started"});
+        CHECK(life.state.begun);
+        CHECK(life.state.failures.at(0).by == plan::Actor::next_holder);
+        life.add(TakenOver{plan::Actor::recovery, {5, 6}});
+        life.add(CleanupFailed{id, 1, 0, 1, 2, "x"});
+        CHECK(life.state.failures.at(0).by == plan::Actor::recovery);
+    }
+
+    TEST_CASE("a failure takes the place of the same one for the last holder of a lock and of no other") {
+        Life life;
+        const auto before = life.add_cleanup("same");
+        const auto other = life.add_cleanup("other");
+        life.add(CleanupFailed{other, 1, 0, 1, 1, "x"});
+        life.add(CleanupFailed{before, 1, 0, 1, 1, "x"});
+        const auto deferred =
+            life.add(Registered{{.kind = Kind::command, .text = "other", .place = plan::Place{.path = "/"}}});
+        const auto last = life.add_cleanup("same");
+        const auto first = life.add_cleanup("same");
+        life.add(Ended{});
+        for (const auto id : {first, last, deferred}) {
+            life.add(CleanupFailed{id, 1, 0, 1, 2, "x"});
+        }
+        std::vector<std::uint64_t> kept;
+        for (const Failure& failure : life.state.failures) {
+            kept.push_back(failure.cleanup.id);
+        }
+        CHECK(kept == std::vector{other, deferred, last, first});
+    }
+
+    TEST_CASE("what is dropped at the end of a run with failures is not tried again with them") {
+        Life life;
+        const auto id = life.add_cleanup("fails");
+        life.add(CleanupFailed{id, 1, 0, 1, 1, "x"});
+        life.add_cleanup("never");
+        life.add(Over{true});
+        CHECK(life.state.has_failed());
+        life.add(TakenOver{plan::Actor::recovery, {7, 8}});
+        CHECK(life.texts() == Texts{"fails"});
     }
 
     TEST_CASE("several records are applied in their order") {
