@@ -33,15 +33,19 @@ TEST_CASE("who waits gets the lock as soon as it is free") {
 
 TEST_CASE("a wait ends at its limit") {
     Holder holder;
-    const auto begin = Clock::now();
-    const auto outcome =
-        Run({"--wait", ".3", "--lock", "l", "-s", "echo up", "-c", "echo down", "--", "echo", "ran"}).run();
-    const auto took = Clock::now() - begin;
-    CHECK(outcome.status == 75);
-    CHECK(outcome.out.empty());
-    CHECK(lines(outcome.err).size() == 1);
-    CHECK(took >= std::chrono::milliseconds(300));
-    CHECK(took < std::chrono::milliseconds(1300)); // the limit and 50 ms, and room for a busy machine
+    bool soon = false; // a busy machine is late, but not each time
+    for (int tries = 0; tries < 10 && !soon; ++tries) {
+        const auto begin = Clock::now();
+        const auto outcome =
+            Run({"--wait", ".3", "--lock", "l", "-s", "echo up", "-c", "echo down", "--", "echo", "ran"}).run();
+        const auto took = Clock::now() - begin;
+        CHECK(outcome.status == 75);
+        CHECK(outcome.out.empty());
+        CHECK(lines(outcome.err).size() == 1);
+        CHECK(took >= std::chrono::milliseconds(300));
+        soon = took < std::chrono::milliseconds(1300);
+    }
+    CHECK(soon);
 }
 
 TEST_CASE("the limit of a wait is on a clock that goes on while the machine is suspended") {
