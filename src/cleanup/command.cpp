@@ -35,9 +35,6 @@ public:
     // another group: they are those whose group is neither ours nor that of somebody who was there before.
     [[nodiscard]] std::vector<os::ProcessInfo> of(pid_t cleanup) const {
         std::vector<os::ProcessInfo> members;
-        if (!os::has_children()) {
-            return members;
-        }
         const pid_t session = m_in_our_session ? ::getsid(0) : cleanup;
         std::unordered_set<pid_t> groups{::getpgrp()};
         std::unordered_set<pid_t> parents;
@@ -67,9 +64,8 @@ class Attempt {
 public:
     Attempt(pid_t pid, const Members& members, const TimeLimits& limits, os::Events& events, const Listening& listening)
         : m_pid(pid), m_members(members), m_grace(limits.grace), m_events(events), m_listening(listening),
-          m_rest(events, {.members = [pid, &members] { return members.of(pid); },
-                          .notify = listening.notify,
-                          .on_signal = listening.on_signal}),
+          m_rest(events,
+                 {.members = [this] { return look(); }, .notify = listening.notify, .on_signal = listening.on_signal}),
           m_limit_end(os::deadline_after(limits.limit)) {}
 
     os::WaitStatus wait_for_end();
@@ -80,6 +76,9 @@ public:
     [[nodiscard]] bool in_front() const { return m_in_front; }
 
 private:
+    [[nodiscard]] std::vector<os::ProcessInfo> look();
+    void end_stopped();
+    void wait_for_inner_guardians();
     void handle_deadlines();
     void on_stop(int signal);
     void continue_stopped();
@@ -95,7 +94,30 @@ private:
     bool m_timed_out = false;
     bool m_killed = false;
     bool m_in_front = false; // of the terminal, to ask for something
+    bool m_alone = false;    // at the last look we had no descendants
 };
+
+std::vector<os::ProcessInfo> Attempt::look() {
+    m_alone = !os::has_children();
+    return m_alone ? std::vector<os::ProcessInfo>() : m_members.of(m_pid);
+}
+
+// Whoever stops it has told them all, and kills them after the same time, unless he has gone away.
+void Attempt::end_stopped() {
+    if (m_rest.wait(os::deadline_after(m_grace)) == supervise::Aftermath::Waited::deadline) {
+        m_rest.stop({.signal = SIGKILL}, std::nullopt);
+    }
+}
+
+// They are adopted by us, so there is nobody to look for if we are alone.
+void Attempt::wait_for_inner_guardians() {
+    if (!m_alone && m_listening.inner_guardians) {
+        static_cast<void>(supervise::Aftermath(m_events, {.members = m_listening.inner_guardians,
+                                                          .notify = m_listening.notify,
+                                                          .on_signal = m_listening.on_signal})
+                              .wait(std::nullopt));
+    }
+}
 
 // In the background the kernel stops whoever reads from the terminal or changes it, like a sudo(8) that asks for a
 // password. Nobody would ever continue it.
@@ -160,12 +182,17 @@ os::WaitStatus Attempt::wait_for_end() {
 
 std::vector<os::ProcessInfo> Attempt::leftovers() {
     // After the time limit they have what is left of the grace period, otherwise a moment.
+    bool settled = true;
     if (m_timed_out) {
         m_rest.stop({.signal = SIGTERM, .told_group = m_pid, .told_signal = SIGTERM}, m_grace_end);
     } else if (m_rest.wait(os::deadline_after(settling_time)) == supervise::Aftermath::Waited::deadline) {
-        return m_members.of(m_pid);
+        settled = m_listening.is_stopped && m_listening.is_stopped();
+        if (settled) {
+            end_stopped();
+        }
     }
-    return {};
+    wait_for_inner_guardians(); // who may end some of them
+    return settled ? std::vector<os::ProcessInfo>() : look();
 }
 
 } // namespace

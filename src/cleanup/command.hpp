@@ -3,6 +3,7 @@
 
 #include "cleanup/outcome.hpp"
 #include "os/events.hpp"
+#include "os/process.hpp"
 #include "os/spawn.hpp"
 #include "os/wait_status.hpp"
 #include "supervise/notice.hpp"
@@ -57,6 +58,10 @@ struct Listening {
     std::function<void(const os::Signal&)> on_signal; // each that reaches us
     supervise::Notify notify = {};
     std::function<void()> on_lock_lost = {}; // it changes nothing for the attempt
+    // Whether it was told to end: then nothing of it goes on, as after the time limit. Asked if something does.
+    std::function<bool()> is_stopped = {};
+    // See Means. They are waited for, however long that takes.
+    std::function<std::vector<os::ProcessInfo>()> inner_guardians = {};
 };
 
 // Runs it with default signals and waits for its end. Processes that it leaves in its session, or of its making in

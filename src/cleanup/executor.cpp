@@ -39,9 +39,11 @@ public:
 private:
     Outcome run_in(int directory, const Cleanup& cleanup);
     Outcome attempt(int directory, const Cleanup& cleanup);
+    Outcome attempt_kind(int directory, const Cleanup& cleanup);
     Outcome attempt_command(int directory, const Cleanup& cleanup);
     Outcome attempt_removal(int directory, const Cleanup& cleanup);
     Outcome attempt_stop(const Cleanup& cleanup);
+    void finish_inner_runs(const Outcome& outcome);
     // What was asked for ends it; whoever asks wakes us with a SIGCHLD.
     void pause(const Cleanup& cleanup, text::Duration duration);
     bool is_stop_asked(const Cleanup& cleanup);
@@ -61,7 +63,9 @@ Outcome Executor::attempt_command(int directory, const Cleanup& cleanup) {
                                       }
                                   },
                               .notify = [&](const supervise::Notice& notice) { m_means.observer.noticed(notice); },
-                              .on_lock_lost = m_means.look_at_locks};
+                              .on_lock_lost = m_means.look_at_locks,
+                              .is_stopped = [&] { return is_stop_asked(cleanup); },
+                              .inner_guardians = m_means.inner_guardians};
     for (;;) {
         const int out = m_means.output.writable();
         const os::Stdio stdio{m_means.output.null(), out, out};
@@ -114,7 +118,21 @@ Outcome Executor::attempt_stop(const Cleanup& cleanup) {
     return {};
 }
 
+// From the inside out. Where nobody was killed, whoever was inside has ended by itself.
+void Executor::finish_inner_runs(const Outcome& outcome) {
+    const bool killed = m_means.events.take_child_was_killed() || outcome.signal != 0;
+    if (killed && m_means.finish_inner_runs) {
+        m_means.finish_inner_runs();
+    }
+}
+
 Outcome Executor::attempt(int directory, const Cleanup& cleanup) {
+    Outcome outcome = attempt_kind(directory, cleanup);
+    finish_inner_runs(outcome);
+    return outcome;
+}
+
+Outcome Executor::attempt_kind(int directory, const Cleanup& cleanup) {
     Outcome outcome;
     try {
         switch (cleanup.kind) {

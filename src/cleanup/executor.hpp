@@ -67,9 +67,11 @@ struct Means {
     std::function<void(const Cleanup&, const os::Signal&)> on_signal;
     // Right before one begins, when a lock is lost meanwhile, and before the run is closed.
     std::function<void()> look_at_locks = {};
-    // Who finishes a run inside this one just now: whoever stops a service, which may have been such a run, waits for
-    // them, and signals none.
+    // Who finishes a run inside this one just now: a cleanup, or a service, may have been such a run. They are waited
+    // for, and never signalled.
     std::function<std::vector<os::ProcessInfo>()> inner_guardians = {};
+    // After one of which somebody was killed: finishes the runs inside this one that nobody is left to finish.
+    std::function<void()> finish_inner_runs = {};
 };
 
 // Last in, first out, each whatever became of the one before; on-success and on-failure only for their outcome. Returns

@@ -109,7 +109,8 @@ Event Events::wait(const Deadline& deadline, int extra_fd, int alarm_fd) {
 }
 
 void Events::hear(const siginfo_t& change) {
-    m_child_was_killed = m_child_was_killed || change.si_code == CLD_KILLED || change.si_code == CLD_DUMPED;
+    const bool was_killed = change.si_code == CLD_KILLED || change.si_code == CLD_DUMPED;
+    m_child_was_killed = m_child_was_killed || (was_killed && !means_stop(change.si_status));
     if (m_other_child) {
         m_other_child(change);
     }

@@ -72,8 +72,9 @@ public:
     void hear_children(OtherChild other) { m_other_child = std::move(other); }
     // For whoever reaps them.
     [[nodiscard]] const OtherChild& other_child() const { return m_hear_child; }
-    // Whether one of them did not end by itself, so far.
-    [[nodiscard]] bool child_was_killed() const { return m_child_was_killed; }
+    // Whether one of them was killed since the last call, and not by a signal that only asks it to stop: the last of a
+    // run that nobody is left to finish was, since a guardian heeds none of those.
+    [[nodiscard]] bool take_child_was_killed() { return std::exchange(m_child_was_killed, false); }
     // From within that: the next event is ServiceEnded.
     void raise_service_ended() { m_service_ended = true; }
     void forget_service_ended() { m_service_ended = false; }

@@ -77,6 +77,7 @@ public:
     // A cleanup that has succeeded is not run again, nor is one that was handed over.
     void finish(const journal::Started& cleaning, const End& end, bool handed_over);
     std::size_t run_cleanups(const plan::Ending& ending);
+    void finish_inner_runs();
 
     // The first request to stop that came meanwhile, 0 for none: it aborts no cleanup, but what was to follow.
     [[nodiscard]] int stop() const { return m_stop; }
@@ -86,8 +87,10 @@ private:
     void stop_unseen(const journal::Started& step);
     [[nodiscard]] std::string_view lock_state();
     void hear_request(int signal) { m_stop = m_stop == 0 ? signal : m_stop; }
-    [[nodiscard]] supervise::Aftermath aftermath(const journal::Started& started, pid_t session, bool own_group,
-                                                 bool marked = true);
+    // What is left of a step.
+    [[nodiscard]] supervise::Members members(const journal::Started& started, pid_t session, bool own_group,
+                                             bool marked = true) const;
+    [[nodiscard]] supervise::Aftermath aftermath(supervise::Members members);
 
     plan::Actor m_by;
     const DeadRun& m_dead_run;
@@ -97,7 +100,8 @@ private:
     int m_stop = 0;
 };
 
-supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t session, bool own_group, bool marked) {
+supervise::Members Successor::members(const journal::Started& started, pid_t session, bool own_group,
+                                      bool marked) const {
     // Long after, a session or a group of that number may be somebody else's.
     const bool by_guardian = stands_by(m_by);
     auto survivors = std::make_shared<supervise::Survivors>(supervise::Survivors{
@@ -109,21 +113,24 @@ supervise::Aftermath Successor::aftermath(const journal::Started& started, pid_t
     });
     const std::filesystem::path& journal = m_dead_run.stack.file().path();
     const bool in_cleanup = started.what == journal::Started::What::cleanup;
+    return [survivors, journal, in_cleanup] {
+        auto found = survivors->members();
+        std::erase_if(found, [&](const os::ProcessInfo& process) {
+            return in_cleanup ? is_guardian(process) : is_spared(process, journal);
+        });
+        return found;
+    };
+}
+
+supervise::Aftermath Successor::aftermath(supervise::Members members) {
     return {m_events,
-            {.members =
-                 [survivors, journal, in_cleanup] {
-                     auto found = survivors->members();
-                     std::erase_if(found, [&](const os::ProcessInfo& process) {
-                         return in_cleanup ? is_guardian(process) : is_spared(process, journal);
-                     });
-                     return found;
-                 },
-             .awaited = [journal] { return guardians_at_work(journal); },
+            {.members = std::move(members),
+             .awaited = [this] { return guardians_at_work(m_dead_run.stack.file().path()); },
              .notify = [this](const supervise::Notice& notice) { m_narrator.noticed(notice); },
              .on_request =
-                 [this, by_guardian](int signal) {
+                 [this](int signal) {
                      hear_request(signal);
-                     return !by_guardian;
+                     return !stands_by(m_by);
                  }}};
 }
 
@@ -137,7 +144,7 @@ bool Successor::stop_step(const journal::Started& step) {
         return true;
     }
     try {
-        auto rest = aftermath(step, m_opened.session, m_opened.own_group);
+        auto rest = aftermath(members(step, m_opened.session, m_opened.own_group));
         return rest.stop({.signal = m_opened.stop_signal}, os::deadline_after(m_opened.grace)) != Waited::given_up;
     } catch (const std::exception&) { // there is nothing left to look with, no memory say, and no words either
         if (!stands_by(m_by)) {
@@ -173,8 +180,20 @@ End Successor::let_end(const journal::Started& cleaning, const os::Fd& pidfd) {
     const auto process = os::read_process(cleaning.process.pid);
     const bool lives = process && std::is_lteq(os::start_against(*process, cleaning.process.boot_nanoseconds));
     const bool on_terminal = lives ? process->session == m_opened.session : !m_opened.own_group;
-    auto rest = aftermath(cleaning, on_terminal ? m_opened.session : cleaning.process.pid, true, !on_terminal);
-    switch (rest.wait(os::deadline_after(m_opened.cleanup_timeout))) {
+    const auto all = members(cleaning, on_terminal ? m_opened.session : cleaning.process.pid, true, !on_terminal);
+    auto itself = aftermath([all, pid = cleaning.process.pid] {
+        auto found = all();
+        std::erase_if(found, [pid](const os::ProcessInfo& one) { return one.pid != pid; });
+        return found;
+    });
+    auto rest = aftermath(all);
+    const os::Deadline deadline = os::deadline_after(m_opened.cleanup_timeout);
+    Waited waited = itself.wait(deadline);
+    if (waited == Waited::gone) {
+        finish_inner_runs(); // which ends what they have left in the session
+        waited = rest.wait(deadline);
+    }
+    switch (waited) {
     case Waited::gone:
         return {.status = os::exit_info(pidfd, os::deadline_after(reaping_time))};
     case Waited::given_up:
@@ -250,9 +269,14 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending) {
     };
     const auto look_at_locks = [this] { m_dead_run.environment.set(cleanup::lock_variable, lock_state()); };
     const auto inner_guardians = [&] { return guardians_at_work(m_dead_run.stack.file().path()); };
-    return cleanup::run_to_end(
-        {m_dead_run.stack, m_dead_run.output, m_events, m_narrator, on_signal, look_at_locks, inner_guardians},
-        ending.result, settings);
+    return cleanup::run_to_end({m_dead_run.stack, m_dead_run.output, m_events, m_narrator, on_signal, look_at_locks,
+                                inner_guardians, [this] { finish_inner_runs(); }},
+                               ending.result, settings);
+}
+
+void Successor::finish_inner_runs() {
+    rescue::finish_inner_runs(m_dead_run.stack.file().path(), m_dead_run.plan, m_dead_run.environment,
+                              m_events.signals(), m_narrator);
 }
 
 } // namespace
@@ -284,15 +308,15 @@ Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events, r
     if (!found.ending) {
         stack.record(journal::Ended{ending});
     }
-    if (stands_by(by)) { // others have put them in order before
-        finish_inner_runs(stack.file().path(), dead_run.plan, dead_run.environment, events.signals(), narrator);
-    }
     if (found.cleaning) {
         const End end = successor.let_end(*found.cleaning, cleaning);
         if (end.given_up) {
             return {ending, 0, successor.stop()};
         }
         successor.finish(*found.cleaning, end, found.handed_over);
+    }
+    if (stands_by(by) || found.cleaning) { // else they are over: others have put them in order before
+        successor.finish_inner_runs();
     }
     const std::size_t failed = successor.run_cleanups(ending);
     return {ending, std::max(failed, stack.read_state().failures.size()), successor.stop()};

@@ -176,7 +176,13 @@ cleanup::Means Supervisor::cleanup_means(OnSignal on_signal) {
             m_run.narrator,
             std::move(on_signal),
             [this] { m_run.environment.set(cleanup::lock_variable, lock_state()); },
-            [this] { return rescue::guardians_at_work(m_run.stack.file().path()); }};
+            [this] { return rescue::guardians_at_work(m_run.stack.file().path()); },
+            [this] { finish_inner_runs(); }};
+}
+
+void Supervisor::finish_inner_runs() {
+    rescue::finish_inner_runs(m_run.stack.file().path(), m_run.plan, m_run.environment, m_run.events.signals(),
+                              m_run.narrator);
 }
 
 std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {
@@ -185,9 +191,9 @@ std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {
         return 0;
     }
     m_run.stack.record(journal::Ended{end.ending});
-    if (end.ending.signal != 0 || m_run.events.child_was_killed()) { // else whoever was inside has ended by itself
-        rescue::finish_inner_runs(m_run.stack.file().path(), m_run.plan, m_run.environment, m_run.events.signals(),
-                                  m_run.narrator);
+    const bool child_was_killed = m_run.events.take_child_was_killed();
+    if (end.ending.signal != 0 || child_was_killed) { // else whoever was inside has ended by itself
+        finish_inner_runs();
     }
     cleanup::tell_ending(m_run.environment, end.ending, plan::Actor::supervisor, lock_state());
     unsigned interrupts = 0;

@@ -39,6 +39,7 @@ private:
     using OnSignal = std::function<void(const cleanup::Cleanup&, const os::Signal&)>;
     [[nodiscard]] cleanup::Means cleanup_means(OnSignal on_signal);
     [[nodiscard]] cleanup::Settings cleanup_settings() const;
+    void finish_inner_runs();
     std::size_t run_cleanups(const plan::RunEnd& end);
     [[nodiscard]] std::string_view lock_state() const;
     void tell_clean();

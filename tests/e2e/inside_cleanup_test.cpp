@@ -1,0 +1,201 @@
+// A run inside a cleanup of another: it is over before the next cleanup, and nobody waits for the run that he is in.
+#include "guard.hpp"
+
+#include <csignal>
+
+namespace finally_run::e2e {
+namespace {
+
+constexpr const char* next_cleanup = "echo next >>log";
+constexpr const char* slow_cleanup = "echo begun >>log; read x <fifo; echo inner >>log";
+
+// Of an outer run: an inner one with this cleanup, whose command comes after the pid of its supervisor.
+std::string as_cleanup(const std::string& cleanup, const std::string& command = "exec helper pause") {
+    return "finally-run --grace 0 -c '" + cleanup + "' -- sh -c 'echo $PPID >pid; " + command + "'";
+}
+
+struct Worker {
+    pid_t pid;
+    Process process;
+};
+
+// An outer run with the lock "l", whose cleanups such a worker runs: first that one, then the next.
+Worker start_cleanups(const std::string& by, std::vector<std::string> options, const std::string& cleanup) {
+    options.insert(options.end(), {"-l", "l", "-c", next_cleanup, "-c", cleanup, "--"});
+    if (by == "supervisor") {
+        options.emplace_back("true");
+        auto process = Run(options).start();
+        const pid_t pid = process.pid();
+        return {pid, std::move(process)};
+    }
+    options.insert(options.end(), {"helper", "pause"});
+    if (by == "recovery") {
+        static_cast<void>(leave_unfinished(Run(options)));
+        auto process = Run({"--recover"}).start();
+        const pid_t pid = process.pid();
+        return {pid, std::move(process)};
+    }
+    auto process = Run(options).start();
+    process.wait_for_line("READY");
+    const pid_t guardian = guardian_of(process.pid());
+    process.signal(SIGKILL);
+    return {guardian, std::move(process)};
+}
+
+Outcome finish(Worker& worker) {
+    wait_for_end(worker.pid);
+    return worker.process.finish();
+}
+
+void forget_cleanups() {
+    for (const auto& journal : run_files())
+        CHECK(Run({"--forget", journal.stem()}).run().status == 0);
+    for (const char* const file : {"log", "pid", "leaf"})
+        fs::remove(work(file));
+}
+
+const std::vector<std::string> workers{"supervisor", "guardian", "recovery"};
+
+TEST_CASE("the guardian of a run in a cleanup is waited for before the next cleanup and with the lock held") {
+    make_fifo(work("fifo"));
+    for (const std::string& by : workers) {
+        for (const std::string after : {"", "; true"}) {
+            CAPTURE(by);
+            CAPTURE(after);
+            auto worker = start_cleanups(by, {}, as_cleanup(slow_cleanup) + after);
+            ::kill(pid_in("pid"), SIGKILL);
+            wait_for_log("begun");
+            CHECK(is_locked(state_dir() / "l"));
+            release(work("fifo"));
+            finish(worker);
+            CHECK(log_text() == "begun\ninner\nnext\n");
+            forget_cleanups();
+        }
+    }
+}
+
+std::string id_of(pid_t supervisor) {
+    for (const std::string& line : lines(Run({"--status"}).run().out)) {
+        if (line.find(" " + std::to_string(supervisor) + " ") != std::string::npos)
+            return line.substr(0, line.find(' '));
+    }
+    return {};
+}
+
+// Only SIGKILL ends this one, and so nobody but its guardian cleans up.
+std::string stubborn_as_cleanup() { return as_cleanup(slow_cleanup, "exec helper ignore TERM"); }
+
+TEST_CASE("the guardian of a run in a cleanup that took too long is waited for") {
+    make_fifo(work("fifo"));
+    auto worker = start_cleanups("supervisor", {"--grace", ".1", "--cleanup-timeout", "3"}, stubborn_as_cleanup());
+    wait_for_log("begun");
+    CHECK(is_locked(state_dir() / "l"));
+    release(work("fifo"));
+    finish(worker);
+    CHECK(log_text() == "begun\ninner\nnext\n");
+}
+
+TEST_CASE("the guardian of a run in a cleanup that was stopped is waited for") {
+    make_fifo(work("fifo"));
+    auto worker = start_cleanups("supervisor", {"--grace", ".1"}, stubborn_as_cleanup());
+    worker.process.wait_for_err("READY");
+    auto stop = Run({"--stop", id_of(worker.pid)}).start();
+    wait_for_log("begun");
+    CHECK(is_locked(state_dir() / "l"));
+    release(work("fifo"));
+    finish(worker);
+    CHECK(stop.finish().status == 0);
+    CHECK(log_text() == "begun\ninner\nnext\n");
+}
+
+TEST_CASE("a run in a cleanup that was stopped ends before the next cleanup when the shell around it does not wait") {
+    const std::string inner = as_cleanup("echo begun >>log; sleep .5; echo inner >>log");
+    auto process = Run({"-c", next_cleanup, "-c", inner + "; true", "--", "true"}).start();
+    const pid_t supervisor = pid_in("pid");
+    CHECK(Run({"--stop", id_of(process.pid())}).run().status == 0);
+    process.finish();
+    CHECK_FALSE(alive(supervisor));
+    CHECK(log_text() == "begun\ninner\nnext\n");
+}
+
+TEST_CASE("a run in a cleanup of which everybody was killed is recovered before the next cleanup") {
+    for (const std::string& by : workers) {
+        for (const std::string after : {"", "; true"}) {
+            CAPTURE(by);
+            CAPTURE(after);
+            const std::string inner = as_cleanup("grep -qs \"^State:.[^ZX]\" /proc/$(cat leaf)/status && echo alive "
+                                                 ">>log; echo inner >>log",
+                                                 "echo $$ >leaf; exec helper pause");
+            auto worker = start_cleanups(by, {}, inner + after);
+            kill_both(pid_in("pid"));
+            const pid_t leaf = pid_in("leaf");
+            finish(worker);
+            CHECK(log_text() == "inner\nnext\n");
+            CHECK_FALSE(alive(leaf));
+            CHECK(run_files().size() == 1); // of the outer run, since its cleanup has failed
+            forget_cleanups();
+        }
+    }
+}
+
+TEST_CASE("a run that is a service of which everybody was killed is recovered before the next cleanup") {
+    make_fifo(work("fifo"));
+    const std::string service = as_cleanup("echo inner >>log", "exec helper ignore TERM");
+    auto process =
+        Run({"--grace", ".1", "-c", next_cleanup, "--service", service, "--", "sh", "-c", "read x <fifo"}).start();
+    process.wait_for_err("READY");
+    const pid_t inner = pid_in("pid");
+    const pid_t guardian = guardian_of(inner);
+    ::kill(guardian, SIGSTOP);
+    release(work("fifo"));
+    wait_for_end(inner); // at the end of the grace period
+    ::kill(guardian, SIGKILL);
+    CHECK(process.finish().status == 0);
+    CHECK(log_text() == "inner\nnext\n");
+    CHECK(run_files().empty());
+}
+
+TEST_CASE("a run in the last cleanup is over when the outer one is") {
+    for (const bool guardian_too : {false, true}) {
+        CAPTURE(guardian_too);
+        auto process = Run({"-c", as_cleanup("echo inner >>log"), "--", "true"}).start();
+        const pid_t inner = pid_in("pid");
+        if (guardian_too)
+            kill_both(inner);
+        else
+            ::kill(inner, SIGKILL);
+        process.finish();
+        CHECK(log_text() == "inner\n");
+        CHECK(run_files().size() == 1);
+        forget_cleanups();
+    }
+}
+
+TEST_CASE("a guardian that lets a cleanup end recovers the run in it before it goes on") {
+    const std::string once = "test -e again && exit; exec helper pause";
+    auto process =
+        Run({"-c", next_cleanup, "-c", as_cleanup("echo inner >>log", once) + "; echo ended >>log", "--", "true"})
+            .start();
+    const pid_t inner = pid_in("pid");
+    const pid_t guardian = guardian_of(process.pid());
+    process.signal(SIGKILL);
+    wait_until_finishing();
+    write_file(work("again"), "");
+    kill_both(inner);
+    wait_for_end(guardian);
+    process.finish();
+    // It ends well after that, and where the kernel does not tell so it is run again.
+    CHECK(log_text().starts_with("ended\ninner\n"));
+    CHECK(log_text().ends_with("next\n"));
+    CHECK(run_files().empty());
+}
+
+TEST_CASE("what has failed in a run in a cleanup is not tried again when that was killed") {
+    const std::string cleanup = "finally-run -c 'echo try >>log; false' true; kill -9 $$";
+    auto worker = start_cleanups("supervisor", {}, cleanup);
+    finish(worker);
+    CHECK(log_text() == "try\nnext\n");
+}
+
+} // namespace
+} // namespace finally_run::e2e
