@@ -14,6 +14,7 @@
 #include "report/lock_wait.hpp"
 #include "report/messages.hpp"
 #include "report/narrator.hpp"
+#include "rescue/inner_runs.hpp"
 #include "rescue/leftovers.hpp"
 #include "rescue/order.hpp"
 
@@ -108,6 +109,24 @@ take_engine_locks_of(const journal::State& state, const lock::Held& held, const 
     return std::get<std::unique_ptr<engine::Keeper>>(std::move(taken));
 }
 
+// In a cleanup, where somebody is at the run, or at a cleanup of it: nullopt if we may wait for that. Without an id
+// such a run is left alone, as one whose supervisor lives is: two cleanups that recover all would wait for each other.
+std::optional<plan::ExitStatus> refused_in_cleanup(const journal::Item& item, const plan::Recover& request,
+                                                   report::Messages& messages) {
+    if (!rescue::are_in_cleanup() || (!request.runs.empty() && !rescue::is_around_us(item.path))) {
+        return std::nullopt;
+    }
+    if (request.runs.empty()) {
+        return plan::ExitStatus{};
+    }
+    messages.error("run " + item.id + " is not recovered", {}, rescue::for_itself);
+    return plan::ExitStatus{plan::Plan{}.conflict_exit_code, 0};
+}
+
+bool is_at_cleanup(const journal::State& state) {
+    return state.cleaning && os::still_runs(state.cleaning->process.pid, state.cleaning->process.boot_nanoseconds);
+}
+
 struct Taken {
     lock::Held locks;
     journal::Found found;
@@ -131,10 +150,16 @@ std::variant<Taken, plan::ExitStatus> take(const journal::Item& item, const plan
                        !std::holds_alternative<journal::Alive>(taken.found))) {
             return taken;
         }
-        if (std::holds_alternative<journal::Alive>(taken.found)) {
-            if (!supervisor_is_gone(state->opened)) {
-                return taken;
+        const bool is_alive = std::holds_alternative<journal::Alive>(taken.found);
+        if (is_alive && !supervisor_is_gone(state->opened)) {
+            return taken;
+        }
+        if (is_alive || is_at_cleanup(*state)) {
+            if (const auto refused = refused_in_cleanup(item, request, messages)) {
+                return *refused;
             }
+        }
+        if (is_alive) {
             const auto say = [&](auto what, auto object, auto reason) { messages.note(what, object, reason); };
             const rescue::Waited waited = rescue::wait_for_other(item.path, signals, deadline, say);
             if (waited.stop != 0) {

@@ -12,6 +12,7 @@
 #include "os/state_dir.hpp"
 #include "report/call.hpp"
 #include "report/messages.hpp"
+#include "rescue/inner_runs.hpp"
 #include "rescue/stopper.hpp"
 
 #include <algorithm>
@@ -92,11 +93,16 @@ plan::ExitStatus stop_one(const journal::Item& item, const plan::Stop& request, 
     rescue::Stopper stopper(*file, [&](std::string_view reason) {
         messages.note("journal", "cannot be written, so that each further try of the cleanup begins first", reason);
     });
+    const bool waits_for_us = rescue::are_in_cleanup() && rescue::is_around_us(item.path);
     for (;; state = journal::read_state(item.path)) {
         if (state) {
             stopper.look(*state);
         }
         stopper.kill_if_due();
+        if (waits_for_us && !stopper.may_kill()) {
+            messages.error("run " + item.id + " has been told to stop, and is not waited for", {}, rescue::for_itself);
+            return {plan::Plan{}.conflict_exit_code, 0};
+        }
         const os::Event event =
             events.wait(os::earliest({deadline, stopper.next_kill(), os::deadline_after(next_look)}), over.ready_fd());
         if (std::holds_alternative<os::Readable>(event)) {

@@ -114,7 +114,7 @@ bool is_copy_of_supervisor(const os::ProcessInfo& process) {
 
 // What runs in a cleanup itself cannot tell: all that it starts has inherited that variable.
 bool is_cleanup_of_other(const os::ProcessInfo& process, const std::filesystem::path& journal) {
-    if (!os::variable("FINALLY_RUN_BY").empty()) {
+    if (are_in_cleanup()) {
         return false;
     }
     const std::string environment = os::environment_of(process.pid);
@@ -137,12 +137,18 @@ std::string outer_of(const std::filesystem::path& journal) {
 bool is_inside(std::string outer, const std::filesystem::path& journal) {
     constexpr int deep_enough = 32;
     for (int depth = 0; depth < deep_enough && !outer.empty(); ++depth) {
-        if (outer == journal.native()) {
+        if (std::filesystem::path(outer).filename() == journal.filename()) { // whatever way leads to the directory
             return true;
         }
         outer = outer_of(outer);
     }
     return false;
+}
+
+bool are_in_cleanup() { return !os::variable("FINALLY_RUN_BY").empty(); }
+
+bool is_around_us(const std::filesystem::path& journal) {
+    return is_inside(std::string(os::variable("FINALLY_RUN_JOURNAL")), journal);
 }
 
 bool is_guardian(const os::ProcessInfo& process) {

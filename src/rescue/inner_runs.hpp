@@ -6,15 +6,25 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace finally_run::rescue {
+
+// Why a cleanup does not wait for the run around it.
+inline constexpr std::string_view for_itself = "this cleanup is inside of it and would wait for itself";
 
 // The journal of the run around the one with this journal; empty: there is none, or it cannot be seen.
 [[nodiscard]] std::string outer_of(const std::filesystem::path& journal);
 
 // Whether `outer`, or the run around that, and so on, is the run with this journal.
 [[nodiscard]] bool is_inside(std::string outer, const std::filesystem::path& journal);
+
+// Whether a cleanup has started us: whoever runs that waits for our end.
+[[nodiscard]] bool are_in_cleanup();
+
+// Whether we were started inside the run with this journal, at any depth.
+[[nodiscard]] bool is_around_us(const std::filesystem::path& journal);
 
 // Whether this is the guardian of a run of ours. Its name is not enough: it holds the lock of a journal. Or its keeper,
 // or what holds a lock for that.

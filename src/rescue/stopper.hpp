@@ -26,6 +26,8 @@ public:
     void look(const journal::State& state);
     [[nodiscard]] const os::Deadline& next_kill() const { return m_kill_at; }
     void kill_if_due();
+    // Whether somebody else than us is still to be killed then.
+    [[nodiscard]] bool may_kill() { return m_kill_at && !m_processes->members().empty(); }
 
 private:
     void stop_command(const journal::State& state);

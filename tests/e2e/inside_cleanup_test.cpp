@@ -197,5 +197,87 @@ TEST_CASE("what has failed in a run in a cleanup is not tried again when that wa
     CHECK(log_text() == "try\nnext\n");
 }
 
+TEST_CASE("a cleanup that recovers all does not wait for the run that it is in and finishes the others") {
+    make_fifo(work("fifo"));
+    for (const std::string& by : workers) {
+        CAPTURE(by);
+        auto worker =
+            start_cleanups(by, {}, "echo begun >>log; read x <fifo; finally-run --recover; echo status $? >>log");
+        wait_for_log("begun");
+        static_cast<void>(leave_unfinished(Run({"-c", "echo other >>log", "--", "helper", "pause"})));
+        release(work("fifo"));
+        finish(worker);
+        CHECK(log_text() == "begun\nother\nstatus 0\nnext\n");
+        CHECK(run_files().empty());
+        forget_cleanups();
+    }
+}
+
+TEST_CASE("cleanups of two killed runs that recover all do not wait for each other") {
+    const std::string cleanup = "echo begun >>log; until test $(grep -c begun log) = 2; do sleep .01; done; "
+                                "finally-run --recover; echo ended >>log";
+    const Run run({"-c", cleanup, "--", "helper", "pause"});
+    auto one = run.start();
+    auto other = run.start();
+    one.wait_for_line("READY");
+    other.wait_for_line("READY");
+    one.signal(SIGKILL);
+    other.signal(SIGKILL);
+    one.finish();
+    other.finish();
+    wait_until("both are over", [] { return run_files().empty(); });
+    CHECK(log_text() == "begun\nbegun\nended\nended\n");
+}
+
+TEST_CASE("a cleanup that recovers the run that it is in is refused") {
+    auto process =
+        Run({"-c", next_cleanup, "-c", "finally-run --recover $FINALLY_RUN_ID >>log 2>&1; echo status $? >>log", "--",
+             "helper", "pause"})
+            .start();
+    process.wait_for_line("READY");
+    const std::string id = only_run_file().stem();
+    static_cast<void>(kill_supervisor(process));
+    CHECK(log_text() == "finally-run: run " + id +
+                            " is not recovered: this cleanup is inside of it and would wait for itself\n"
+                            "status 75\nnext\n");
+}
+
+TEST_CASE("a cleanup that was let go on when everybody was killed does not recover the run that it is in") {
+    make_fifo(work("fifo"));
+    auto process =
+        Run({"-c", next_cleanup, "-c",
+             "echo begun >>log; read x <fifo; finally-run --recover >/dev/null 2>&1; echo $? >>log", "--", "true"})
+            .start();
+    wait_for_log("begun");
+    kill_both(process.pid());
+    release(work("fifo"));
+    wait_for_log("0\n");
+    process.finish();
+    CHECK(log_text() == "begun\n0\n");
+    CHECK(run_files().size() == 1);
+}
+
+TEST_CASE("a cleanup that stops its own run ends at once") {
+    const auto outcome = Run({"--grace", "300", "-c", next_cleanup, "-c",
+                              "finally-run --stop $FINALLY_RUN_ID; echo never >>log", "--", "true"})
+                             .run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.err.find("ended by --stop") != std::string::npos);
+    CHECK(log_text() == "next\n");
+}
+
+TEST_CASE("a cleanup of an inner run stops the outer one and does not wait for its end") {
+    auto process = Run({"-c", next_cleanup, "--", "sh", "-c",
+                        "exec finally-run -c \"finally-run --stop $FINALLY_RUN_ID >>log 2>&1; echo status \\$? "
+                        ">>log\" -- sh -c 'echo $PPID >pid; exec helper pause'"})
+                       .start();
+    process.wait_for_line("READY");
+    ::kill(pid_in("pid"), SIGKILL); // the guardian of that is waited for from here on
+    process.finish();
+    CHECK(log_text().starts_with("finally-run: run "));
+    CHECK(log_text().ends_with(" has been told to stop, and is not waited for: this cleanup is inside of it and would "
+                               "wait for itself\nstatus 75\nnext\n"));
+}
+
 } // namespace
 } // namespace finally_run::e2e
