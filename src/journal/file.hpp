@@ -54,6 +54,9 @@ public:
     void salvage(const std::function<void(Entry)>& take);
     // How the journal is known to have lost something, in words for a message; empty: it has not.
     [[nodiscard]] const std::string& damage() const { return m_damage; }
+    // Whether something stands behind the last record that has been read: one that was cut off. Throws
+    // std::system_error.
+    [[nodiscard]] bool has_rest() const { return size() > m_read_up_to; }
 
     // For the child of a spawn: appends Started about itself. Async-signal-safe. Returns 0 or an errno.
     [[nodiscard]] int append_started(Started::What what, std::uint64_t cleanup) const noexcept;

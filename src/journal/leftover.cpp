@@ -69,7 +69,9 @@ Found claim(const std::filesystem::path& path, Patience patience, Whose whose, D
             return Unreadable{file.damage().empty() ? std::string(no_first_record) : file.damage()};
         }
         const Origin origin = origin_of(state.opened);
-        if (state.is_done() && file.damage().empty()) {
+        // What was cut off may have said that a step has begun.
+        const bool may_have_begun = !state.begun && file.has_rest();
+        if (state.is_done() && file.damage().empty() && !may_have_begun) {
             if (origin.same_host) {
                 remember(state, file.state_dir());
                 file.remove();

@@ -284,8 +284,8 @@ void Successor::finish_inner_runs() {
 Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events, report::Narrator& narrator) {
     cleanup::Stack& stack = dead_run.stack;
     const journal::State& state = stack.read_state();
-    // A guardian that cannot read all of the journal drops nothing: a step may have begun, and cleanups be registered.
-    const bool blind = !stack.is_complete();
+    // Who cannot read all of the journal drops nothing: a step may have begun, and cleanups be registered.
+    const bool blind = !stack.is_complete() || (!state.begun && stack.file().has_rest());
     if (!blind && state.is_done()) {
         static_cast<void>(stack.close(true));
         return {state.ending.value_or(plan::Ending{})};

@@ -73,6 +73,24 @@ TEST_CASE("a last record that is torn is ignored, wherever it was cut") {
     }
 }
 
+TEST_CASE("where the record that a step begins is torn the step has begun") {
+    auto killed = Run({"-l", "L", "-c", "echo C >>log", "--", "sh", "-c",
+                       "truncate -s -1 $FINALLY_RUN_JOURNAL; kill -9 $PPID; exec helper pause"})
+                      .start();
+    static_cast<void>(killed.finish());
+    wait_until("the guardian has cleaned up", [] { return log_text() == "C\n"; });
+    wait_until("nothing is left", [] { return run_files().empty() && leftovers().empty(); });
+    fs::remove(work("log"));
+
+    const auto left = leave_unfinished(Run({"-c", "echo C >>log", "--", "helper", "pause"}));
+    const fs::path journal = only_run_file();
+    fs::resize_file(journal, fs::file_size(journal) - 1);
+    CHECK(Run({"--recover"}).run().status == 0);
+    CHECK(log_text() == "C\n");
+    CHECK(run_files().empty());
+    wait_until("the command is ended", [] { return leftovers().empty(); });
+}
+
 TEST_CASE("a torn record with others behind it is ignored, and the others are not") {
     const auto run = left({});
     const std::string torn = journal::encode(journal::Registered{{plan::Cleanup::Kind::command, "echo torn >>log"}});
