@@ -17,6 +17,7 @@
 #include <exception>
 #include <fcntl.h>
 #include <system_error>
+#include <utility>
 
 namespace finally_run::cleanup {
 
@@ -49,6 +50,8 @@ private:
     bool is_stop_asked(const Cleanup& cleanup);
     // The variable that it relies on and would not find.
     [[nodiscard]] const std::string* missing(const Cleanup& cleanup) const;
+    // Why it has failed without being begun; empty: it has not.
+    [[nodiscard]] std::string why_not(const Cleanup& cleanup) const;
 
     const Means& m_means;
     const Settings& m_settings;
@@ -216,23 +219,22 @@ const std::string* Executor::missing(const Cleanup& cleanup) const {
     return nullptr;
 }
 
-Outcome Executor::run(const Cleanup& cleanup) {
+std::string Executor::why_not(const Cleanup& cleanup) const {
     if (m_means.stack.is_stop_asked(cleanup)) { // of whoever was at it before us
-        Outcome outcome;
-        outcome.attempts = std::max(1U, m_means.stack.times_begun(cleanup));
-        outcome.error = stopped;
-        return outcome;
+        return stopped;
     }
     if (const unsigned times = m_means.stack.times_begun(cleanup); times >= most_begun) {
-        Outcome outcome;
-        outcome.attempts = times;
-        outcome.error = "begun " + std::to_string(times) + " times and never finished: it is not begun again";
-        return outcome;
+        return "begun " + std::to_string(times) + " times and never finished: it is not begun again";
     }
-    if (const std::string* const name = missing(cleanup)) {
+    const std::string* const name = missing(cleanup);
+    return name != nullptr ? *name + " is not set here" : "";
+}
+
+Outcome Executor::run(const Cleanup& cleanup) {
+    if (std::string error = why_not(cleanup); !error.empty()) {
         Outcome outcome;
         outcome.attempts = std::max(1U, m_means.stack.times_begun(cleanup));
-        outcome.error = *name + " is not set here";
+        outcome.error = std::move(error);
         return outcome;
     }
     if (!cleanup.place) {
