@@ -31,14 +31,6 @@ std::vector<std::string> names_of(const std::vector<RunLock>& locks) {
     return names;
 }
 
-std::string joined(const std::vector<std::string>& names) {
-    std::string all;
-    for (const auto& name : names) {
-        all += all.empty() ? name : ", " + name;
-    }
-    return all;
-}
-
 // What is below the row of a run.
 class Details {
 public:
@@ -120,7 +112,7 @@ std::string lock_cell(const std::vector<RunLock>& locks, std::size_t columns) {
     }
     const auto names = names_of(locks);
     const std::size_t room = lock_columns(columns);
-    if (auto all = joined(names); width_of(all) <= room) {
+    if (auto all = listed(names); width_of(all) <= room) {
         return all;
     }
     const std::string others = names.size() > 1 ? fmt::format(" +{}", names.size() - 1) : "";
@@ -138,7 +130,7 @@ std::string lines_below(const RunStatus& run, std::chrono::system_clock::time_po
     details.step(run, now);
     details.failures(run);
     details.cleanups(run);
-    if (width_of(joined(names_of(run.locks))) > lock_columns(columns)) {
+    if (width_of(listed(names_of(run.locks))) > lock_columns(columns)) {
         details.locks(run);
     }
     details.engines(run, now);
