@@ -69,9 +69,7 @@ Found claim(const std::filesystem::path& path, Patience patience, Whose whose, D
             return Unreadable{file.damage().empty() ? std::string(no_first_record) : file.damage()};
         }
         const Origin origin = origin_of(state.opened);
-        // What was cut off may have said that a step has begun.
-        const bool may_have_begun = !state.begun && file.has_rest();
-        if (state.is_done() && file.damage().empty() && !may_have_begun) {
+        if (state.is_done() && file.damage().empty() && !may_have_begun(state, file)) {
             if (origin.same_host) {
                 remember(state, file.state_dir());
                 file.remove();
@@ -107,6 +105,8 @@ Found claim(const std::filesystem::path& path, Patience patience, Whose whose) {
 Found claim_own(const std::filesystem::path& path, Patience patience) {
     return claim(path, patience, Whose::this_host, Damage::pass_over);
 }
+
+bool may_have_begun(const State& state, const File& file) { return !state.begun && file.has_rest(); }
 
 std::optional<State> read_state(const std::filesystem::path& path, std::string* error) {
     try {

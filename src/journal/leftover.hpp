@@ -53,6 +53,10 @@ enum class Whose { this_host, any_host };
 // of the damage.
 [[nodiscard]] Found claim_own(const std::filesystem::path& path, Patience patience);
 
+// Whether nothing is known to have begun, and what was cut off behind that may have said that something has. Of a file
+// that `state` was read from to its end. Throws std::system_error.
+[[nodiscard]] bool may_have_begun(const State& state, const File& file);
+
 // All that is in a journal at this moment, whoever has its lock. nullopt if it cannot be read.
 [[nodiscard]] std::optional<State> read_state(const std::filesystem::path& path, std::string* error = nullptr);
 

@@ -1,6 +1,7 @@
 #include "rescue/take_over.hpp"
 
 #include "cleanup/command.hpp"
+#include "journal/leftover.hpp"
 #include "os/boot.hpp"
 #include "os/exit_info.hpp"
 #include "rescue/inner_runs.hpp"
@@ -285,7 +286,7 @@ Rescued take_over(plan::Actor by, const DeadRun& dead_run, os::Events& events, r
     cleanup::Stack& stack = dead_run.stack;
     const journal::State& state = stack.read_state();
     // Who cannot read all of the journal drops nothing: a step may have begun, and cleanups be registered.
-    const bool blind = !stack.is_complete() || (!state.begun && stack.file().has_rest());
+    const bool blind = !stack.is_complete() || journal::may_have_begun(state, stack.file());
     if (!blind && state.is_done()) {
         static_cast<void>(stack.close(true));
         return {state.ending.value_or(plan::Ending{})};
