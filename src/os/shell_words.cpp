@@ -24,13 +24,13 @@ constexpr auto taken_by_shells = std::to_array<std::string_view>(
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
+bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+
 // Not special to any shell, wherever in a word it stands.
 bool is_plain(char c) {
     constexpr std::string_view plain_punctuation = "%+,-./:=@_";
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    const bool digit = c >= '0' && c <= '9';
     const bool not_ascii = static_cast<unsigned char>(c) >= 0x80;
-    return letter || digit || not_ascii || plain_punctuation.find(c) != plain_punctuation.npos;
+    return is_letter_or_digit(c) || not_ascii || plain_punctuation.find(c) != plain_punctuation.npos;
 }
 
 std::vector<std::string> split(std::string_view cmd) {
@@ -45,16 +45,12 @@ std::vector<std::string> split(std::string_view cmd) {
     return words;
 }
 
-bool is_of_a_name(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
+bool is_of_a_name(char c) { return is_letter_or_digit(c) || c == '_'; }
 
 // Where a shell, or one below it that is given a quoted part, begins or ends a word.
 constexpr std::string_view between_words = " \t\n;&|()`'\"";
 
-bool begins_word(std::string_view before) {
-    return before.empty() || between_words.find(before.back()) != between_words.npos;
-}
+bool is_between_words(char c) { return between_words.find(c) != between_words.npos; }
 
 // Of ${VARIABLE...: whether it says what is to be done without the variable.
 bool knows_what_else(std::string_view rest) {
@@ -104,9 +100,10 @@ bool relies_on(std::string_view cmd, std::string_view variable) {
             found = true;
         } else if (before.ends_with("${") || before.ends_with("${#")) {
             found = found || !knows_what_else(after);
-        } else if (begins_word(before) && (after.empty() || after.starts_with('=') || after.starts_with("+=") ||
-                                           begins_word(after.substr(0, 1)))) {
-            return false;
+        } else if (before.empty() || is_between_words(before.back())) {
+            if (after.empty() || is_between_words(after.front()) || after.starts_with('=') || after.starts_with("+=")) {
+                return false;
+            }
         }
     }
     return found && !reads_a_script(cmd);
