@@ -113,11 +113,14 @@ take_engine_locks_of(const journal::State& state, const lock::Held& held, const 
 // such a run is left alone, as one whose supervisor lives is: two cleanups that recover all would wait for each other.
 std::optional<plan::ExitStatus> refused_in_cleanup(const journal::Item& item, const plan::Recover& request,
                                                    report::Messages& messages) {
-    if (!rescue::are_in_cleanup() || (!request.runs.empty() && !rescue::is_around_us(item.path))) {
+    if (!rescue::are_in_cleanup()) {
         return std::nullopt;
     }
     if (request.runs.empty()) {
         return plan::ExitStatus{};
+    }
+    if (!rescue::is_around_us(item.path)) {
+        return std::nullopt;
     }
     messages.error("run " + item.id + " is not recovered", {}, rescue::for_itself);
     return plan::ExitStatus{plan::Plan{}.conflict_exit_code, 0};
