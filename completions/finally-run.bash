@@ -39,8 +39,9 @@ _finally_run() {
     take_a_value+=' --report --ci '
     local take_none=' -n --no-wait --preserve-status --dry-run --durable --strict --status --json --recover --stop --forget'
     take_none+=' --all-users -q --quiet -v --verbose -h --help --version '
+    local may_have_colons=' --rewrite --ready -l --lock --lock-shared '
 
-    local cur=${COMP_WORDS[COMP_CWORD]} action='' option='' last='' equals_seen='' state_dir='' word i j
+    local cur=${COMP_WORDS[COMP_CWORD]} action='' option='' last='' before_colon='' equals_seen='' state_dir='' word i j
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
@@ -51,16 +52,18 @@ _finally_run() {
                 continue
             fi
             [[ $option == --state-dir ]] && state_dir=${word/#~\//$HOME/}
-            last=$option option='' equals_seen=''
-        elif [[ $last == --rewrite && $word == : ]]; then
-            option=$last # FROM:TO is three words too
+            last=$option option='' before_colon='' equals_seen=''
+        elif [[ $may_have_colons == *" $last "* && $word == +(:) ]]; then
+            option=$last before_colon=${COMP_WORDS[i - 1]} # FROM:TO is three words too
         elif [[ $word == -- && -z $action ]]; then
             _finally_run_command $((i + 1))
             return
         elif [[ $word == --* ]]; then
+            last=''
             [[ $word == --defer || $word == --status || $word == --recover || $word == --stop || $word == --forget ]] && action=$word
             [[ $take_a_value == *" $word "* ]] && option=$word
         elif [[ $word == -?* ]]; then
+            last=''
             for ((j = 1; j < ${#word}; j++)); do
                 if [[ $take_a_value == *" -${word:j:1} "* ]]; then
                     ((j == ${#word} - 1)) && option=-${word:j:1}
@@ -73,8 +76,8 @@ _finally_run() {
         fi
     done
 
-    if [[ -z $option && $last == --rewrite && $cur == : ]]; then
-        option=$last cur=''
+    if [[ -z $option && $may_have_colons == *" $last "* && $cur == +(:) ]]; then
+        option=$last before_colon=${COMP_WORDS[COMP_CWORD - 1]} cur=''
     fi
     if [[ -z $option ]]; then
         if [[ $cur == -* ]]; then
@@ -89,8 +92,18 @@ _finally_run() {
 
     [[ $cur == = && -z $equals_seen && $option == --* ]] && cur=''
     case $option in
-        -c | --cleanup | --cleanup-anywhere | -s | --setup | --service | --ready | --on-success | --on-failure | --defer)
+        -c | --cleanup | --cleanup-anywhere | -s | --setup | --service | --on-success | --on-failure | --defer)
             mapfile -t COMPREPLY < <(compgen -c -- "$cur") ;;
+        --ready)
+            if [[ $before_colon == unix || $before_colon == file ]]; then
+                compopt -o filenames
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            elif [[ -z $before_colon ]]; then
+                mapfile -t COMPREPLY < <(compgen -c -W 'tcp: unix: file:' -- "$cur")
+                if [[ ${COMPREPLY[*]} == *: ]]; then
+                    compopt -o nospace
+                fi
+            fi ;;
         -r | --remove | --report)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
@@ -99,14 +112,18 @@ _finally_run() {
             mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
         -l | --lock | --lock-shared)
             compopt -o filenames
-            if [[ $cur == */* || $cur == '~'* ]]; then
+            if [[ -n $before_colon ]]; then
+                : # ENGINE:NAME, and nobody knows the names
+            elif [[ $cur == */* || $cur == '~'* ]]; then
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             else
                 local IFS=$'\n'
                 mapfile -t COMPREPLY < <(compgen -W "$(_finally_run_locks "$state_dir")" -- "$cur")
             fi ;;
-        --temp-dir | --keep-env)
+        --temp-dir)
             mapfile -t COMPREPLY < <(compgen -v -- "$cur") ;;
+        --keep-env)
+            mapfile -t COMPREPLY < <(compgen -v -W none -- "$cur") ;;
         --signal | --rewrite)
             local signals='HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP'
             signals+=' TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS RTMIN RTMAX'

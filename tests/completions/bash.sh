@@ -56,6 +56,15 @@ ask '' -qcx frobnicate --orp
 ask --orphans -qcx --orp
 ask --keep-env --keep
 ask PATH --keep-env PAT
+ask none --keep-env non
+ask tcp: --ready tcp
+ask '' --ready tcp :
+ask 'a file' --ready file : a
+ask frobnicate --ready frobn
+ask --timeout --service x --ready tcp : 7777 --timeo
+ask frobnicate --lock etcd : deploy frobn
+ask '' --lock etcd : dep
+ask '' -l etcd :
 ask frobnicate --defer frobn
 ask '' --defer frobnicate ''
 ask '' --status frobn
