@@ -14,8 +14,11 @@ Run below(const std::string& init, std::vector<std::string> argv) {
     return Run::of(unshare({"--pid", "--fork", "--mount-proc"}, argv));
 }
 
-constexpr const char* parent_of_guardian =
-    "sed -n 's/^PPid:.//p' $(grep -l finally-guard /proc/[0-9]*/comm | sed 's/comm$/status/')";
+// For a shell. A guardian has its name a moment after the command has begun.
+constexpr const char* named =
+    "named() { n=$(grep -l finally-guard /proc/[0-9]*/comm | cut -d/ -f3); test \"$n\"; }; until named; do sleep .01; "
+    "done; ";
+std::string parent_of_guardian() { return std::string(named) + "sed -n 's/^PPid:.//p' /proc/$n/status"; }
 
 // What a tool does that ends a tree of processes from parent to child.
 void kill_tree(pid_t root) {
@@ -40,13 +43,13 @@ void kill_tree(pid_t root) {
 
 TEST_CASE("below a process 1 that reaps, the guardian is its child, and leaves no zombie") {
     const auto outcome =
-        below("init", {"finally-run", "-c", "echo cleaned", "--", "sh", "-c", parent_of_guardian}).run();
+        below("init", {"finally-run", "-c", "echo cleaned", "--", "sh", "-c", parent_of_guardian()}).run();
     CHECK(lines(outcome.out) == std::vector<std::string>{"1", "nobody else"});
     CHECK(outcome.err == "cleaned\n");
 }
 
 TEST_CASE("below a process 1 of which nothing is known, the guardian is a child of finally-run, and leaves no zombie") {
-    const std::string both = std::string("echo $PPID; ") + parent_of_guardian;
+    const std::string both = "echo $PPID; " + parent_of_guardian();
     const auto outcome = below("application", {"finally-run", "-c", "echo cleaned", "--", "sh", "-c", both}).run();
     const auto said = lines(outcome.out);
     REQUIRE(said.size() == 3);
@@ -55,9 +58,10 @@ TEST_CASE("below a process 1 of which nothing is known, the guardian is a child 
 }
 
 TEST_CASE("a run inside a run has its guardian reaped by that, whatever process 1 is") {
-    const std::string inner = std::string("finally-run -- sh -c \"") +
-                              "for g in \\$(grep -l finally-guard /proc/[0-9]*/comm | sed s/comm\\$/status/); do "
-                              "sed -n s/^PPid:.//p \\$g; done | sort -u | wc -l\"";
+    write_file(work("inner.sh"), std::string(named) +
+                                     "until named && test $(echo $n | wc -w) = 2; do sleep .01; done; "
+                                     "for g in $n; do sed -n 's/^PPid:.//p' /proc/$g/status; done | sort -u | wc -l\n");
+    const std::string inner = "finally-run -- sh inner.sh; true";
     const auto outcome = below("application", {"finally-run", "--", "sh", "-c", inner}).run();
     CHECK(lines(outcome.out) == std::vector<std::string>{"1", "nobody else"}); // both have the outer one
 }
@@ -76,10 +80,9 @@ TEST_CASE("whoever kills the tree of finally-run from parent to child does not r
 }
 
 TEST_CASE("a guardian that is nobody's child is replaced when it is killed, and no zombie is left") {
-    // It has its name a moment after the command has begun.
-    const std::string kill_it = "named() { n=$(grep -l finally-guard /proc/[0-9]*/comm | cut -d/ -f3); test \"$n\"; }; "
-                                "until named; do sleep .01; done; g=$n; kill -9 $g; "
-                                "until named && test \"$n\" != \"$g\"; do sleep .01; done; kill -9 $PPID";
+    const std::string kill_it =
+        std::string(named) +
+        "g=$n; kill -9 $g; until named && test \"$n\" != \"$g\"; do sleep .01; done; kill -9 $PPID";
     const auto outcome = below("init", {"finally-run", "-l", "l", "-c", witness, "--", "sh", "-c", kill_it}).run();
     CHECK(has_line(outcome.out, "nobody else"));
     CHECK(log_text() == "cleaned by guardian after lost\n");

@@ -168,7 +168,10 @@ TEST_CASE("markers by which a CI hunts leftovers are in the environment of neith
 TEST_CASE("when finally-run returns there is no process and no zombie of it, though its parent reaps nothing") {
     for (const auto& args : {std::vector<std::string>{"--", "true"},
                              {"-l", "l", "-s", "true", "-c", "true", "--temp-dir", "T", "--", "sh", "-c", "exit 3"},
-                             {"-c", "kill -9 $(grep -l finally-guard /proc/[0-9]*/comm | cut -d/ -f3)", "--", "true"},
+                             {"-c",
+                              "until g=$(grep -l finally-guard /proc/[0-9]*/comm); do sleep .01; done; "
+                              "kill -9 $(echo $g | cut -d/ -f3)",
+                              "--", "true"},
                              {"--timeout", ".05", "--", "helper", "pause"}}) {
         std::vector<std::string> words{"helper", "survey", "finally-run"};
         words.insert(words.end(), args.begin(), args.end());
