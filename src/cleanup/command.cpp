@@ -73,7 +73,8 @@ public:
     std::vector<os::ProcessInfo> leftovers();
 
     [[nodiscard]] bool timed_out() const { return m_timed_out; }
-    [[nodiscard]] bool in_front() const { return m_in_front; }
+    // `cut_off`: it did not end by itself, and may have left the terminal without its echo, as a killed sudo(8) does.
+    void give_terminal_back(bool cut_off) const;
 
 private:
     [[nodiscard]] std::vector<os::ProcessInfo> look();
@@ -93,8 +94,9 @@ private:
     os::Deadline m_grace_end; // nullopt also if the grace never ends
     bool m_timed_out = false;
     bool m_killed = false;
-    bool m_in_front = false; // of the terminal, to ask for something
-    bool m_alone = false;    // at the last look we had no descendants
+    bool m_in_front = false;                        // of the terminal, to ask for something
+    std::optional<os::TerminalSettings> m_terminal; // as it was before: who is not in front cannot change it
+    bool m_alone = false;                           // at the last look we had no descendants
 };
 
 std::vector<os::ProcessInfo> Attempt::look() {
@@ -125,11 +127,23 @@ void Attempt::on_stop(int signal) {
     if (signal != SIGTTIN && signal != SIGTTOU) {
         return;
     }
+    if (!m_terminal) {
+        m_terminal.emplace();
+    }
     m_in_front = os::give_foreground(m_pid);
     if (!m_in_front) {
         ::kill(-m_pid, SIGHUP); // as the kernel does to a stopped group that nobody watches over
     }
     ::kill(-m_pid, SIGCONT);
+}
+
+void Attempt::give_terminal_back(bool cut_off) const {
+    if (m_in_front) {
+        os::take_foreground_back(m_pid);
+    }
+    if (m_in_front && cut_off) {
+        m_terminal->put_back();
+    }
 }
 
 // A sudo(8) below a shell stops itself, perhaps just after we have continued the shell, and nobody is told.
@@ -252,9 +266,8 @@ Outcome run_command(const std::string& cmd, const Surroundings& surroundings, co
     outcome.exit_code = status.shell_code();
     outcome.signal = status.signal();
     const auto leftovers = attempt.leftovers();
-    if (attempt.in_front()) {
-        os::take_foreground_back(spawned.pid);
-    }
+    const bool stopped = listening.is_stopped && listening.is_stopped();
+    attempt.give_terminal_back(status.signal() != 0 || attempt.timed_out() || stopped);
     if (attempt.timed_out()) {
         outcome.error = "stopped: it took longer than --cleanup-timeout";
         return outcome;

@@ -122,8 +122,15 @@ TEST_CASE("a command that was stopped or killed leaves the terminal's settings a
     CHECK(leaves_settings("finally-run -- sh -c 'stty -echo -icanon; kill -KILL $$'"));
 }
 
-TEST_CASE("a command that has set the terminal and ended by itself has set it on purpose") {
+TEST_CASE("so does a cleanup") {
+    CHECK(leaves_settings("finally-run -c 'stty -echo -icanon </dev/tty; kill -KILL $$' -- true"));
+    const std::string deaf = "trap : TERM; stty -icanon </dev/tty; while :; do sleep 1; done";
+    CHECK(leaves_settings("finally-run --cleanup-timeout .3 --grace .1 -c '" + deaf + "' -- true"));
+}
+
+TEST_CASE("a command or cleanup that has set the terminal and ended by itself has set it on purpose") {
     CHECK_FALSE(leaves_settings("finally-run -- stty -icanon"));
+    CHECK_FALSE(leaves_settings("finally-run -c 'stty -icanon </dev/tty' -- true"));
 }
 
 TEST_CASE("a terminal that nobody reads keeps neither TERM nor silent cleanups") {
