@@ -140,6 +140,7 @@ take_engine_locks(const Beginning& beginning, const lock::Held& held, const os::
     auto keeper = std::make_unique<engine::Keeper>(
         std::move(wanted), told, beginning.run_id, beginning.main_args, beginning.events.signals(), std::move(shared),
         [&](const std::string& name, std::string_view line) { narrator.noted("lock", name, line); },
+        [&](const std::string& name, std::string_view why) { narrator.failed("lock may still be held", name, why); },
         [&](const auto& loss, bool was_clean) { return finish_as_keeper(beginning, loss, was_clean); });
     const auto while_waiting = [&](const std::string& name, const std::string& holder, text::Duration waited) {
         return narrator.lock_awaited(name, holder, waited);

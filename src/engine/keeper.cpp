@@ -57,7 +57,7 @@ std::optional<Keeper::Awaited> Keeper::awaited_by(pid_t supervisor, std::string_
 }
 
 Keeper::Keeper(std::vector<Wanted> locks, const Told& told, const std::string& run_id, const os::MainArgs& main_args,
-               os::Signals& signals, std::vector<int> shared, Say say, TakeOver take_over)
+               os::Signals& signals, std::vector<int> shared, Say say, Say not_freed, TakeOver take_over)
     : m_locks(std::move(locks)), m_told(told), m_environment(main_args.envp) {
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) < 0) {
@@ -70,8 +70,10 @@ Keeper::Keeper(std::vector<Wanted> locks, const Told& told, const std::string& r
         m_own_environment.take(m_environment);
         // What a helper leaves is ours to reap.
         ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-        const Duties duties{m_locks, [this](const Wanted& wanted) { return environment_for(wanted); },
+        const Duties duties{m_locks,
+                            [this](const Wanted& wanted) { return environment_for(wanted); },
                             [&](const Wanted& wanted, std::string_view words) { say(wanted.name, words); },
+                            [&](const Wanted& wanted, std::string_view why) { not_freed(wanted.name, why); },
                             [&](const Wanted& wanted, const std::string& holder) {
                                 os::set_title(holder.empty() ? plain_title(run_id)
                                                              : waiting_title(run_id, supervisor, wanted.name, holder),

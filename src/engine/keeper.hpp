@@ -47,7 +47,7 @@ public:
     // nullopt: it is no such title, or that of somebody else's keeper.
     [[nodiscard]] static std::optional<Awaited> awaited_by(pid_t supervisor, std::string_view title);
 
-    // Both run in the keeper: see Duties.
+    // All of them run in the keeper: see Duties.
     using Say = std::function<void(const std::string& name, std::string_view line)>;
     using TakeOver = std::function<bool(const plan::LookForLoss& loss, bool was_clean)>;
 
@@ -55,7 +55,7 @@ public:
     // ended. `environment` ends with a null and is that of main, `locks` in the order in which they are to be taken.
     // Throws std::system_error.
     Keeper(std::vector<Wanted> locks, const Told& told, const std::string& run_id, const os::MainArgs& main_args,
-           os::Signals& signals, std::vector<int> shared, Say say, TakeOver take_over);
+           os::Signals& signals, std::vector<int> shared, Say say, Say not_freed, TakeOver take_over);
     Keeper(const Keeper&) = delete;
     Keeper& operator=(const Keeper&) = delete;
     // Leaves it alone: it sees the end of supervisor and guardian.

@@ -71,6 +71,9 @@ void Keeping::carry_out(Tenant& tenant, const Tenure::Reaction& reaction) {
         tenant.helper.signal(SIGKILL);
         tenant.patience.reset();
     }
+    if (!reaction.not_freed.empty()) {
+        m_duties.not_freed(tenant.wanted, reaction.not_freed);
+    }
     if (reaction.tell) {
         if (*reaction.tell == Message::What::waiting || *reaction.tell == Message::What::held) {
             m_duties.waits(tenant.wanted, *reaction.tell == Message::What::waiting ? reaction.text : "");

@@ -33,6 +33,8 @@ struct Duties {
     std::function<const char* const*(const Wanted&)> environment;
     // What it says on its stderr, line by line.
     std::function<void(const Wanted&, std::string_view line)> say;
+    // It was to be given back, and nobody knows that it was.
+    std::function<void(const Wanted&, std::string_view reason)> not_freed;
     // Who holds it, before it is had; empty: it is had.
     std::function<void(const Wanted&, const std::string& holder)> waits;
     // Nobody else is left to finish the run. Is the run clean now? `was_clean`: so were the last holders of the locks.

@@ -40,6 +40,7 @@ Tenure::Reaction Tenure::on_said(const Said& said) {
             return {};
         }
         m_phase = Phase::held;
+        m_was_held = true;
         return {.tell = Message::What::held, .text = said.text};
     case done:
         if (m_phase == Phase::releasing) {
@@ -71,7 +72,10 @@ Tenure::Reaction Tenure::on_ended(const os::WaitStatus& status, std::string_view
         m_phase = Phase::over;
         return {.tell = Message::What::busy, .text = words};
     }
-    return end(how_it_ended(status) + (words.empty() ? "" : ": " + words));
+    const bool in_vain = m_phase == Phase::releasing && m_was_held && status.shell_code() != 0;
+    Reaction reaction = end(how_it_ended(status) + (words.empty() ? "" : ": " + words));
+    reaction.not_freed = in_vain ? how_it_ended(status) : "";
+    return reaction;
 }
 
 Tenure::Reaction Tenure::on_release() {
@@ -86,8 +90,9 @@ Tenure::Reaction Tenure::on_patience_over() {
     if (!m_ended && !std::exchange(m_terminated, true)) {
         return {.terminate = true};
     }
+    const bool in_vain = m_phase == Phase::releasing && m_was_held;
     m_phase = Phase::over;
-    return {.kill = !m_ended};
+    return {.kill = !m_ended, .not_freed = in_vain ? "its helper did not give it back in time" : ""};
 }
 
 } // namespace finally_run::engine

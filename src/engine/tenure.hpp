@@ -19,9 +19,10 @@ public:
     struct Reaction {
         std::optional<Message::What> tell = {}; // the run
         std::string text = {};
-        bool end_stdin = false; // the helper is to release
-        bool terminate = false; // by TERM: it did not, and so once more
-        bool kill = false;      // and what it has started
+        bool end_stdin = false;     // the helper is to release
+        bool terminate = false;     // by TERM: it did not, and so once more
+        bool kill = false;          // and what it has started
+        std::string not_freed = {}; // why the lock may still be held though it is no longer wanted
     };
 
     [[nodiscard]] Reaction on_said(const Said& said);
@@ -44,6 +45,7 @@ private:
     [[nodiscard]] Reaction end(std::string text);
 
     Phase m_phase = Phase::wanted;
+    bool m_was_held = false;
     bool m_ended = false;      // the helper has
     bool m_terminated = false; // it has been told twice
 };

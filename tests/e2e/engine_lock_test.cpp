@@ -120,6 +120,21 @@ TEST_CASE("the loss of a lock stops the command and no step begins and the clean
     CHECK(leftovers().empty());
 }
 
+TEST_CASE("the loss of a lock while orphans are waited for stops these and is what ended the run") {
+    auto process = on_a({"-l", "file:x", "--orphans", "wait", "--grace", ".1", "-c",
+                         "kill -0 $(cat pid) 2>/dev/null || echo dead after $FINALLY_RUN_RESULT >>log", "--", "helper",
+                         "orphan", "pid", "TERM"})
+                       .start();
+    wait_for_file(work("pid"));
+    wait_until("only the orphan is left",
+               [&] { return test::children_running("helper", process.pid()) == std::vector{pid_in("pid")}; });
+    ::kill(helper_pid(), SIGKILL);
+    const auto outcome = process.finish();
+    CHECK(outcome.status == 121);
+    CHECK(outcome.err.find("lock lost: file:x: its helper was killed by KILL, sent TERM\n") != std::string::npos);
+    CHECK(log_text() == "dead after lock-lost\n");
+}
+
 TEST_CASE("a lock that is lost during a setup keeps the next step from beginning") {
     make_fifo(work("fifo"));
     auto process = on_a({"-l", "file:x", "-c", "echo cleaned $FINALLY_RUN_RESULT >>log", "-s",
@@ -423,9 +438,19 @@ TEST_CASE("a helper that heeds nothing is ended and one that never answers is no
         CHECK(has_line(outcome.err, "finally-run: lock: odd:x: its engine has not answered in time"));
     }
     ::kill(mute.front(), SIGKILL); // what becomes of it is told by the others
-    CHECK(holder.finish().status == 0);
+    const auto held = holder.finish();
+    CHECK(held.status == 0);
+    CHECK(has_line(held.err, "finally-run: lock may still be held: odd:x: its helper did not give it back in time"));
     wait_until("nobody is left", [] { return leftovers().empty(); });
     CHECK_FALSE(fs::exists(work("ran")));
+}
+
+TEST_CASE("that a helper fails to give a lock back is said even if little is") {
+    const auto outcome =
+        with_helper("echo held 1; cat >/dev/null; echo no route >&2; exit 1", {"-q", "-l", "odd:x", "--", "true"})
+            .run();
+    CHECK(outcome.status == 0);
+    CHECK(has_line(outcome.err, "finally-run: lock may still be held: odd:x: its helper has ended with status 1"));
 }
 
 TEST_CASE("a wait for a lock at an engine ends at its limit") {

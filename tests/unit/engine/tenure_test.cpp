@@ -68,12 +68,20 @@ TEST_CASE("a lock that is given back is no loss whichever way its helper ends") 
     CHECK_FALSE(tenure.on_said({Said::What::done}).tell);
     CHECK_FALSE(tenure.is_over());
     CHECK_FALSE(tenure.on_closed().tell);
-    CHECK_FALSE(tenure.on_ended(ended_well, "").tell);
+    const auto end = tenure.on_ended(os::WaitStatus::exited(1), "");
+    CHECK_FALSE(end.tell);
+    CHECK(end.not_freed.empty()); // it has said that it is done
     CHECK(tenure.is_over());
 
     Tenure silent = releasing_tenure();
-    CHECK_FALSE(silent.on_ended(os::WaitStatus::exited(1), "").tell);
+    CHECK(silent.on_ended(ended_well, "").not_freed.empty());
     CHECK(silent.is_over());
+
+    Tenure failing = releasing_tenure();
+    const auto failure = failing.on_ended(os::WaitStatus::exited(1), "");
+    CHECK_FALSE(failure.tell);
+    CHECK(failure.not_freed == "its helper has ended with status 1");
+    CHECK(failing.is_over());
 }
 
 TEST_CASE("a helper that does not release in time gets TERM and then KILL") {
@@ -82,8 +90,9 @@ TEST_CASE("a helper that does not release in time gets TERM and then KILL") {
     const auto second = tenure.on_patience_over();
     CHECK(second.kill);
     CHECK_FALSE(second.terminate);
+    CHECK(second.not_freed == "its helper did not give it back in time");
     CHECK_FALSE(tenure.is_over());
-    static_cast<void>(tenure.on_ended(os::WaitStatus::killed(SIGKILL), ""));
+    CHECK(tenure.on_ended(os::WaitStatus::killed(SIGKILL), "").not_freed.empty());
     CHECK(tenure.is_over());
 }
 
@@ -91,6 +100,8 @@ TEST_CASE("a helper that gets the lock while it is told to give up has it no mor
     Tenure tenure;
     CHECK(tenure.on_release().end_stdin);
     CHECK_FALSE(tenure.on_said({Said::What::held, "1"}).tell);
-    CHECK_FALSE(tenure.on_ended(ended_well, "").tell);
+    const auto end = tenure.on_ended(os::WaitStatus::exited(1), "");
+    CHECK_FALSE(end.tell);
+    CHECK(end.not_freed.empty());
     CHECK(tenure.is_over());
 }
