@@ -129,8 +129,11 @@ supervise::Aftermath Successor::aftermath(supervise::Members members) {
              .awaited = [this] { return guardians_at_work(m_dead_run.stack.file().path()); },
              .notify = [this](const supervise::Notice& notice) { m_narrator.noticed(notice); },
              .on_request =
-                 [this](int signal) {
-                     hear_request(signal);
+                 [this](supervise::StopCause cause, int signal) {
+                     if (cause != supervise::StopCause::signal && cause != supervise::StopCause::caller_gone) {
+                         return false; // of no run that is over
+                     }
+                     hear_request(signal != 0 ? signal : SIGTERM);
                      return !stands_by(m_by);
                  }}};
 }

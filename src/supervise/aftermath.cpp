@@ -41,6 +41,17 @@ int asked_by(const os::Signal& signal, std::span<const plan::Rewrite> rewrites) 
     return os::means_stop(as) ? as : 0;
 }
 
+// Of what is no signal.
+StopCause cause_in(const os::Event& event) {
+    if (std::holds_alternative<os::CallerGone>(event)) {
+        return StopCause::caller_gone;
+    }
+    if (std::holds_alternative<os::LockLost>(event)) {
+        return StopCause::lock_lost;
+    }
+    return std::holds_alternative<os::ServiceEnded>(event) ? StopCause::service_ended : StopCause::none;
+}
+
 } // namespace
 
 const Aftermath::Told* Aftermath::told(const os::ProcessInfo& process) const {
@@ -150,15 +161,17 @@ Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, const
                     .so_far = reminder.so_far(),
                     .kill_at = next == Next::kill ? deadline : std::nullopt});
         }
-        int request = std::holds_alternative<os::CallerGone>(event) ? SIGTERM : 0;
+        StopCause cause = cause_in(event);
+        int asked = 0;
         if (const auto* const signal = std::get_if<os::Signal>(&event)) {
             if (m_settings.on_signal) {
                 m_settings.on_signal(*signal);
             } else {
-                request = asked_by(*signal, m_settings.rewrites);
+                asked = asked_by(*signal, m_settings.rewrites);
+                cause = asked != 0 ? StopCause::signal : cause;
             }
         }
-        if (request != 0 && m_settings.on_request && m_settings.on_request(request) && may_give_up) {
+        if (cause != StopCause::none && m_settings.on_request && m_settings.on_request(cause, asked) && may_give_up) {
             return Waited::given_up;
         }
     }

@@ -6,6 +6,7 @@
 #include "os/process.hpp"
 #include "plan/rewrite.hpp"
 #include "supervise/notice.hpp"
+#include "supervise/policy.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -27,8 +28,8 @@ public:
         Members awaited = {}; // and those who are only waited for
         Notify notify = {};
         std::span<const plan::Rewrite> rewrites = {};
-        // Hears of each request to stop that comes while we wait. True: no more waiting.
-        std::function<bool(int signal)> on_request = {};
+        // Hears of each reason to stop that comes while we wait, with its signal if it is one. True: no more waiting.
+        std::function<bool(StopCause cause, int signal)> on_request = {};
         // In place of that: hears of every signal, and nothing ends the wait.
         std::function<void(const os::Signal&)> on_signal = {};
     };

@@ -137,6 +137,11 @@ Reaction Policy::on_lock_lost() {
 
 Reaction Policy::on_grace_over() const { return {.kill = true}; }
 
+void Policy::on_orphans_to_end(StopCause cause, int signal) {
+    m_cause = cause;
+    m_cause_signal = cause == StopCause::signal ? signal : m_stop_signal;
+}
+
 Reaction Policy::on_command_stopped(int signal) {
     m_command_stopped = true;
     if (stopping()) {

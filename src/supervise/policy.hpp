@@ -40,6 +40,8 @@ public:
     // A lock that machines share. It outweighs what the run has been told before.
     [[nodiscard]] Reaction on_lock_lost();
     [[nodiscard]] Reaction on_grace_over() const;
+    // What has ended is only the command: what it left is waited for, and to be stopped. `signal`: if it was one.
+    void on_orphans_to_end(StopCause cause, int signal);
     [[nodiscard]] Reaction on_command_stopped(int signal);
     void on_command_continued();
     // We were stopped and run again; the SIGCONT that did it is still to be read.

@@ -27,8 +27,11 @@ public:
           m_time_limit(os::deadline_after(limits.timeout)) {}
 
     os::WaitStatus wait_for_end();
+    // It has ended, and what it left is waited for no more. `signal`: if that was the cause.
+    void end_orphans(StopCause cause, int signal);
 
     [[nodiscard]] const Policy& policy() const { return m_policy; }
+    [[nodiscard]] const os::Deadline& time_limit() const { return m_time_limit; }
     [[nodiscard]] const os::Deadline& grace_end() const { return m_grace_end; }
 
 private:
@@ -256,6 +259,28 @@ os::WaitStatus Supervision::wait_for_end() {
     }
 }
 
+void Supervision::end_orphans(StopCause cause, int signal) {
+    m_policy.on_orphans_to_end(cause, signal);
+    m_grace_end = os::deadline_after(m_limits.grace);
+    switch (cause) {
+    case StopCause::none:
+    case StopCause::signal:
+        break;
+    case StopCause::time_limit:
+        m_notify({.what = Notice::What::time_limit});
+        break;
+    case StopCause::caller_gone:
+        m_notify({.what = Notice::What::caller_gone});
+        break;
+    case StopCause::lock_lost:
+        m_notify({.what = Notice::What::lock_lost});
+        break;
+    case StopCause::service_ended:
+        m_notify({.what = Notice::What::service_ended});
+        break;
+    }
+}
+
 // `unborn` is what we were sent before there was a child that could have been told as well.
 os::SpawnResult spawn_told_apart(os::SpawnRequest request, sigset_t& unborn) {
     // Where the child cannot look: what comes between here and clone(2) is taken for what it has got.
@@ -283,7 +308,7 @@ std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, 
     }
     const bool shares_group = request.placement == os::Placement::shared_group;
     Scope scope = Scope::own_session;
-    int told_meanwhile = 0;
+    auto asked = std::pair(StopCause::time_limit, 0);
     bool may_give_up = true;
     const Others& others = limits.others;
     // A guardian that is not at work ends with its supervisor, which is one of the family.
@@ -292,23 +317,24 @@ std::variant<Completion, NotStarted> supervise(const os::SpawnRequest& request, 
                                  .notify = notify,
                                  .rewrites = limits.rewrites,
                                  .on_request =
-                                     [&](int signal) {
-                                         told_meanwhile = signal;
+                                     [&](StopCause cause, int signal) {
+                                         asked = {cause, signal};
                                          return may_give_up;
                                      }});
     Supervision supervision(spawned.pid, shares_group, family, aftermath, limits, events, sentinel, unborn, notify);
     const os::WaitStatus status = supervision.wait_for_end();
     const Policy& policy = supervision.policy();
 
-    Completion ended{status, policy.ending(status), policy.was_stopped(status), policy.stop_request()};
+    const auto completion = [&] {
+        return Completion{status, policy.ending(status), policy.was_stopped(status), policy.stop_request()};
+    };
+    Completion ended = completion();
     const bool all = limits.orphans == plan::Orphans::kill;
     if (!ended.stopped && limits.orphans == plan::Orphans::wait) {
         scope = Scope::everywhere;
-        if (aftermath.wait(std::nullopt) == Aftermath::Waited::given_up) {
-            ended.stopped = true;
-            ended.stop_request = told_meanwhile;
-            ended.ending.result = plan::Result::stopped;
-            ended.ending.signal = told_meanwhile;
+        if (aftermath.wait(supervision.time_limit()) != Aftermath::Waited::gone) {
+            supervision.end_orphans(asked.first, asked.second);
+            ended = completion();
         }
     }
     if (ended.stopped || all) {

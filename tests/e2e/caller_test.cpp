@@ -1,6 +1,8 @@
 // --stop-with-caller: CI steps, ssh sessions, and callers that vanish.
 #include "harness.hpp"
 
+#include "support/proc.hpp"
+
 #include <csignal>
 
 namespace finally_run::e2e {
@@ -63,6 +65,18 @@ TEST_CASE("a cancelled CI step is stopped and cleaned up although finally-run go
     CHECK_FALSE(is_locked(state_dir() / "l"));
     CHECK(fs::is_empty(case_dir() / "tmp"));
     CHECK(shell.finish().out.find("not reached") == std::string::npos);
+}
+
+TEST_CASE("a caller that vanishes while orphans are waited for has vanished") {
+    auto shell = caller("--stop-with-caller always --orphans wait", "helper orphan pid").start();
+    wait_for_file(work("pid"));
+    wait_until("only the orphan is left", [&] {
+        return test::children_running("helper", child_running("finally-run", shell.pid())) ==
+               std::vector{pid_in("pid")};
+    });
+    kill_caller(shell);
+    CHECK(shell.wait_for_err("cleaned") == "cleaned caller-gone");
+    nobody_is_left();
 }
 
 TEST_CASE("a cancelled CI step that ends its process group is cleaned up") {

@@ -134,6 +134,30 @@ TEST_CASE("waiting for orphans ends with a stop signal, and they end with it") {
     CHECK(has_line(process.finish().err, "dead"));
 }
 
+TEST_CASE("waiting for orphans ends with the time limit of the command and they end with it") {
+    const auto outcome = Run({"--orphans", "wait", "-t", "1", "--grace", ".1", "-c", "echo by $FINALLY_RUN_RESULT",
+                              "-c", alive_or_dead, "--", "helper", "orphan", "pid", "TERM"})
+                             .run();
+    CHECK(outcome.status == 124);
+    CHECK(has_line(outcome.err, "finally-run: time limit: 1.0s: sent TERM"));
+    CHECK(has_line(outcome.err, "by timeout"));
+    CHECK(has_line(outcome.err, "dead"));
+}
+
+TEST_CASE("waiting for orphans ends when a service has ended that ends the run and they end with it") {
+    make_fifo(work("fifo"));
+    auto process = Run({"--service", "read x <fifo", "--service-exit", "stop", "--orphans", "wait", "--grace", ".1",
+                        "-c", alive_or_dead, "--", "helper", "orphan", "pid", "TERM"})
+                       .start();
+    wait_for_file(work("pid"));
+    wait_until("only the orphan is left",
+               [&] { return test::children_running("helper", process.pid()) == std::vector{pid_in("pid")}; });
+    release(work("fifo"));
+    const auto outcome = process.finish();
+    CHECK(outcome.status == 125);
+    CHECK(has_line(outcome.err, "dead"));
+}
+
 TEST_CASE("a stop signal that comes just when the command ends does not leave finally-run waiting for ever") {
     for (int i = 0; i < tries(30); ++i) {
         auto process = Run({"--grace", ".05", "-c", alive_or_dead, "--", "helper", "orphan", "pid", "TERM"}).start();
