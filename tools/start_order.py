@@ -28,8 +28,6 @@ RUNS = [
     ["--lock", "L", "--cleanup", "rm -f X", "true"],
     ["--lock", "L", "--remove", "X", "true"],
 ]
-# For which the C library has functions of their own, as their files are called there.
-PROCESSORS = ["avx512", "evex", "avx2", "avx", "sse2"]
 
 LONGEST = 100  # nobody needs a whole name
 
@@ -102,9 +100,7 @@ def patterns(name, file):
     elif crt := re.search(r"/(crt\w+\.o)$", file):
         yield f"*{crt[1]}({name})"
     elif member := re.search(r"/(lib[a-z_]+)[-.\d]*\.a\((.+)\.o\)$", file):
-        kind = re.match(r"(\w+?)-(?:" + "|".join(PROCESSORS) + r")((?:-\w+)*)$", member[2])
-        for stem in [f"{kind[1]}-{each}{kind[2]}" for each in PROCESSORS] if kind else [member[2]]:
-            yield f"*{member[1]}*.a:{stem}.o({'.text .text.*' if kind else name})"
+        yield f"*{member[1]}*.a:{member[2]}.o({name})"
 
 
 def main():
