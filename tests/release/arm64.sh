@@ -31,7 +31,7 @@ for binary in "$dir/deb/usr/bin/finally-run" "$dir/archive/usr/bin/finally-run";
 done
 readelf --wide --file-header "$dir/archive/bin/finally-run" | grep -qE 'Machine: +AArch64' ||
     fail 'the program is not one for arm64'
-"$(dirname "$0")/binary.sh" build/release-arm64/finally-run
+"$(dirname "$0")/binary.sh" build/release-arm64/finally-run 0
 
 # In place of the program that the cases know, in this mount namespace alone.
 cat >"$dir/emulated" <<END
