@@ -15,9 +15,8 @@ Run below(const std::string& init, std::vector<std::string> argv) {
 }
 
 // For a shell. A guardian has its name a moment after the command has begun.
-constexpr const char* named =
-    "named() { n=$(grep -l finally-guard /proc/[0-9]*/comm | cut -d/ -f3); test \"$n\"; }; until named; do sleep .01; "
-    "done; ";
+constexpr const char* named = R"(named() { n=$(grep -l finally-guard /proc/[0-9]*/comm | cut -d/ -f3); test "$n"; }; )"
+                              "until named; do sleep .01; done; ";
 std::string parent_of_guardian() { return std::string(named) + "sed -n 's/^PPid:.//p' /proc/$n/status"; }
 
 // What a tool does that ends a tree of processes from parent to child.
@@ -81,8 +80,7 @@ TEST_CASE("whoever kills the tree of finally-run from parent to child does not r
 
 TEST_CASE("a guardian that is nobody's child is replaced when it is killed, and no zombie is left") {
     const std::string kill_it =
-        std::string(named) +
-        "g=$n; kill -9 $g; until named && test \"$n\" != \"$g\"; do sleep .01; done; kill -9 $PPID";
+        std::string(named) + R"(g=$n; kill -9 $g; until named && test "$n" != "$g"; do sleep .01; done; kill -9 $PPID)";
     const auto outcome = below("init", {"finally-run", "-l", "l", "-c", witness, "--", "sh", "-c", kill_it}).run();
     CHECK(has_line(outcome.out, "nobody else"));
     CHECK(log_text() == "cleaned by guardian after lost\n");
