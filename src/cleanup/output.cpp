@@ -33,7 +33,9 @@ Output::Output(std::filesystem::path log, std::function<std::string()> head)
     m_null = os::moved_high(os::Fd(null));
 }
 
-bool Output::stderr_dead() const { return m_stderr_unusable || os::has_lost_reader(STDERR_FILENO); }
+bool Output::stderr_dead() const {
+    return m_stderr_unusable || os::has_lost_reader(STDERR_FILENO) || os::is_on_full_disk(STDERR_FILENO);
+}
 
 int Output::writable() {
     if (!stderr_dead()) {
@@ -42,7 +44,7 @@ int Output::writable() {
     if (!m_log && !m_log_failed) {
         create_log();
     }
-    return m_log ? m_log.get() : m_null.get();
+    return m_log && !os::is_on_full_disk(m_log.get()) ? m_log.get() : m_null.get();
 }
 
 void Output::create_log() {

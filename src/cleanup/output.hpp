@@ -21,10 +21,11 @@ public:
     [[nodiscard]] int null() const { return m_null.get(); }
     [[nodiscard]] int log() const { return m_log.get(); } // -1: there is none yet
 
-    // For its stdout and stderr: a descriptor that can be written to now. A log that cannot be created is /dev/null.
+    // For its stdout and stderr: a descriptor that can be written to now. A log that cannot be is /dev/null.
     [[nodiscard]] int writable();
 
-    // Nobody reads stderr any more, or it never was open for writing: who writes to it would die of SIGPIPE or fail.
+    // Nobody reads stderr any more, its disk is full, or it never was open for writing: who writes to it would die of
+    // SIGPIPE or fail.
     [[nodiscard]] bool stderr_dead() const;
 
     // A line of our own, in the log if there is one: ours, or of whoever was at the run before.

@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -97,6 +99,17 @@ int write_all(int descriptor, std::string_view bytes, std::chrono::milliseconds 
 bool has_lost_reader(int descriptor) noexcept {
     pollfd state{descriptor, 0, 0};
     return poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+}
+
+bool is_on_full_disk(int descriptor) noexcept {
+    struct stat info = {};
+    if (::fstat(descriptor, &info) < 0 || !S_ISREG(info.st_mode)) {
+        return false;
+    }
+    struct statvfs disk = {};
+    const bool is_known =
+        ::fstatvfs(descriptor, &disk) == 0 && disk.f_blocks > 0; // some have no size, and no room either
+    return is_known && (::geteuid() == 0 ? disk.f_bfree : disk.f_bavail) == 0;
 }
 
 } // namespace finally_run::os

@@ -15,4 +15,7 @@ namespace finally_run::os {
 // its other end, as poll(2) tells without a write.
 [[nodiscard]] bool has_lost_reader(int descriptor) noexcept;
 
+// Whether it is a file on a disk that has no room left for us, as statvfs(3) knows; of a quota it does not.
+[[nodiscard]] bool is_on_full_disk(int descriptor) noexcept;
+
 } // namespace finally_run::os

@@ -149,6 +149,22 @@ TEST_CASE("cleanups go on when the directory for new files is full") {
     CHECK(outcome.err == "first\nlast\n");
 }
 
+TEST_CASE("a cleanup that prints runs to its end though the disk of stderr is full and that of the log as well") {
+    for (const std::string disk : {"$TMPDIR", "$XDG_STATE_HOME"}) {
+        CAPTURE(disk);
+        fs::remove(work("log"));
+        const std::string fill = "cat /dev/zero >" + disk + "/full 2>/dev/null; true";
+        const auto outcome =
+            Run::of(unshare({"-m"}, {"sh", "-c",
+                                     "mount -t tmpfs -o size=64k,mode=0700 none \"" + disk +
+                                         "\" && exec finally-run -c 'set -e; seq 1000; echo cleaned >>log' -- sh -c '" +
+                                         fill + "' 2>\"" + disk + "/err\""}))
+                .run();
+        CHECK(outcome.status == 0);
+        CHECK(log_text() == "cleaned\n");
+    }
+}
+
 TEST_CASE("a limit on file size or cpu time of the command's does not keep cleanups from running") {
     const auto outcome = Run({"-c", "echo cleaned", "--", "sh", "-c", "head -c 20000 /dev/zero >file"})
                              .before_exec([] {
