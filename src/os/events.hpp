@@ -67,6 +67,7 @@ public:
 
     // `beside` is borrowed; nullptr: none.
     void work_beside(Beside* beside) { m_beside = beside; }
+    [[nodiscard]] Beside* beside() const { return m_beside; }
 
     // Hears of the changes of children that nobody waits for.
     void hear_children(OtherChild other) { m_other_child = std::move(other); }

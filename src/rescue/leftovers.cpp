@@ -155,6 +155,7 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
     narrator.report_on(leftover.state);
     cleanup::Output output(runs.log_of(opened.run_id), [&] { return report::log_head(opened); });
     os::Events events(signals, {});
+    events.work_beside(finisher.beside);
 
     if (!missing.empty()) {
         narrator.noted("run " + opened.run_id, opened.command,
@@ -334,7 +335,7 @@ Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, con
 }
 
 void finish_inner_runs(const std::filesystem::path& journal, const plan::Plan& plan, const os::Environment& environment,
-                       os::Signals& signals, report::Narrator& narrator) noexcept {
+                       os::Events& events, report::Narrator& narrator) noexcept {
     try {
         const auto runs = journal::Runs::existing(journal::state_dir_of(journal));
         auto inner = started_inside({{journal.stem().native(), journal, false}}, runs);
@@ -343,9 +344,10 @@ void finish_inner_runs(const std::filesystem::path& journal, const plan::Plan& p
                                 .verbosity = plan.verbosity,
                                 .state_dir = plan.state_dir,
                                 .take_at_engines = [](auto&, auto&) { return AtEngines{.had = false}; },
-                                .secrets = environment.block()};
+                                .secrets = environment.block(),
+                                .beside = events.beside()};
         static_cast<void>(
-            finish_each(inner, {}, runs, finisher, std::nullopt, signals,
+            finish_each(inner, {}, runs, finisher, std::nullopt, events.signals(),
                         [&](auto what, auto object, auto reason) { narrator.noted(what, object, reason); }));
     } catch (const std::exception& error) {
         narrator.failed("the runs inside this one cannot be looked at", {}, os::text_of(error));

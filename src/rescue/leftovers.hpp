@@ -5,6 +5,7 @@
 #include "journal/runs.hpp"
 #include "lock/lock.hpp"
 #include "os/environment.hpp"
+#include "os/events.hpp"
 #include "os/signals.hpp"
 #include "plan/lock_loss.hpp"
 #include "plan/plan.hpp"
@@ -46,6 +47,7 @@ struct Finisher {
     plan::LookForLoss lock_loss = {};                // see DeadRun
     TakeAtEngines take_at_engines = {};              // for a run with other locks than ours
     const char* const* secrets = nullptr;            // an environment that has what was withheld; null: ours
+    os::Beside* beside = nullptr;                    // our own work meanwhile; borrowed, null: none
 };
 
 struct Recovered {
@@ -82,7 +84,7 @@ struct Waited {
 // were started inside it and that nobody is left to finish, from the inside out. Left out are those with locks at
 // engines, which would have to be taken first. What goes wrong is said.
 void finish_inner_runs(const std::filesystem::path& journal, const plan::Plan& plan, const os::Environment& environment,
-                       os::Signals& signals, report::Narrator& narrator) noexcept;
+                       os::Events& events, report::Narrator& narrator) noexcept;
 
 // Those of them of which more is left than what has failed, by whoever has taken `locks` to try that again in another.
 // `known_failed`: the ids of the others, which are not read again; those that are met join them.

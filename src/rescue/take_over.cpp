@@ -279,8 +279,8 @@ std::size_t Successor::run_cleanups(const plan::Ending& ending) {
 }
 
 void Successor::finish_inner_runs() {
-    rescue::finish_inner_runs(m_dead_run.stack.file().path(), m_dead_run.plan, m_dead_run.environment,
-                              m_events.signals(), m_narrator);
+    rescue::finish_inner_runs(m_dead_run.stack.file().path(), m_dead_run.plan, m_dead_run.environment, m_events,
+                              m_narrator);
 }
 
 } // namespace

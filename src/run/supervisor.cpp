@@ -181,8 +181,7 @@ cleanup::Means Supervisor::cleanup_means(OnSignal on_signal) {
 }
 
 void Supervisor::finish_inner_runs() {
-    rescue::finish_inner_runs(m_run.stack.file().path(), m_run.plan, m_run.environment, m_run.events.signals(),
-                              m_run.narrator);
+    rescue::finish_inner_runs(m_run.stack.file().path(), m_run.plan, m_run.environment, m_run.events, m_run.narrator);
 }
 
 std::size_t Supervisor::run_cleanups(const plan::RunEnd& end) {

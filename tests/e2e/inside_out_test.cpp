@@ -176,6 +176,21 @@ TEST_CASE("an inner run of which everybody was killed is finished before the cle
     }
 }
 
+TEST_CASE("while an inner run is recovered what the services of the outer one print is passed on") {
+    make_fifo(work("go"));
+    make_fifo(work("done"));
+    // More than a pipe holds.
+    const std::string service = R"(read x <go; head -c 200000 /dev/zero | tr '\0' x; echo >done; exec sleep 60)";
+    const std::string inner = "finally-run -c 'echo >go; read x <done; echo inner >>log' -- ";
+    auto process = Run({"--service", service, "-c", outer_cleanup, "--", "sh", "-c",
+                        inner + "sh -c 'echo $PPID >pid; exec helper pause'; true"})
+                       .start();
+    process.wait_for_line("READY");
+    kill_both(pid_in("pid"));
+    CHECK(process.finish().err.find("xxx") != std::string::npos);
+    CHECK(log_text() == "inner\nouter\n");
+}
+
 TEST_CASE("what has failed in an inner run is not tried again with the cleanups of the outer one") {
     const std::string inner = "finally-run -c 'echo try >>log; false' true; ";
     CHECK(Run({"-c", outer_cleanup, "--", "sh", "-c", inner + "kill -9 $$"}).run().status == 128 + SIGKILL);
