@@ -73,8 +73,8 @@ public:
     std::vector<os::ProcessInfo> leftovers();
 
     [[nodiscard]] bool timed_out() const { return m_timed_out; }
-    // `cut_off`: it did not end by itself, and may have left the terminal without its echo, as a killed sudo(8) does.
-    void give_terminal_back(bool cut_off) const;
+    // After it has ended so. If it was cut off it may have left the terminal without its echo, as a killed sudo(8) does.
+    void give_terminal_back(const os::WaitStatus& status) const;
 
 private:
     [[nodiscard]] std::vector<os::ProcessInfo> look();
@@ -137,11 +137,12 @@ void Attempt::on_stop(int signal) {
     ::kill(-m_pid, SIGCONT);
 }
 
-void Attempt::give_terminal_back(bool cut_off) const {
-    if (m_in_front) {
-        os::take_foreground_back(m_pid);
+void Attempt::give_terminal_back(const os::WaitStatus& status) const {
+    if (!m_in_front) {
+        return;
     }
-    if (m_in_front && cut_off) {
+    os::take_foreground_back(m_pid);
+    if (status.signal() != 0 || m_timed_out || (m_listening.is_stopped && m_listening.is_stopped())) {
         m_terminal->put_back();
     }
 }
@@ -266,8 +267,7 @@ Outcome run_command(const std::string& cmd, const Surroundings& surroundings, co
     outcome.exit_code = status.shell_code();
     outcome.signal = status.signal();
     const auto leftovers = attempt.leftovers();
-    const bool stopped = listening.is_stopped && listening.is_stopped();
-    attempt.give_terminal_back(status.signal() != 0 || attempt.timed_out() || stopped);
+    attempt.give_terminal_back(status);
     if (attempt.timed_out()) {
         outcome.error = "stopped: it took longer than --cleanup-timeout";
         return outcome;

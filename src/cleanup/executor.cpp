@@ -77,8 +77,8 @@ Outcome Executor::attempt_command(int directory, const Cleanup& cleanup) {
             m_settings.in_our_session};
         Outcome outcome = run_command(cleanup.text, surroundings, m_settings.limits, m_means.events, listening);
         // It may have failed only because nobody reads what it prints: then it gets a second chance, on the log.
-        const bool lost_stderr = out == STDERR_FILENO && m_means.output.stderr_dead();
-        if (outcome.error.empty() || !lost_stderr || is_stop_asked(cleanup)) {
+        const auto lost_stderr = [&] { return out == STDERR_FILENO && m_means.output.stderr_dead(); };
+        if (outcome.error.empty() || !lost_stderr() || is_stop_asked(cleanup)) {
             return outcome;
         }
     }
