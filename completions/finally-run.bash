@@ -7,7 +7,8 @@ _finally_run_locks() {
         state_dir=${FINALLY_RUN_STATE_DIR:-${XDG_STATE_HOME:-$HOME/.local/state}/finally-run}
     fi
     for file in "$state_dir"/*; do
-        [[ -f $file ]] && printf '%s\n' "${file##*/}"
+        # Those at engines have files here too, by other names.
+        [[ -f $file && ${file##*/} != *:* ]] && printf '%s\n' "${file##*/}"
     done
 }
 
@@ -98,6 +99,9 @@ _finally_run() {
             if [[ $before_colon == unix || $before_colon == file ]]; then
                 compopt -o filenames
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            elif [[ -z $before_colon && -z $cur ]]; then
+                mapfile -t COMPREPLY < <(compgen -W 'tcp: unix: file:')
+                compopt -o nospace
             elif [[ -z $before_colon ]]; then
                 mapfile -t COMPREPLY < <(compgen -c -W 'tcp: unix: file:' -- "$cur")
                 if [[ ${COMPREPLY[*]} == *: ]]; then

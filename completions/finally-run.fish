@@ -72,8 +72,9 @@ function __finally_run_locks
     set -q given[1]
     and set state_dir $given[-1]
     for file in $state_dir/*
+        # Those at engines have files here too, by other names.
         test -f $file
-        and string replace -r '.*/' '' -- $file
+        and string match -v '*:*' -- (string replace -r '.*/' '' -- $file)
     end
 end
 

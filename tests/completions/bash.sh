@@ -58,6 +58,7 @@ ask --keep-env --keep
 ask PATH --keep-env PAT
 ask none --keep-env non
 ask tcp: --ready tcp
+ask 'tcp: unix: file:' --ready ''
 ask '' --ready tcp :
 ask 'a file' --ready file : a
 ask frobnicate --ready frobn

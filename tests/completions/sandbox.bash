@@ -5,7 +5,7 @@ completions=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../completions" && pwd)
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 mkdir -p "$dir/state/finally-run" "$dir/home" "$dir/other" "$dir/bin" "$dir/work/subdir"
-touch "$dir/state/finally-run/deploy" "$dir/state/finally-run/.own" "$dir/other/elsewhere" "$dir/work/a file"
+touch "$dir/state/finally-run/deploy" "$dir/state/finally-run/etcd:deploy" "$dir/state/finally-run/.own" "$dir/other/elsewhere" "$dir/work/a file"
 printf '#!/bin/sh\n' >"$dir/bin/frobnicate"
 # Two runs, one of them in another state directory, and what only looks like one.
 cat >"$dir/bin/finally-run" <<'EOF'
