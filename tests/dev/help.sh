@@ -25,6 +25,11 @@ same 'what an unknown command says' "dev: no-such-command: no such command
 $(cat "$dir/help")" "$(cat "$dir/err")"
 same 'what an unknown command says on stdout' '' "$(cat "$dir/out")"
 
+run 2 install --prefix /x
+same 'what two words for a place say' "dev: install: one PREFIX at most, a directory: '--prefix' '/x'" "$(cat "$dir/err")"
+run 2 uninstall --yes
+same 'what an option for a place says' "dev: uninstall: one PREFIX at most, a directory: '--yes'" "$(cat "$dir/err")"
+
 # Each command that the text names is one, and the other way round.
 named=$(sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' "$dir/help" | LC_ALL=C sort)
 known=$(sed -n '/^case /,/^esac/s/^\([a-z]*\)\( | .*\)\{0,1\})$/\1/p' dev | LC_ALL=C sort)

@@ -16,12 +16,13 @@ grep -qF "dev: $prefix/bin is not in your PATH: call it by its whole name, or ad
 same 'what is installed' "$installed_files" "$(files_below "$prefix")"
 
 echo mine >"$prefix/share/doc/finally-run/notes"
+rm "$prefix/bin/finally-run" # somebody was there before
 says "dev: removed what was installed into $prefix" uninstall
 same 'what is left' share/doc/finally-run/notes "$(files_below "$prefix")"
 [ ! -e "$prefix/libexec/finally-run" ] || fail "an empty directory is left: $prefix/libexec/finally-run"
 
 ! ./dev uninstall "$prefix" </dev/null >"$dir/log" 2>&1 || fail 'nothing is installed, and uninstall succeeds'
-grep -qF "dev: $prefix/bin/finally-run: there is none" "$dir/log" || fail "$(cat "$dir/log")"
+grep -qF "dev: $prefix: nothing of finally-run is there" "$dir/log" || fail "$(cat "$dir/log")"
 
 # Where systemd looks, it says how to enable the unit; DESTDIR keeps it out of this machine.
 if [ "$(id -u)" -eq 0 ]; then
