@@ -104,6 +104,9 @@ void Keeping::hear_words(Tenant& tenant, std::string_view bytes) {
             say_words(tenant);
         }
         if (c == '\n') {
+            if (tenant.last_words.ends_with('\r')) { // ssh(1) writes for a terminal
+                tenant.last_words.pop_back();
+            }
             tenant.line_waits = true;
             tenant.say_by = os::deadline_after(words_pause);
         } else if (tenant.last_words.size() < longest_words) {

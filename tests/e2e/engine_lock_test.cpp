@@ -358,6 +358,7 @@ TEST_CASE("a helper that does not get the lock ends the run with its last words"
     for (const auto& [script, status, words] : std::vector<std::tuple<std::string, int, std::string>>{
              {"exit 75", 75, "lock: odd:x: not free"},
              {"echo it is broken >&2; exit 1", 125, "lock: odd:x: its helper has ended with status 1: it is broken"},
+             {"printf 'no route\\r\\n' >&2; exit 255", 125, "has ended with status 255: no route\n"},
              {"exit 0", 125, "lock: odd:x: its helper has ended with status 0"},
              {"kill -9 $$", 125, "lock: odd:x: its helper was killed by KILL"},
              {"exec /no/such/program", 125, "lock: odd:x: its helper has ended with status 127"},
