@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 
 namespace finally_run::run {
@@ -107,6 +108,9 @@ std::optional<plan::RunEnd> Steps::take(const plan::Step& step) {
         m_run.stack.push({.kind = *step.cleanup, .text = step.text});
         break;
     case Kind::remove:
+        if (step.text.find('$') != step.text.npos && ::access(step.text.c_str(), F_OK) < 0) {
+            m_run.narrator.noted("remove", step.text, "$ means nothing in a PATH, and there is no such one now");
+        }
         m_run.stack.push(
             {.kind = Kind::remove, .text = step.text, .resolved = cleanup::without_links(AT_FDCWD, step.text)});
         break;

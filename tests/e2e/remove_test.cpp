@@ -22,6 +22,14 @@ TEST_CASE("remove takes away a file and a tree and does not mind what is missing
     CHECK(fs::is_empty(work()));
 }
 
+TEST_CASE("a path with a dollar sign that is not there is taken as it stands and that is said") {
+    write_file(work("$literal"), "");
+    const auto outcome = Run({"--temp-dir", "WORK", "--remove", "$WORK/x", "--remove", "$literal", "--", "true"}).run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.err == "finally-run: remove: $WORK/x: $ means nothing in a PATH, and there is no such one now\n");
+    CHECK_FALSE(fs::exists(work("$literal")));
+}
+
 TEST_CASE("remove does not follow symbolic links") {
     fs::create_directories(case_dir() / "precious");
     write_file(case_dir() / "precious/file", "x");
