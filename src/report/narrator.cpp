@@ -290,12 +290,13 @@ void Narrator::retrying(const cleanup::Cleanup& cleanup, const cleanup::Outcome&
                     outcome.error + ", " + try_text(outcome.attempts + 1) + " in " + duration_text(pause));
 }
 
-void Narrator::on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal, std::string_view way_out) {
+void Narrator::on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal, const std::string& way_out) {
     const int number = signal.number;
     if (os::default_action(number) == os::DefaultAction::ignore || std::exchange(m_signal_told, true)) {
         return;
     }
-    m_messages.note("still cleaning up after " + text::signal_name(number), cleanup.text, way_out);
+    m_messages.note("still cleaning up after " + text::signal_name(number), cleanup.text,
+                    way_out.empty() ? call_for(m_plan.state_dir) + " --stop " + m_report.id + " ends it" : way_out);
 }
 
 void Narrator::moved(const cleanup::Cleanup& cleanup, std::string_view reason) {

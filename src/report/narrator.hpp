@@ -76,7 +76,7 @@ public:
     void moved(const cleanup::Cleanup& cleanup, std::string_view reason) override;
 
     // It came while the cleanup ran, which goes on. `way_out`: how a person need not wait for that.
-    void on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal, std::string_view way_out = {});
+    void on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal, const std::string& way_out = {});
 
     // The end of what the cleanups have written: their log stays if one of them has failed, and where it is is said. If
     // the run is remembered it goes along, with how it went as its last line.

@@ -164,7 +164,8 @@ TEST_CASE("a signal to a recovery cuts no cleanup off, and stops what was to fol
     auto process = Run({"--recover"}).start();
     wait_for_log("begun");
     process.signal(SIGTERM);
-    process.wait_for_err("still cleaning up after TERM");
+    CHECK(process.wait_for_err("still cleaning up after TERM")
+              .ends_with(": finally-run --stop " + first.id + " ends it"));
     release(work("fifo"));
     CHECK(process.finish().signal == SIGTERM);
     CHECK(log_text() == "begun\nended\nlast\n");
