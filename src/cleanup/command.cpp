@@ -73,7 +73,8 @@ public:
     std::vector<os::ProcessInfo> leftovers();
 
     [[nodiscard]] bool timed_out() const { return m_timed_out; }
-    // After it has ended so. If it was cut off it may have left the terminal without its echo, as a killed sudo(8) does.
+    // After it has ended so. If it was cut off it may have left the terminal without its echo, as a killed sudo(8)
+    // does.
     void give_terminal_back(const os::WaitStatus& status) const;
 
 private:
