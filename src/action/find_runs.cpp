@@ -79,6 +79,12 @@ FoundRuns find_runs_or_ended(std::span<const std::string> words, const journal::
     return find_runs(words, std::move(items), messages);
 }
 
+StillRuns still_runs(const journal::Started& step) {
+    const bool is_cleanup = step.what == journal::Started::What::cleanup; // is let end: see rescue::take_over
+    return {"its " + std::string(journal::name_of(step.what)) + " still runs, pid " + std::to_string(step.process.pid),
+            is_cleanup ? "waits for its end and goes on" : "ends it and cleans up"};
+}
+
 bool is_said_to_be_over(const journal::Item& item, const journal::Runs& runs, std::string_view state_dir,
                         report::Messages& messages) {
     const bool over = item.path != runs.journal_of(item.id);

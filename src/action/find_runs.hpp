@@ -1,6 +1,7 @@
 // Which runs are meant by the words of --recover, --stop and --forget.
 #pragma once
 
+#include "journal/record.hpp"
 #include "journal/runs.hpp"
 #include "report/messages.hpp"
 
@@ -35,6 +36,13 @@ struct FoundRuns {
 // The same, and for the words that mean none of them the runs that are over and of which it is known how they ended.
 [[nodiscard]] FoundRuns find_runs_or_ended(std::span<const std::string> words, const journal::Runs& runs,
                                            const std::filesystem::path& state_dir, report::Messages& messages);
+
+// "its command still runs, pid 12", and what --recover does about it: "ends it and cleans up".
+struct StillRuns {
+    std::string what;
+    std::string recovery;
+};
+[[nodiscard]] StillRuns still_runs(const journal::Started& step);
 
 // Whether it is such a run, of which that is said then. `state_dir`: as it was given.
 [[nodiscard]] bool is_said_to_be_over(const journal::Item& item, const journal::Runs& runs, std::string_view state_dir,

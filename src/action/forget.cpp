@@ -33,21 +33,6 @@ bool remove(const journal::Item& item, report::Messages& messages) {
     return true;
 }
 
-// The command, the step that was at work when everybody of the run was killed, or a service, if it still runs here.
-std::optional<journal::Started> living_step(const journal::State& state) {
-    const auto origin = journal::origin_of(state.opened);
-    const auto lives = [&](const journal::Started& step) {
-        return origin.same_boot && journal::can_be_told(origin.pids, step.process) &&
-               os::still_runs(step.process.pid, step.process.boot_nanoseconds);
-    };
-    const auto& step = state.cleaning ? state.cleaning : state.step;
-    if (step && lives(*step)) {
-        return step;
-    }
-    const auto service = std::ranges::find_if(state.services, lives);
-    return service != state.services.end() ? std::optional(*service) : std::nullopt;
-}
-
 // It is over: only what is known of it goes.
 bool forget_ended(const journal::Item& item, report::Messages& messages) {
     if (!remove(item, messages)) {
@@ -90,11 +75,12 @@ plan::ExitStatus forget(const plan::Forget& request) {
             continue;
         }
         const auto* const left = std::get_if<journal::Leftover>(&found);
-        if (const auto step = left != nullptr ? living_step(left->state) : std::nullopt) {
-            messages.error("run " + item.id + " cannot be forgotten",
-                           "its " + std::string(journal::name_of(step->what)) + " still runs, pid " +
-                               std::to_string(step->process.pid),
-                           report::call_for(request.state_dir) + " --recover " + item.id + " ends it and cleans up");
+        if (const auto step = left != nullptr
+                                  ? journal::living_step(left->state, journal::origin_of(left->state.opened))
+                                  : std::nullopt) {
+            const StillRuns rest = still_runs(*step);
+            messages.error("run " + item.id + " cannot be forgotten", rest.what,
+                           report::call_for(request.state_dir) + " --recover " + item.id + ' ' + rest.recovery);
             worst = {plan::own_failure_status, 0};
             continue;
         }

@@ -69,6 +69,12 @@ std::optional<journal::Started> service_at_work(const journal::State& state) {
     return at != state.services.end() ? std::optional(*at) : std::nullopt;
 }
 
+void tell_process(const journal::Started& step, RunStatus& run) {
+    run.step_pid = step.process.pid;
+    const auto age = std::chrono::nanoseconds(os::boot_nanoseconds() - step.process.boot_nanoseconds);
+    run.step_started = std::chrono::system_clock::now() - age;
+}
+
 // What it is at, for how long, and whether it was suspended. Returns who is at work, if it is here.
 std::optional<os::ProcessInfo> describe_step(const journal::State& state, const journal::Origin& origin,
                                              RunStatus& run) {
@@ -90,13 +96,30 @@ std::optional<os::ProcessInfo> describe_step(const journal::State& state, const 
     if (!process) {
         return worker;
     }
-    run.step_pid = process->pid;
-    const auto age = std::chrono::nanoseconds(os::boot_nanoseconds() - step->process.boot_nanoseconds);
-    run.step_started = std::chrono::system_clock::now() - age;
+    tell_process(*step, run);
     if (process->state == 'T' && (in_setup || run.state == RunStatus::State::running)) {
         run.state = RunStatus::State::suspended;
     }
     return worker;
+}
+
+// Of a run that nobody works on any more: what it had begun and what goes on without it.
+void describe_rest(const journal::State& state, const journal::Origin& origin, RunStatus& run) {
+    const auto step = journal::living_step(state, origin);
+    const auto process =
+        step ? os::running(step->process.pid, step->process.boot_nanoseconds) : std::optional<os::ProcessInfo>();
+    if (!process) {
+        return;
+    }
+    tell_process(*step, run);
+    if (step->what != journal::Started::What::command) {
+        const auto cleanup = std::ranges::find(state.stack, step->cleanup, &plan::Cleanup::id);
+        const bool is_setup = step->what == journal::Started::What::setup;
+        run.current =
+            RunStatus::Step{std::string(journal::name_of(step->what)), cleanup != state.stack.end() ? cleanup->text
+                                                                       : is_setup ? setup_text(*process)
+                                                                                  : ""};
+    }
 }
 
 // Of who has the lock of a journal, where the pids in it mean nothing to us; 0: it cannot be seen from here.
@@ -151,6 +174,9 @@ Seen describe(const journal::State& state, const journal::Here& here, bool alive
                                 .by = std::string(plan::name_of(failure.by))});
     });
     auto worker = alive ? describe_step(state, origin, run) : std::nullopt;
+    if (!alive) {
+        describe_rest(state, origin, run);
+    }
     run.command = state.opened.command;
     run.directory = state.opened.place.path;
     run.job_url = state.opened.job_url;

@@ -46,7 +46,9 @@ plan::ExitStatus say_how_it_is(const journal::Item& item, const plan::Stop& requ
         return {plan::own_failure_status, 0};
     }
     if (!state->over) {
-        messages.error(run + " is not alive", {}, program + " --recover finishes it");
+        const auto step = journal::living_step(*state, journal::origin_of(state->opened));
+        const StillRuns rest = step ? still_runs(*step) : StillRuns{{}, "finishes it"};
+        messages.error(run + " is not alive", rest.what, program + " --recover " + item.id + ' ' + rest.recovery);
         return {plan::own_failure_status, 0};
     }
     if (!state->failures.empty()) {

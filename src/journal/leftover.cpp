@@ -4,7 +4,9 @@
 #include "journal/origin.hpp"
 #include "os/clock.hpp"
 #include "os/error.hpp"
+#include "os/process.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <poll.h>
@@ -107,6 +109,19 @@ Found claim_own(const std::filesystem::path& path, Patience patience) {
 }
 
 bool may_have_begun(const State& state, const File& file) { return !state.begun && file.has_rest(); }
+
+std::optional<Started> living_step(const State& state, const Origin& origin) {
+    const auto lives = [&](const Started& step) {
+        return origin.same_boot && can_be_told(origin.pids, step.process) &&
+               os::still_runs(step.process.pid, step.process.boot_nanoseconds);
+    };
+    const auto& step = state.cleaning ? state.cleaning : state.step;
+    if (step && lives(*step)) {
+        return step;
+    }
+    const auto service = std::ranges::find_if(state.services, lives);
+    return service != state.services.end() ? std::optional(*service) : std::nullopt;
+}
 
 std::optional<State> read_state(const std::filesystem::path& path, std::string* error) {
     try {

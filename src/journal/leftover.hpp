@@ -2,6 +2,7 @@
 #pragma once
 
 #include "journal/file.hpp"
+#include "journal/origin.hpp"
 #include "journal/state.hpp"
 
 #include <filesystem>
@@ -56,6 +57,10 @@ enum class Whose { this_host, any_host };
 // Whether nothing is known to have begun, and what was cut off behind that may have said that something has. Of a file
 // that `state` was read from to its end. Throws std::system_error.
 [[nodiscard]] bool may_have_begun(const State& state, const File& file);
+
+// Of a run that nobody works on: the command, the step that was at work when everybody of it was killed, or else a
+// service, if it still runs here.
+[[nodiscard]] std::optional<Started> living_step(const State& state, const Origin& origin);
 
 // All that is in a journal at this moment, whoever has its lock. nullopt if it cannot be read.
 [[nodiscard]] std::optional<State> read_state(const std::filesystem::path& path, std::string* error = nullptr);

@@ -75,14 +75,17 @@ std::string forget_words(std::span<const RunStatus> runs, State state, std::stri
     return fmt::format("{} --forget {}", program, single ? shown(found->id) : "RUN");
 }
 
+// Where several would be recovered.
+constexpr std::string_view or_one = ", or of one alone: --recover RUN";
+
 std::string advice(std::span<const RunStatus> runs, std::string_view program) {
     std::string text;
     if (const auto forget = forget_words(runs, State::unfinished, program); !forget.empty()) {
         const auto is_left = [](bool elsewhere) {
             return [=](const auto& run) { return run.state == State::unfinished && run.elsewhere == elsewhere; };
         };
-        if (std::ranges::any_of(runs, is_left(false))) {
-            text += fmt::format("To run what is left:  {} --recover\n", program);
+        if (const auto count = std::ranges::count_if(runs, is_left(false)); count > 0) {
+            text += fmt::format("To run what is left:  {} --recover{}\n", program, count > 1 ? or_one : "");
         }
         if (std::ranges::any_of(runs, is_left(true))) {
             text += fmt::format("Of another host, here: {} --recover RUN\n", program);
@@ -90,7 +93,9 @@ std::string advice(std::span<const RunStatus> runs, std::string_view program) {
         text += fmt::format("To drop it:           {}\n", forget);
     }
     if (const auto forget = forget_words(runs, State::failed, program); !forget.empty()) {
-        text += fmt::format("To try what failed:   {} --recover\nTo give it up:        {}\n", program, forget);
+        const bool several = std::ranges::count(runs, State::failed, &RunStatus::state) > 1;
+        text += fmt::format("To try what failed:   {} --recover{}\nTo give it up:        {}\n", program,
+                            several ? or_one : "", forget);
     }
     if (const auto forget = forget_words(runs, State::damaged, program); !forget.empty()) {
         text += fmt::format("Damaged: clean up by hand, then {}\n", forget);

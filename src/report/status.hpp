@@ -52,7 +52,8 @@ struct RunStatus {
     std::vector<RunLock> locks;                    // an unfinished run had them, all others have them
     std::vector<Step> cleanups;                    // that have not ended, in the order in which they run
     std::vector<Failure> failures;                 // of cleanups, the last of each, in the order in which they run
-    std::optional<Step> current;                   // a setup, or one of the cleanups
+    std::optional<Step> current;                   // a setup, or one of the cleanups; of a run that is left: a process
+                                                   // of it that still runs
     pid_t step_pid = 0;                            // of `current`, or of the command; 0: not known
     std::chrono::system_clock::time_point step_started;
     std::string command;    // its words, separated by blanks

@@ -45,8 +45,10 @@ public:
     }
     // The process and its time are the last that is cut away.
     void step(const RunStatus& run, std::chrono::system_clock::time_point now) {
-        const std::string process =
-            run.step_pid > 0 ? fmt::format(" (pid {}, {})", run.step_pid, age_text(now - run.step_started)) : "";
+        const bool is_left = run.state == State::unfinished || run.state == State::failed;
+        const std::string process = run.step_pid > 0 ? fmt::format("{} (pid {}, {})", is_left ? ", still running" : "",
+                                                                   run.step_pid, age_text(now - run.step_started))
+                                                     : "";
         if (run.current) {
             const std::size_t room = m_room - std::min(m_room, process.size());
             add("now", shown_within(step_text(*run.current), room) + process);

@@ -210,7 +210,8 @@ TEST_CASE("stop says if whoever worked on the run has died under it") {
     kill_both(process);
     const auto outcome = stop.finish();
     CHECK(outcome.status == 125);
-    CHECK(outcome.err == "finally-run: run " + id + " is not alive: finally-run --recover finishes it\n");
+    CHECK(outcome.err.find("finally-run: run " + id + " is not alive: its cleanup still runs, pid ") == 0);
+    CHECK(outcome.err.find(": finally-run --recover " + id + " waits for its end and goes on\n") != std::string::npos);
 }
 
 TEST_CASE("stop tells the command of a live run to stop as TERM does, and waits for its cleanups") {
@@ -223,11 +224,45 @@ TEST_CASE("stop tells the command of a live run to stop as TERM does, and waits 
     CHECK(Run({"--stop", id}).run().status == 125);
 }
 
+TEST_CASE("of what nobody works on it is shown and said what still runs") {
+    for (const bool in_service : {false, true}) {
+        CAPTURE(in_service);
+        const std::vector<std::string> words =
+            in_service ? std::vector<std::string>{"--service", "echo $$ >pid; exec helper pause",
+                                                  "--ready",   "test -s pid",
+                                                  "--",        "sh",
+                                                  "-c",        "exec helper pause"}
+                       : std::vector<std::string>{"--", "sh", "-c", "echo $$ >pid; exec helper pause"};
+        auto process = Run(words).start();
+        const auto command = static_cast<pid_t>(number_after(process.wait_for_line("READY "), "READY "));
+        const std::string pid = std::to_string(pid_in("pid"));
+        const std::string id = only_run_file().stem();
+        const std::string what = in_service ? "service" : "command";
+        kill_both(process.pid());
+        if (in_service) {
+            ::kill(command, SIGKILL);
+            wait_for_end(command);
+        }
+        const auto status = Run({"--status"}).run().out;
+        CHECK(status.find(", still running (pid " + pid + ", ") != std::string::npos);
+        CHECK(status.find("\n  now      " + what) != std::string::npos);
+        const auto json = nlohmann::json::parse(Run({"--status", "--json"}).run().out);
+        CHECK(std::to_string(json["runs"][0]["step_pid"].get<int>()) == pid);
+        CHECK(Run({"--stop", id}).run().err == "finally-run: run " + id + " is not alive: its " + what +
+                                                   " still runs, pid " + pid + ": finally-run --recover " + id +
+                                                   " ends it and cleans up\n");
+        CHECK(Run({"--recover", id}).run().status == 0);
+        CHECK_FALSE(alive(pid_in("pid")));
+        fs::remove(work("pid"));
+    }
+}
+
 TEST_CASE("what nobody works on cannot be stopped") {
     const auto left = leave_unfinished(Run({"-c", "echo down >>log", "--", "helper", "pause"}));
     const auto refused = Run({"--stop", left.id}).run();
     CHECK(refused.status == 125);
-    CHECK(refused.err == "finally-run: run " + left.id + " is not alive: finally-run --recover finishes it\n");
+    CHECK(refused.err ==
+          "finally-run: run " + left.id + " is not alive: finally-run --recover " + left.id + " finishes it\n");
     CHECK(log_text().empty());
 }
 

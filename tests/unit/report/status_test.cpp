@@ -104,6 +104,15 @@ To drop it:           finally-run --forget 20231111T200000-0000000b
 )");
 }
 
+TEST_CASE("the table says what of an unfinished run still runs") {
+    auto run = unfinished();
+    run.step_pid = 12;
+    run.step_started = asked_at - 5s;
+    CHECK(table({run}).find("\n  now      command, still running (pid 12, 5s)\n") != std::string::npos);
+    run.current = RunStatus::Step{"service", "redis-server"};
+    CHECK(table({run}).find("\n  now      service: redis-server, still running (pid 12, 5s)\n") != std::string::npos);
+}
+
 TEST_CASE("the table says why a run is damaged, and what to do about it") {
     CHECK(table({damaged()}) == R"(RUN                       STATE    PID  AGE  LOCKS  CLEANUPS  COMMAND
 20231110T200000-0000000c  damaged  -    -    -      ?
@@ -117,7 +126,7 @@ TEST_CASE("of several unfinished runs the reader picks one, and the advice is fo
     const std::vector<RunStatus> runs{unfinished(), running(), unfinished(), damaged(), damaged()};
     const auto text = report::to_table(runs, asked_at, wide, "finally-run --state-dir '/x\n'");
     CHECK(text.ends_with(R"(
-To run what is left:  finally-run --state-dir '/x\n' --recover
+To run what is left:  finally-run --state-dir '/x\n' --recover, or of one alone: --recover RUN
 To drop it:           finally-run --state-dir '/x\n' --forget RUN
 Damaged: clean up by hand, then finally-run --state-dir '/x\n' --forget RUN
 )"));
