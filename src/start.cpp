@@ -1,12 +1,15 @@
-// What runs before main in place of __libc_start_main: the same steps but for the looks at the processor and at
-// GLIBC_TUNABLES.
+// What runs before main in place of glibc's __libc_start_main, so that it asks the processor nothing.
 //
-// glibc asks the processor 68 questions (the instruction CPUID) at each start, to choose among the variants of memcpy
-// and the like. In a virtual machine the hypervisor answers each, in some 6 us: a quarter of a run. Nothing here moves
-// enough bytes to gain by that choice: without it the variants are taken that every x86-64 has.
+// glibc asks it 68 questions (the instruction CPUID) at each start, to choose among the variants of memcpy and the
+// like. In a virtual machine the hypervisor answers each: docs/cost.md has what that costs. Nothing here moves enough
+// bytes to gain by the choice; without it the variants are taken that every x86-64 has.
 //
-// The steps, and the names that begin with an underscore, are those of csu/libc-start.c and sysdeps/x86 in one version
-// of glibc, linked statically and not position-independent. CMakeLists.txt leaves this file out elsewhere.
+// The steps, their order, and the names that begin with an underscore are those of csu/libc-start.c and sysdeps/x86 in
+// glibc 2.36, for a program that is linked statically and not position-independent. Left out of them, beside the
+// processor: GLIBC_TUNABLES, which are for programs that are tuned; what a shared or position-independent program
+// needs (its own relocation, the loader's destructor, the state for a debugger that follows dlopen(3)); and a place for
+// pthread_exit(3) in the first thread to jump to, which does not call it. What is not glibc 2.36 starts as it does by
+// itself: CMakeLists.txt, FINALLY_RUN_OWN_START.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Looks into the unstripped release binary: binary.sh BINARY KNOWS_START.
+# Looks into the unstripped release binary: binary.sh BINARY OWN_START.
 set -eu
-binary=$1 knows_start=$2
+binary=$1 own_start=$2
 failed=0
 
 fail() {
@@ -29,7 +29,7 @@ has "$headers" '^ +GNU_RELRO ' || fail 'is not linked with -z relro'
 has "$headers" '^ +GNU_STACK .* RW +' || fail 'has an executable stack'
 has "$symbols" '__stack_chk_fail' || fail 'has no stack protector'
 # In a virtual machine each of the C library's questions to the processor costs as much as thirty system calls.
-if [ "$knows_start" = 1 ] && objdump --disassemble --no-show-raw-insn "$binary" | grep -qw cpuid; then
+if [ "$own_start" = 1 ] && objdump --disassemble --no-show-raw-insn "$binary" | grep -qw cpuid; then
     fail 'asks the processor what it is at each start, or what does that is in it'
 fi
 exit "$failed"
