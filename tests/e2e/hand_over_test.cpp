@@ -129,7 +129,7 @@ TEST_CASE("an INT that nobody has typed counts for no prompt and says nothing of
     Cleaning run("-c '" + std::string(waiting) + "'");
     run.interrupt();
     run.shell.wait_for("still cleaning up after INT: ");
-    CHECK(run.shell.wait_for("\n") == std::string(waiting) + "\n");
+    CHECK(run.shell.wait_for("\n").find("prompt") == std::string::npos);
     release(work("fifo"));
     wait_for_end(run.supervisor);
 }
