@@ -140,7 +140,9 @@ take_engine_locks(const Beginning& beginning, const lock::Held& held, const os::
     auto keeper = std::make_unique<engine::Keeper>(
         std::move(wanted), told, beginning.run_id, beginning.main_args, beginning.events.signals(), std::move(shared),
         [&](const std::string& name, std::string_view line) { narrator.noted("lock", name, line); },
-        [&](const std::string& name, std::string_view why) { narrator.failed("lock may still be held", name, why); },
+        [&](const std::string& name, std::string_view why) {
+            narrator.lock_not_freed(plan::LockLoss{{name}, std::string(why)});
+        },
         [&](const auto& loss, bool was_clean) { return finish_as_keeper(beginning, loss, was_clean); });
     const auto while_waiting = [&](const std::string& name, const std::string& holder, text::Duration waited) {
         return narrator.lock_awaited(name, holder, waited);
@@ -155,7 +157,7 @@ take_engine_locks(const Beginning& beginning, const lock::Held& held, const os::
     }
     // It leaves the queue there in its own time: what the user has asked for is that we return now.
     constexpr text::Duration moment = std::chrono::milliseconds(20);
-    keeper->release(moment);
+    static_cast<void>(keeper->release(moment));
     lock::release(held); // the keeper may have them for some time yet
     if (const auto* const interrupted = std::get_if<os::Interrupted>(&outcome)) {
         return plan::interrupted_by(interrupted->signal, interrupted->caller_gone);
@@ -217,7 +219,7 @@ rescue::AtEngines take_for_leftover(const Beginning& run, engine::Keeper* ours, 
             keeper->clean();
         }
         if (keeper) {
-            keeper->release(engine::release_patience);
+            static_cast<void>(keeper->release(engine::release_patience)); // of a run that was left, on the way to ours
         }
     };
     return at_engines;

@@ -241,7 +241,7 @@ plan::ExitStatus recover_one(const journal::Item& item, const plan::Recover& req
             if (recovered.failed == 0 && recovered.stop == 0) {
                 keeper->clean();
             }
-            keeper->release(engine::release_patience);
+            narrator.lock_not_freed(keeper->release(engine::release_patience));
         }
         if (recovered.stop != 0) {
             return {128 + recovered.stop, recovered.stop};

@@ -40,6 +40,7 @@ std::variant<Had, NotHad, os::Interrupted> await(Keeper& keeper, const os::BootD
             case Message::What::begin:
             case Message::What::clean:
             case Message::What::release:
+            case Message::What::released:
                 break;
             }
             continue;

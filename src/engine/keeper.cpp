@@ -154,16 +154,33 @@ void Keeper::tell(const Message& message) const {
     }
 }
 
-void Keeper::release(text::Duration patience) {
+std::optional<plan::LockLoss> Keeper::release(text::Duration patience) {
     tell({Message::What::release});
     const os::Deadline deadline = os::deadline_after(patience);
     // Both directions are closed by its end alone.
     pollfd end{m_process.line(), 0, 0};
     while (!os::has_passed(deadline) && ::poll(&end, 1, os::poll_timeout(deadline)) <= 0) {
     }
-    if (end.revents != 0) {
+    const bool has_ended = end.revents != 0;
+    bool released = m_loss.has_value(); // which was told, and nothing follows it
+    std::string packet(longest_packet, '\0');
+    for (ssize_t got = 1; has_ended && !released && got > 0;) {
+        got = ::recv(m_process.line(), packet.data(), packet.size(), MSG_DONTWAIT);
+        const auto message = got > 0 ? decode(std::string_view(packet).substr(0, static_cast<std::size_t>(got)))
+                                     : std::optional<Message>();
+        released = message && message->what == Message::What::released;
+    }
+    if (has_ended) {
         m_process.await_end();
     }
+    if (released) {
+        return std::nullopt;
+    }
+    plan::LockLoss unknown{{}, has_ended ? "its keeper is gone" : "its keeper has not given it back in time"};
+    for (const Wanted& lock : m_locks) {
+        unknown.names.push_back(lock.name);
+    }
+    return unknown;
 }
 
 } // namespace finally_run::engine

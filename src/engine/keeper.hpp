@@ -77,8 +77,9 @@ public:
     void clean() const;
     // An earlier run with these locks is not clean yet: `clean` says nothing from now on.
     void stay_unclean() { m_stays_unclean = true; }
-    // Gives the locks back, and returns when they are free or this has taken too long.
-    void release(text::Duration patience);
+    // Gives the locks back, and returns when they are free or this has taken too long. nullopt: the keeper has said so,
+    // or what there is to be said of it; else whose freedom is not known, and why.
+    std::optional<plan::LockLoss> release(text::Duration patience);
 
 private:
     void tell(const Message& message) const;

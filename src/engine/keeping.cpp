@@ -245,6 +245,7 @@ void Keeping::run() {
             begin_release();
         }
     }
+    tell_run({Message::What::released});
 }
 
 } // namespace finally_run::engine

@@ -20,6 +20,8 @@ std::string_view name_of(Message::What what) {
         return "failed";
     case lost:
         return "lost";
+    case released:
+        return "released";
     case begin:
         return "begin";
     case clean:

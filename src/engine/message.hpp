@@ -17,6 +17,8 @@ struct Message {
         busy,    // it cannot be had: somebody holds it
         failed,  // it cannot be had: why
         lost,    // why; nothing follows it
+        // The keeper, of all of them:
+        released, // or it has said of which that is not known
         // The run, of all its locks:
         begin, // whom to remember as unclean
         clean,

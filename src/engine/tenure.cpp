@@ -53,6 +53,9 @@ Tenure::Reaction Tenure::on_said(const Said& said) {
 }
 
 Tenure::Reaction Tenure::on_breach(std::string_view breach) {
+    if (m_phase == Phase::releasing) {
+        return {}; // it may release all the same: how it ends tells
+    }
     return m_phase == Phase::over ? Reaction{.kill = !m_ended}
                                   : end("its helper does not keep to the protocol: " + std::string(breach));
 }

@@ -100,6 +100,12 @@ void Narrator::locks_had(const std::vector<engine::HeldLock>& at_engines) {
     add_engines(m_report.locks, at_engines, std::chrono::system_clock::now());
 }
 
+void Narrator::lock_not_freed(const std::optional<plan::LockLoss>& unknown) {
+    if (unknown) {
+        failed("lock may still be held", listed(unknown->names), unknown->reason);
+    }
+}
+
 void Narrator::lock_lost(const plan::LockLoss& loss, std::optional<bool> sent) {
     if (std::exchange(m_loss_told, true)) {
         return;

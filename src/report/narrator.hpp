@@ -50,6 +50,8 @@ public:
     void locks_had(const std::vector<engine::HeldLock>& at_engines);
     // It is said once. `sent`: the stop signal, to a step.
     void lock_lost(const plan::LockLoss& loss, std::optional<bool> sent = {});
+    // They were given back, and nobody knows that they are free; nullopt: they are.
+    void lock_not_freed(const std::optional<plan::LockLoss>& unknown);
 
     void setup_begins(const std::string& cmd);
     // An empty error: it succeeded.

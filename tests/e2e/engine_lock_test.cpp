@@ -446,6 +446,28 @@ TEST_CASE("a helper that heeds nothing is ended and one that never answers is no
     CHECK_FALSE(fs::exists(work("ran")));
 }
 
+TEST_CASE("a helper that says something odd while it gives a lock back is let give it back") {
+    const std::string odd = "echo held 1; cat >/dev/null; echo giving it back; touch released; ";
+    CHECK(with_helper(odd + "exit 0", {"-l", "odd:x", "--", "true"}).run().err.empty());
+    CHECK(fs::exists(work("released")));
+    CHECK(has_line(with_helper(odd + "exit 1", {"-l", "odd:x", "--", "true"}).run().err,
+                   "finally-run: lock may still be held: odd:x: its helper has ended with status 1"));
+}
+
+TEST_CASE("that a keeper is killed while it gives a lock back is said") {
+    make_fifo(work("fifo"));
+    auto process = with_helper("echo $$ >helper; echo held 1; cat >/dev/null; touch releasing; read x <fifo",
+                               {"-l", "odd:x", "--", "true"})
+                       .start();
+    wait_for_file(work("releasing"));
+    const auto helper = test::proc_stat(pid_in("helper"));
+    REQUIRE(helper);
+    ::kill(helper->parent, SIGKILL);
+    const auto outcome = process.finish();
+    CHECK(outcome.status == 0);
+    CHECK(has_line(outcome.err, "finally-run: lock may still be held: odd:x: its keeper is gone"));
+}
+
 TEST_CASE("that a helper fails to give a lock back is said even if little is") {
     const auto outcome =
         with_helper("echo held 1; cat >/dev/null; echo no route >&2; exit 1", {"-q", "-l", "odd:x", "--", "true"})

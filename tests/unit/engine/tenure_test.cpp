@@ -77,7 +77,15 @@ TEST_CASE("a lock that is given back is no loss whichever way its helper ends") 
     CHECK(silent.on_ended(ended_well, "").not_freed.empty());
     CHECK(silent.is_over());
 
+    Tenure odd = releasing_tenure();
+    const auto breach = odd.on_breach("an unknown word");
+    CHECK_FALSE(breach.kill); // it goes on releasing
+    CHECK_FALSE(odd.is_over());
+    CHECK(odd.on_ended(ended_well, "").not_freed.empty());
+    CHECK(odd.is_over());
+
     Tenure failing = releasing_tenure();
+    static_cast<void>(failing.on_breach("an unknown word"));
     const auto failure = failing.on_ended(os::WaitStatus::exited(1), "");
     CHECK_FALSE(failure.tell);
     CHECK(failure.not_freed == "its helper has ended with status 1");
