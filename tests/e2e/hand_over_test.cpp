@@ -101,14 +101,16 @@ std::string said_of_ctrl_c(const Run& run) {
 
 TEST_CASE("who cleans up for another run does not say that a Ctrl+C gives the prompt back") {
     make_fifo(work("fifo"));
-    const std::string cleanup = std::string(waiting) + "\n";
+    const auto offers_stop = [](const std::string& said) {
+        return said.find(" --stop ") != std::string::npos && said.find("prompt") == std::string::npos;
+    };
     for (const auto& successor : {Run({"-l", "l", "--", "touch", "ran"}), Run({"--recover"})}) {
         static_cast<void>(leave_unfinished(Run({"-l", "l", "-c", waiting, "--", "helper", "pause"})));
-        CHECK(said_of_ctrl_c(successor) == cleanup);
+        CHECK(offers_stop(said_of_ctrl_c(successor)));
     }
     auto next = on_a({"-l", "file:x", "--cleanup-anywhere", waiting, "--", "touch", "ran"});
     write_file(engine_file("x.unclean"), "host x, run y, pid 3: dead\n");
-    CHECK(said_of_ctrl_c(next) == cleanup);
+    CHECK(offers_stop(said_of_ctrl_c(next)));
     CHECK_FALSE(fs::exists(work("ran")));
 }
 
