@@ -10,6 +10,7 @@
 #include "journal/runs.hpp"
 #include "lock/lock.hpp"
 #include "os/environment.hpp"
+#include "os/memory_reserve.hpp"
 #include "os/needed_calls.hpp"
 #include "os/state_dir.hpp"
 #include "os/terminal.hpp"
@@ -162,6 +163,7 @@ plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main
     }
     run::begin(state.opened, held);
     auto file = journal::File::create(runs, state.opened, plan.durable);
+    file.reserve(run::room_for(plan));
     cleanup::Stack stack(std::move(file), std::move(state), [&](std::string_view what, std::string_view reason) {
         narrator.journal_trouble(what, reason);
     });
@@ -190,6 +192,7 @@ plan::ExitStatus run(const plan::Plan& plan, const os::MainArgs& main_args, os::
         return {plan::own_failure_status, 0};
     }
     try {
+        os::require_stack();
         const os::StateDir state_dir = os::find_state_dir(plan.state_dir);
         if (!removals_allowed(plan, state_dir.path, narrator) || !engines_are_known(plan, narrator)) {
             narrator.write_report(plan::own_failure);

@@ -1,9 +1,13 @@
 #include "os/memory_reserve.hpp"
 
+#include "os/error.hpp"
+
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <new>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <utility>
 
 namespace finally_run::os {
@@ -41,6 +45,14 @@ bool keep_memory_back(std::size_t least) {
         }
     }
     return false;
+}
+
+void require_stack() {
+    constexpr rlim_t least = rlim_t(128) << 10; // twice of what was seen to do, with a small environment
+    rlimit limit = {};
+    if (::getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < least) {
+        throw_error(ENOMEM, "cannot run with a stack of less than 128 KiB (ulimit -s)");
+    }
 }
 
 } // namespace finally_run::os

@@ -165,6 +165,19 @@ TEST_CASE("a cleanup that prints runs to its end though the disk of stderr is fu
     }
 }
 
+TEST_CASE("a run whose stack may not grow as it needs does not begin") {
+    const auto outcome = Run({"-s", "touch ran", "-c", "true", "--", "touch", "ran"})
+                             .before_exec([] {
+                                 const rlimit little{64 << 10, RLIM_INFINITY};
+                                 ::setrlimit(RLIMIT_STACK, &little);
+                             })
+                             .run();
+    CHECK(outcome.status == 125);
+    CHECK(outcome.err ==
+          "finally-run: cannot run with a stack of less than 128 KiB (ulimit -s): Cannot allocate memory\n");
+    CHECK_FALSE(fs::exists(work("ran")));
+}
+
 TEST_CASE("a limit on file size or cpu time of the command's does not keep cleanups from running") {
     const auto outcome = Run({"-c", "echo cleaned", "--", "sh", "-c", "head -c 20000 /dev/zero >file"})
                              .before_exec([] {
