@@ -129,8 +129,12 @@ std::uint64_t Stack::push(Cleanup cleanup) {
         if (!read_state().begun) {
             throw;
         }
-        tell("cannot be recorded", error);
-        return note(registered);
+        tell("a cleanup cannot be recorded, and is lost if finally-run and its guardian are killed", error);
+        const std::uint64_t id = note(registered);
+        if (m_on_unrecorded) {
+            m_on_unrecorded();
+        }
+        return id;
     }
 }
 

@@ -47,6 +47,9 @@ public:
     // Records it, or says that it could not be recorded.
     void record(const journal::Record& record);
 
+    // Called when a cleanup has been registered with this process alone: whoever was forked before does not know it.
+    void on_unrecorded(std::function<void()> tell) { m_on_unrecorded = std::move(tell); }
+
     // Called once the run is over and nothing of it has failed, right before its journal goes: whoever is to know it
     // must not need the journal.
     void on_clean(std::function<void()> tell) { m_on_clean = std::move(tell); }
@@ -88,6 +91,7 @@ private:
     journal::File m_file;
     journal::State m_state;
     Trouble m_trouble;
+    std::function<void()> m_on_unrecorded;
     std::function<void()> m_on_clean;
     std::vector<journal::Entry> m_unread;                  // appended by us, and not read back yet
     std::vector<Seen> m_seen;                              // cleanups that are or were on the stack

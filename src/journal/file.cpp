@@ -10,6 +10,7 @@
 #include <string>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -102,6 +103,23 @@ File File::create(const Runs& runs, const Opened& opened, bool durable) {
         throw;
     }
     return file;
+}
+
+void File::reserve(std::uint64_t room) const {
+    const std::uint64_t end = m_read_up_to + room;
+    rlimit limit = {};
+    int error = ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && end > limit.rlim_cur ? EFBIG : 0;
+    // The block that has its end already is its own. Of most journals there is never another.
+    constexpr std::uint64_t block = 4096;
+    if (error == 0 && end > (m_read_up_to + block - 1) / block * block &&
+        ::fallocate(m_fd.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(end)) < 0 &&
+        (errno == ENOSPC || errno == EDQUOT)) {
+        error = errno;
+    }
+    if (error != 0) {
+        remove();
+        os::throw_error(error, "journal", m_path.native());
+    }
 }
 
 void File::publish() {

@@ -23,6 +23,9 @@ public:
     // A new journal, locked, with its first record. It has no name before publish(), so that nothing is left of a run
     // that is killed before anybody is there to finish it. Throws std::system_error.
     [[nodiscard]] static File create(const Runs& runs, const Opened& opened, bool durable);
+    // Sees to it that `room` bytes more can be written, also if the disk fills up meanwhile; a file system that cannot
+    // promise that (fallocate(2)) does not. Right after create(). Throws std::system_error, and the file is gone then.
+    void reserve(std::uint64_t room) const;
     // Gives it its name. Throws std::system_error.
     void publish();
 

@@ -1,5 +1,6 @@
 #include "run/first_record.hpp"
 
+#include "journal/fields.hpp"
 #include "journal/frame.hpp"
 #include "lock/lock_id.hpp"
 #include "os/boot.hpp"
@@ -9,6 +10,7 @@
 #include "run/kept_environment.hpp"
 
 #include <chrono>
+#include <climits>
 #include <cstdint>
 #include <fmt/core.h>
 #include <string>
@@ -88,6 +90,26 @@ void begin(journal::Opened& opened, const lock::Held& locks) {
     for (const lock::LockFile& lock : locks) {
         opened.locks.push_back(lock::id_of(lock));
     }
+}
+
+std::uint64_t room_for(const plan::Plan& plan) {
+    // Of a cleanup: its registration, its start, its end or failure, and somewhat for more tries; of any step, that it
+    // was begun and has ended. Then the command's, the end of the run, and a failure of the last cleanup.
+    constexpr std::uint64_t for_step = 400;
+    std::uint64_t room = for_step;
+    for (const plan::Step& step : plan.steps) {
+        room += for_step + journal::escaped(step.text).size();
+    }
+    for (const plan::LockRequest& lock : plan.locks) { // at an engine: who has it, since when, and its loss
+        room += lock.is_at_engine() ? for_step + journal::escaped(lock.name).size() : 0;
+    }
+    if (!plan.report.empty()) { // by its whole path, with all the words
+        room += PATH_MAX;
+        for (const char* const word : plan.command) {
+            room += journal::escaped(word).size() + 1;
+        }
+    }
+    return room;
 }
 
 } // namespace finally_run::run

@@ -5,6 +5,7 @@
 #include "lock/lock.hpp"
 #include "plan/plan.hpp"
 
+#include <cstdint>
 #include <string>
 
 namespace finally_run::run {
@@ -16,5 +17,9 @@ namespace finally_run::run {
 
 // The rest of it: the locks, and since when they are had.
 void begin(journal::Opened& opened, const lock::Held& locks);
+
+// How many bytes, at most, what the plan can add to the journal takes: what is deferred, and a long text of an error,
+// come on top of it.
+[[nodiscard]] std::uint64_t room_for(const plan::Plan& plan);
 
 } // namespace finally_run::run

@@ -65,6 +65,13 @@ void Guardian::replace() {
     }
 }
 
+void Guardian::renew() {
+    if (is_there()) {
+        m_process.kill();
+        replace();
+    }
+}
+
 void Guardian::dismiss() {
     m_events.watch_companion(-1, {});
     m_process.kill();

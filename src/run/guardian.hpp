@@ -37,6 +37,9 @@ public:
     // std::system_error.
     void start(Kin kin, std::function<void(std::string_view reason)> failed);
 
+    // Forks it anew, since what it is to know is nowhere but in our memory.
+    void renew();
+
     // Whether there is one.
     [[nodiscard]] bool is_there() const { return m_process.is_there(); }
 

@@ -72,6 +72,7 @@ Supervisor::Supervisor(const Parts& parts, const os::MainArgs& main_args, const 
         parts.events.work_beside(&*m_service_output);
         parts.narrator.use(&*m_service_output);
     }
+    parts.stack.on_unrecorded([this] { m_guardian.renew(); });
     if (parts.keeper != nullptr) {
         parts.stack.on_clean([this] { tell_clean(); });
     }
@@ -135,7 +136,7 @@ void Supervisor::tell_clean() {
 // The locks at engines.
 void Supervisor::give_back() {
     if (m_run.keeper != nullptr) {
-        m_run.keeper->release(engine::release_patience);
+        m_run.narrator.lock_not_freed(m_run.keeper->release(engine::release_patience));
     }
 }
 

@@ -281,40 +281,61 @@ done)sh";
     CHECK(count(outcome.err, "forgotten: ") == 2); // those
 }
 
-// A small record fits into the page that the journal has already, so its size is varied until the disk is too full.
-TEST_CASE("on a disk that is full when a failure is recorded it is said and the others run and nothing is lost") {
+TEST_CASE("a failure that cannot be recorded is said and the others run and nothing is lost") {
+    const auto outcome =
+        Run({"-c", "echo other >>log", "-c",
+             "test -e once && exit 7; touch once; prlimit --pid $PPID --fsize=600; exit 7", "--", "true"})
+            .run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.err.find("cannot be recorded: File too large\n") != std::string::npos);
+    CHECK(log_text() == "other\n");
+    const auto status = [] { return nlohmann::json::parse(Run({"--status", "--json"}).run().out).at("runs").at(0); };
+    const auto run = status();
+    CHECK(Run({"--recover"}).run().status == 120);
+    CHECK(status().at("id") == run.at("id"));
+    CHECK(status().at("state") == "failed");
+    CHECK(status().at("failed").at(0).at("exit_code") == 7);
+}
+
+// What the journal grows by is kept for it from the start; of each size, since small records fit into the page that
+// it has already.
+TEST_CASE("a disk that fills up during a run keeps neither a cleanup nor a failure from being recorded") {
     constexpr const char* script = R"sh(set -e
 state=$XDG_STATE_HOME/finally-run
 mkdir -m 700 "$state"
 mount -t tmpfs -o size=64k,mode=0700 none "$state"
-size=0
-while test $size -lt 4200; do
+for size in 1 1000 2000 3000 4000; do
     pad=$(printf "%${size}s" x)
     rm -f log
-    finally-run -c 'echo other >>log' -c "cat /dev/zero >'$state/full' 2>/dev/null; exit 7 #$pad" -- true 2>err
+    finally-run -c 'echo first >>log' -s "cat /dev/zero >'$state/full' 2>/dev/null; true" -c "echo second >>log #$pad" \
+        -c 'exit 7' -- sh -c 'kill -STOP $PPID; for p in /proc/[0-9]*; do
+            if grep -aqs "^finally-guard: of run $FINALLY_RUN_ID" $p/cmdline; then kill -9 ${p#/proc/}; fi
+        done; kill -9 $PPID' || true
     rm "$state/full"
-    if grep -q 'cannot be recorded: No space' err; then
-        finally-run --status --json >status
-        status=0
-        finally-run --recover 2>/dev/null || status=$?
-        finally-run --status --json >after
-        echo "recovered $status"
-        exit
-    fi
-    for journal in "$state"/.runs/*.journal; do
-        finally-run -q --forget "$(basename "$journal" .journal)"
-    done
-    size=$((size + 40))
+    test ! -e log
+    finally-run --recover || echo "recovered $?"
+    cat log
+    finally-run --status --json | grep '"exit_code"'
+    finally-run -q --forget $(basename "$state"/.runs/*.journal .journal)
 done)sh";
     const auto outcome = Run::of(unshare({"-m"}, {"sh", "-c", script})).run();
     CHECK(outcome.status == 0);
-    CHECK_MESSAGE(has_line(outcome.out, "recovered 120"), outcome.err);
-    CHECK(log_text().starts_with("other\n"));
-    const auto run = nlohmann::json::parse(read_file(work("status"))).at("runs").at(0);
-    const auto after = nlohmann::json::parse(read_file(work("after"))).at("runs").at(0);
-    CHECK(after.at("id") == run.at("id"));
-    CHECK(after.at("state") == "failed");
-    CHECK(after.at("failed").at(0).at("exit_code") == 7);
+    CHECK(outcome.err.find("recorded") == std::string::npos);
+    CHECK(count(outcome.out, "recovered 120\nsecond\nfirst\n") == 5);
+}
+
+TEST_CASE("a run whose journal may not grow as it needs does not begin") {
+    const auto outcome = Run({"-s", "touch ran", "-c", std::string(9000, 'x'), "--", "touch", "ran"})
+                             .before_exec([] {
+                                 const rlimit little{8192, RLIM_INFINITY};
+                                 ::setrlimit(RLIMIT_FSIZE, &little);
+                             })
+                             .run();
+    CHECK(outcome.status == 125);
+    CHECK(lines(outcome.err).size() == 1);
+    CHECK(outcome.err.find(": File too large\n") != std::string::npos);
+    CHECK_FALSE(fs::exists(work("ran")));
+    CHECK(run_files().empty());
 }
 
 TEST_CASE("a user that is not root tries again what has failed") {

@@ -153,7 +153,10 @@ TEST_CASE("on a disk that fills up later a cleanup is registered all the same, r
     stack.push(command("recorded"));
     stack.record(journal::Started{journal::Started::What::setup, {1, 1}, 0});
     const auto full = full_disk(stack.file().path());
+    unsigned told = 0;
+    stack.on_unrecorded([&] { ++told; });
     stack.push(command("not recorded"));
+    CHECK(told == 1);
     CHECK(stack.top()->text == "not recorded");
     stack.finished(*stack.top(), {});
     CHECK(stack.top()->text == "recorded");
@@ -161,7 +164,9 @@ TEST_CASE("on a disk that fills up later a cleanup is registered all the same, r
     CHECK_FALSE(stack.top().has_value());
     CHECK(stack.close());
     REQUIRE_FALSE(troubles.empty());
-    CHECK(troubles.front() == "cannot be recorded: No space left on device");
+    CHECK(troubles.front() ==
+          "a cleanup cannot be recorded, and is lost if finally-run and its guardian are killed: No "
+          "space left on device");
 }
 
 TEST_CASE("the child of a spawn records itself") {
