@@ -163,7 +163,7 @@ plan::ExitStatus run_with_locks(const plan::Plan& plan, const os::MainArgs& main
     }
     run::begin(state.opened, held);
     auto file = journal::File::create(runs, state.opened, plan.durable);
-    file.reserve(run::room_for(plan));
+    file.reserve(run::room_for(plan, state.opened));
     cleanup::Stack stack(std::move(file), std::move(state), [&](std::string_view what, std::string_view reason) {
         narrator.journal_trouble(what, reason);
     });

@@ -92,13 +92,16 @@ void begin(journal::Opened& opened, const lock::Held& locks) {
     }
 }
 
-std::uint64_t room_for(const plan::Plan& plan) {
+std::uint64_t room_for(const plan::Plan& plan, const journal::Opened& opened) {
     // Of a cleanup: its registration, its start, its end or failure, and somewhat for more tries; of any step, that it
     // was begun and has ended. Then the command's, the end of the run, and a failure of the last cleanup.
     constexpr std::uint64_t for_step = 400;
     std::uint64_t room = for_step;
     for (const plan::Step& step : plan.steps) {
         room += for_step + journal::escaped(step.text).size();
+        if (step.cleanup == plan::Cleanup::Kind::remove) { // by its whole path too
+            room += journal::escaped(opened.place.path).size() + journal::escaped(step.text).size();
+        }
     }
     for (const plan::LockRequest& lock : plan.locks) { // at an engine: who has it, since when, and its loss
         room += lock.is_at_engine() ? for_step + journal::escaped(lock.name).size() : 0;

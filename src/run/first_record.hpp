@@ -20,6 +20,6 @@ void begin(journal::Opened& opened, const lock::Held& locks);
 
 // How many bytes, at most, what the plan can add to the journal takes: what is deferred, and a long text of an error,
 // come on top of it.
-[[nodiscard]] std::uint64_t room_for(const plan::Plan& plan);
+[[nodiscard]] std::uint64_t room_for(const plan::Plan& plan, const journal::Opened& opened);
 
 } // namespace finally_run::run
