@@ -36,10 +36,13 @@ std::uint64_t Stack::note(journal::Record record) {
 
 // Either all of it or nothing.
 std::uint64_t Stack::append(const journal::Record& record) {
-    journal::Entry entry{0, record};
-    m_unread.reserve(m_unread.size() + 1);
-    entry.offset = m_file.append(record);
-    m_unread.push_back(std::move(entry));
+    m_unread.push_back({0, record});
+    try {
+        m_unread.back().offset = m_file.append(record);
+    } catch (...) {
+        m_unread.pop_back();
+        throw;
+    }
     return m_unread.back().offset;
 }
 
@@ -86,7 +89,11 @@ void Stack::take(journal::Entry entry) {
     }
     const std::uint64_t offset = entry.offset;
     apply(std::move(entry));
-    std::erase_if(m_unread, [&](const journal::Entry& ours) { return ours.offset == offset; });
+    if (!m_unread.empty() && m_unread.front().offset == offset) { // they come back in their order
+        m_unread.pop_front();
+    } else {
+        std::erase_if(m_unread, [&](const journal::Entry& ours) { return ours.offset == offset; });
+    }
 }
 
 void Stack::note_unread() {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <list>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -93,7 +94,7 @@ private:
     Trouble m_trouble;
     std::function<void()> m_on_unrecorded;
     std::function<void()> m_on_clean;
-    std::vector<journal::Entry> m_unread;                  // appended by us, and not read back yet
+    std::list<journal::Entry> m_unread;                    // appended by us, and not read back yet
     std::vector<Seen> m_seen;                              // cleanups that are or were on the stack
     bool m_taken_unread = false;                           // it has been taken from memory and may be read yet
     std::size_t m_untested = 0;                            // bytes taken since there was room in memory
