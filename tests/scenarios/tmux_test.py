@@ -48,7 +48,7 @@ class Tmux(Scenario):
     def test_it_goes_on_when_the_terminal_detaches(self):
         terminal = self.start("tmux", "attach", "-t", "s", terminal=True, env={"TERM": "xterm"})
         terminal.wait_for("[s]")
-        terminal.type("\x02d")
+        self.tmux("detach-client", "-s", "s") # keys that come at once are taken for pasted ones: tmux(1), assume-paste-time
         self.assertEqual(terminal.finish(), 0)
         self.assertTrue(self.is_locked("l"))
         self.tmux("send-keys", "-t", "s", "C-c")

@@ -30,12 +30,17 @@ inline void expect(bool condition, const char* what) {
 // Runs `body` and ends; it is killed with this object, and with the test.
 class Forked {
 public:
-    template <class Body> explicit Forked(const Body& body) : m_pid(::fork()) {
+    template <class Body> explicit Forked(const Body& body) {
+        const pid_t parent = ::getpid();
+        m_pid = ::fork();
         if (m_pid < 0) {
             throw std::system_error(errno, std::generic_category(), "fork");
         }
         if (m_pid == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+            if (::getppid() != parent) { // it was killed before
+                ::_exit(1);
+            }
             try {
                 body();
                 ::_exit(0);
@@ -68,7 +73,7 @@ public:
     }
 
 private:
-    pid_t m_pid;
+    pid_t m_pid = -1;
 };
 
 // A pipe over which processes wait for each other.
