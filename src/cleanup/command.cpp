@@ -73,6 +73,7 @@ public:
     std::vector<os::ProcessInfo> leftovers();
 
     [[nodiscard]] bool timed_out() const { return m_timed_out; }
+    [[nodiscard]] bool in_front() const { return m_in_front; }
     // After it has ended so. If it was cut off it may have left the terminal without its echo, as a killed sudo(8)
     // does.
     void give_terminal_back(const os::WaitStatus& status) const;
@@ -267,6 +268,7 @@ Outcome run_command(const std::string& cmd, const Surroundings& surroundings, co
     const os::WaitStatus status = attempt.wait_for_end();
     outcome.exit_code = status.shell_code();
     outcome.signal = status.signal();
+    outcome.hung_up = attempt.in_front() && status.signal() == SIGHUP;
     const auto leftovers = attempt.leftovers();
     attempt.give_terminal_back(status);
     if (attempt.timed_out()) {

@@ -69,16 +69,19 @@ Outcome Executor::attempt_command(int directory, const Cleanup& cleanup) {
                               .on_lock_lost = m_means.look_at_locks,
                               .is_stopped = [&] { return is_stop_asked(cleanup); },
                               .inner_guardians = m_means.inner_guardians};
-    for (;;) {
+    for (bool again = false;; again = true) {
         const int out = m_means.output.writable();
         const os::Stdio stdio{m_means.output.null(), out, out};
         const Surroundings surroundings{
             m_settings.env,           stdio, directory, m_settings.mask, m_means.stack.in_child(cleanup),
             m_settings.in_our_session};
         Outcome outcome = run_command(cleanup.text, surroundings, m_settings.limits, m_means.events, listening);
-        // It may have failed only because nobody reads what it prints: then it gets a second chance, on the log.
-        const auto lost_stderr = [&] { return out == STDERR_FILENO && m_means.output.stderr_dead(); };
-        if (outcome.error.empty() || !lost_stderr() || is_stop_asked(cleanup)) {
+        // It may have failed only because nobody reads what it prints, or by the hang-up of its terminal: then it gets
+        // a second chance, on the log, and in the background.
+        const auto lost_terminal = [&] {
+            return (outcome.hung_up && !again) || (out == STDERR_FILENO && m_means.output.stderr_dead());
+        };
+        if (outcome.error.empty() || !lost_terminal() || is_stop_asked(cleanup)) {
             return outcome;
         }
     }

@@ -16,6 +16,7 @@ struct Outcome {
     unsigned attempts = 0;
     std::string error;             // why it counts as failed; empty: it succeeded
     bool lacked_resources = false; // it was not even started, for want of processes, memory or descriptors
+    bool hung_up = false;          // it was in the foreground of a terminal that is gone, and killed by that
 };
 
 } // namespace finally_run::cleanup

@@ -211,6 +211,28 @@ TEST_CASE("a terminal that is hung up in mid-cleanup does not stop it") {
     CHECK(fs::exists(work("cleaned")));
 }
 
+// The hang-up reaches it there: it has got what it asked for.
+TEST_CASE("a terminal that is hung up while a cleanup is in its foreground does not keep that from succeeding") {
+    for (const std::string redirection : {"", " 2>err"}) {
+        CAPTURE(redirection);
+        Shell shell;
+        shell.enter(
+            "finally-run -c 'touch last' -c 'stty sane </dev/tty; echo $$ >begun; until test -e go; do sleep .01; "
+            "done; touch cleaned' -- true" +
+            redirection);
+        wait_for_file(work("begun"));
+        const pid_t cleanup = pid_in("begun");
+        shell.hang_up();
+        wait_for_end(cleanup);
+        write_file(work("go"), "");
+        wait_for_file(work("last"));
+        CHECK(fs::exists(work("cleaned")));
+        wait_until("all is over", [] { return leftovers().empty(); });
+        for (const char* const file : {"begun", "go", "last", "cleaned"})
+            fs::remove(work(file));
+    }
+}
+
 TEST_CASE("pipelines at a terminal are stopped and continued and interrupted as one job") {
     Shell shell;
     shell.enter("finally-run -c 'echo cleaned >&2' -- helper pause | cat");
