@@ -92,6 +92,10 @@ void release(const fs::path& fifo) {
         fd = ::open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
         return fd >= 0;
     });
+    // Who reads next must not find the end of ours.
+    const fs::path next = fifo.string() + ".next";
+    make_fifo(next);
+    fs::rename(next, fifo);
     if (::write(fd, "go\n", 3) != 3)
         throw std::runtime_error("write " + fifo.string());
     ::close(fd);

@@ -38,7 +38,8 @@ public:
         }
         if (m_pid == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-            if (::getppid() != parent) { // it was killed before
+            if (const pid_t now = ::getppid();
+                now != parent && now != 0) { // it was killed before; 0: in a new namespace
                 ::_exit(1);
             }
             try {
