@@ -103,32 +103,45 @@ const char* const* Keeper::environment_for(const Wanted& wanted) {
     return m_environment.block();
 }
 
-std::optional<Message> Keeper::next() {
+Keeper::Heard Keeper::hear(Message& message) const {
     std::string packet(longest_packet, '\0');
     ssize_t got = -1;
     do {
         got = ::recv(m_process.line(), packet.data(), packet.size(), MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
     if (got < 0 && errno == EAGAIN) {
+        return Heard::nothing;
+    }
+    auto heard = got > 0 ? decode(std::string_view(packet).substr(0, static_cast<std::size_t>(got))) : std::nullopt;
+    if (!heard) {
+        return Heard::end;
+    }
+    message = std::move(*heard);
+    return Heard::message;
+}
+
+std::optional<Message> Keeper::next() {
+    Message message{};
+    const Heard heard = hear(message);
+    if (heard == Heard::nothing) {
         return std::nullopt;
     }
-    auto message = got > 0 ? decode(std::string_view(packet).substr(0, static_cast<std::size_t>(got))) : std::nullopt;
-    const bool is_gone = !message;
+    const bool is_gone = heard == Heard::end;
     if (is_gone) {
         const std::size_t which = has_all() ? 0 : m_held.size();
         message = Message{has_all() ? Message::What::lost : Message::What::failed, which, "its keeper is gone"};
     }
-    if (message->lock >= m_locks.size()) {
+    if (message.lock >= m_locks.size()) {
         return std::nullopt;
     }
-    if (message->what == Message::What::unclean) {
-        m_unclean = message->text;
-    } else if (message->what == Message::What::held && !has_all()) {
-        m_held.push_back({m_locks[message->lock].name, message->text, std::exchange(m_unclean, {})});
-    } else if (message->what == Message::What::lost && !m_loss) {
-        m_loss = plan::LockLoss{{}, message->text};
+    if (message.what == Message::What::unclean) {
+        m_unclean = message.text;
+    } else if (message.what == Message::What::held && !has_all()) {
+        m_held.push_back({m_locks[message.lock].name, message.text, std::exchange(m_unclean, {})});
+    } else if (message.what == Message::What::lost && !m_loss) {
+        m_loss = plan::LockLoss{{}, message.text};
         for (std::size_t i = 0; i < m_locks.size(); ++i) {
-            if (is_gone || i == message->lock) {
+            if (is_gone || i == message.lock) {
                 m_loss->names.push_back(m_locks[i].name);
             }
         }
@@ -163,12 +176,8 @@ std::optional<plan::LockLoss> Keeper::release(text::Duration patience) {
     }
     const bool has_ended = end.revents != 0;
     bool released = m_loss.has_value(); // which was told, and nothing follows it
-    std::string packet(longest_packet, '\0');
-    for (ssize_t got = 1; has_ended && !released && got > 0;) {
-        got = ::recv(m_process.line(), packet.data(), packet.size(), MSG_DONTWAIT);
-        const auto message = got > 0 ? decode(std::string_view(packet).substr(0, static_cast<std::size_t>(got)))
-                                     : std::optional<Message>();
-        released = message && message->what == Message::What::released;
+    for (Message message{}; has_ended && !released && hear(message) == Heard::message;) {
+        released = message.what == Message::What::released;
     }
     if (has_ended) {
         m_process.await_end();

@@ -83,6 +83,9 @@ public:
 
 private:
     void tell(const Message& message) const;
+    // Without waiting; what is no message is the end as well.
+    enum class Heard { nothing, message, end };
+    [[nodiscard]] Heard hear(Message& message) const;
     const char* const* environment_for(const Wanted& wanted);
 
     std::vector<Wanted> m_locks;

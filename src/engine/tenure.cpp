@@ -28,6 +28,10 @@ Tenure::Reaction Tenure::end(std::string text) {
     return reaction;
 }
 
+std::string Tenure::not_freed(std::string reason) const {
+    return m_phase == Phase::releasing && m_was_held ? std::move(reason) : std::string();
+}
+
 Tenure::Reaction Tenure::on_said(const Said& said) {
     using enum Said::What;
     switch (said.what) {
@@ -75,9 +79,10 @@ Tenure::Reaction Tenure::on_ended(const os::WaitStatus& status, std::string_view
         m_phase = Phase::over;
         return {.tell = Message::What::busy, .text = words};
     }
-    const bool in_vain = m_phase == Phase::releasing && m_was_held && status.shell_code() != 0;
-    Reaction reaction = end(how_it_ended(status) + (words.empty() ? "" : ": " + words));
-    reaction.not_freed = in_vain ? how_it_ended(status) : "";
+    const std::string how = how_it_ended(status);
+    std::string doubt = status.success() ? "" : not_freed(how);
+    Reaction reaction = end(how + (words.empty() ? "" : ": " + words));
+    reaction.not_freed = std::move(doubt);
     return reaction;
 }
 
@@ -93,9 +98,9 @@ Tenure::Reaction Tenure::on_patience_over() {
     if (!m_ended && !std::exchange(m_terminated, true)) {
         return {.terminate = true};
     }
-    const bool in_vain = m_phase == Phase::releasing && m_was_held;
+    Reaction reaction{.kill = !m_ended, .not_freed = not_freed("its helper did not give it back in time")};
     m_phase = Phase::over;
-    return {.kill = !m_ended, .not_freed = in_vain ? "its helper did not give it back in time" : ""};
+    return reaction;
 }
 
 } // namespace finally_run::engine

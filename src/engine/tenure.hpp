@@ -43,6 +43,8 @@ public:
 
 private:
     [[nodiscard]] Reaction end(std::string text);
+    // Of one that did not release the lock: `reason`, unless there was none to release.
+    [[nodiscard]] std::string not_freed(std::string reason) const;
 
     Phase m_phase = Phase::wanted;
     bool m_was_held = false;
