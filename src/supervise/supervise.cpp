@@ -259,25 +259,29 @@ os::WaitStatus Supervision::wait_for_end() {
     }
 }
 
-void Supervision::end_orphans(StopCause cause, int signal) {
-    m_policy.on_orphans_to_end(cause, signal);
-    m_grace_end = os::deadline_after(m_limits.grace);
+// nullopt: whoever has sent the signal knows of it.
+std::optional<Notice::What> notice_of(StopCause cause) {
     switch (cause) {
     case StopCause::none:
     case StopCause::signal:
         break;
     case StopCause::time_limit:
-        m_notify({.what = Notice::What::time_limit});
-        break;
+        return Notice::What::time_limit;
     case StopCause::caller_gone:
-        m_notify({.what = Notice::What::caller_gone});
-        break;
+        return Notice::What::caller_gone;
     case StopCause::lock_lost:
-        m_notify({.what = Notice::What::lock_lost});
-        break;
+        return Notice::What::lock_lost;
     case StopCause::service_ended:
-        m_notify({.what = Notice::What::service_ended});
-        break;
+        return Notice::What::service_ended;
+    }
+    return std::nullopt;
+}
+
+void Supervision::end_orphans(StopCause cause, int signal) {
+    m_policy.on_orphans_to_end(cause, signal);
+    m_grace_end = os::deadline_after(m_limits.grace);
+    if (const auto what = notice_of(cause)) {
+        m_notify({.what = *what});
     }
 }
 
