@@ -112,13 +112,15 @@ void describe_rest(const journal::State& state, const journal::Origin& origin, R
         return;
     }
     tell_process(*step, run);
-    if (step->what != journal::Started::What::command) {
-        const auto cleanup = std::ranges::find(state.stack, step->cleanup, &plan::Cleanup::id);
-        const bool is_setup = step->what == journal::Started::What::setup;
-        run.current =
-            RunStatus::Step{std::string(journal::name_of(step->what)), cleanup != state.stack.end() ? cleanup->text
-                                                                       : is_setup ? setup_text(*process)
-                                                                                  : ""};
+    if (step->what == journal::Started::What::command) {
+        return;
+    }
+    run.current = RunStatus::Step{std::string(journal::name_of(step->what)), {}};
+    if (step->what == journal::Started::What::setup) {
+        run.current->text = setup_text(*process);
+    } else if (const auto cleanup = std::ranges::find(state.stack, step->cleanup, &plan::Cleanup::id);
+               cleanup != state.stack.end()) {
+        run.current->text = cleanup->text;
     }
 }
 
