@@ -1,8 +1,6 @@
 // --stop-with-caller: CI steps, ssh sessions, and callers that vanish.
 #include "harness.hpp"
 
-#include "support/proc.hpp"
-
 #include <csignal>
 
 namespace finally_run::e2e {
@@ -69,11 +67,7 @@ TEST_CASE("a cancelled CI step is stopped and cleaned up although finally-run go
 
 TEST_CASE("a caller that vanishes while orphans are waited for has vanished") {
     auto shell = caller("--stop-with-caller always --orphans wait", "helper orphan pid").start();
-    wait_for_file(work("pid"));
-    wait_until("only the orphan is left", [&] {
-        return test::children_running("helper", child_running("finally-run", shell.pid())) ==
-               std::vector{pid_in("pid")};
-    });
+    wait_for_orphan_of(child_running("finally-run", shell.pid()));
     kill_caller(shell);
     CHECK(shell.wait_for_err("cleaned") == "cleaned caller-gone");
     nobody_is_left();

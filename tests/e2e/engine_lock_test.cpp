@@ -125,9 +125,7 @@ TEST_CASE("the loss of a lock while orphans are waited for stops these and is wh
                          "kill -0 $(cat pid) 2>/dev/null || echo dead after $FINALLY_RUN_RESULT >>log", "--", "helper",
                          "orphan", "pid", "TERM"})
                        .start();
-    wait_for_file(work("pid"));
-    wait_until("only the orphan is left",
-               [&] { return test::children_running("helper", process.pid()) == std::vector{pid_in("pid")}; });
+    wait_for_orphan_of(process.pid());
     ::kill(helper_pid(), SIGKILL);
     const auto outcome = process.finish();
     CHECK(outcome.status == 121);

@@ -55,6 +55,8 @@ void wait_for_state(pid_t pid, char state);
 void wait_for_end(pid_t pid);
 // Waits for a child of `parent` that runs this program: not one that is about to, nor a guardian.
 [[nodiscard]] pid_t child_running(std::string_view program, pid_t parent);
+// Waits until the process whose pid is in the file "pid" is the only child of `parent` that runs the helper.
+void wait_for_orphan_of(pid_t parent);
 [[nodiscard]] std::vector<pid_t> leftovers();         // living processes that this test has started, directly or not
 [[nodiscard]] bool is_pending(pid_t pid, int signal); // sent to the process, and not taken by it yet
 

@@ -127,9 +127,7 @@ TEST_CASE("waiting for orphans ends with a stop signal, and they end with it") {
     auto process =
         Run({"--orphans", "wait", "--grace", ".1", "-c", alive_or_dead, "--", "helper", "orphan", "pid", "TERM"})
             .start();
-    wait_for_file(work("pid"));
-    wait_until("only the orphan is left",
-               [&] { return test::children_running("helper", process.pid()) == std::vector{pid_in("pid")}; });
+    wait_for_orphan_of(process.pid());
     process.signal(SIGTERM);
     CHECK(has_line(process.finish().err, "dead"));
 }
@@ -149,9 +147,7 @@ TEST_CASE("waiting for orphans ends when a service has ended that ends the run a
     auto process = Run({"--service", "read x <fifo", "--service-exit", "stop", "--orphans", "wait", "--grace", ".1",
                         "-c", alive_or_dead, "--", "helper", "orphan", "pid", "TERM"})
                        .start();
-    wait_for_file(work("pid"));
-    wait_until("only the orphan is left",
-               [&] { return test::children_running("helper", process.pid()) == std::vector{pid_in("pid")}; });
+    wait_for_orphan_of(process.pid());
     release(work("fifo"));
     const auto outcome = process.finish();
     CHECK(outcome.status == 125);

@@ -128,6 +128,12 @@ pid_t child_running(std::string_view program, pid_t parent) {
     return found.front();
 }
 
+void wait_for_orphan_of(pid_t parent) {
+    wait_for_file(work("pid"));
+    wait_until("only the orphan is left",
+               [&] { return test::children_running("helper", parent) == std::vector{pid_in("pid")}; });
+}
+
 std::vector<pid_t> leftovers() { return test::descendants(::getpid()); }
 
 bool is_pending(pid_t pid, int signal) {
