@@ -112,10 +112,10 @@ class Below(Container):
                 words = ("--lock", "l", "-c", "true", "--", "sh", "-c", "echo READY; sleep 1000")
                 run = self.container.exec("finally-run", *words)
                 run.wait_for("READY")
-                found = {process.name: process.pid for process in processes.descendants(run.pid)}
+                guardian = self.guardian_of(run)
                 if kill_guardian:
-                    os.kill(found["finally-guard"], signal.SIGKILL)
-                os.kill(found["finally-run"], signal.SIGTERM)
+                    os.kill(guardian.pid, signal.SIGKILL)
+                os.kill(guardian.parent, signal.SIGTERM)
                 self.assertEqual(run.wait(), 143)
                 self.nothing_in_it()
 

@@ -156,6 +156,11 @@ class Scenario(unittest.TestCase):
         self.assertEqual(len(found), 1, f"runs with {part!r} in their command line: {found}")
         return found[0]
 
+    def guardian_of(self, program):
+        """As soon as it goes by its name: until it gets to run, it is the copy of its parent."""
+        below = lambda: [process for process in processes.descendants(program.pid) if process.is_guardian]
+        return self.wait_until("its guardian goes by its name", below)[0]
+
     # What must be so in the end
 
     def is_locked(self, lock):

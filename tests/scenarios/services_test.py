@@ -61,8 +61,7 @@ class Redis(Scenario):
     def test_is_stopped_by_a_recovery_if_all_others_are_killed(self):
         run = self.start_waiting()
         run.signal(signal.SIGSTOP)
-        for guardian in self.find("finally-guard"):
-            processes.kill(guardian.pid)
+        processes.kill(self.guardian_of(run).pid)
         run.signal(signal.SIGKILL)
         run.wait()
         self.assertTrue(self.find("redis-server"))
