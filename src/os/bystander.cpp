@@ -28,13 +28,15 @@ pid_t fork_quietly() {
     return static_cast<pid_t>(pid < 0 && errno == EINVAL ? clone(SIGCHLD) : pid);
 }
 
-pid_t fork_apart(int fd) {
+pid_t fork_apart(int fd, const char* name) {
     int subreaper = 0;
     ::prctl(PR_GET_CHILD_SUBREAPER, &subreaper, 0, 0, 0);
     ::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
     ::fcntl(fd, F_SETOWN, 0);
     const pid_t between = ::vfork(); // NOLINT: only system calls follow in it
     if (between == 0) {
+        ::setsid();
+        ::prctl(PR_SET_NAME, name, 0, 0, 0);
         const pid_t pid = fork_quietly(); // NOLINT: one system call, and its child has a memory of its own
         if (pid == 0) {
             return 0;
@@ -108,7 +110,7 @@ void Bystander::start(Kin kin, Fd ours, Fd line, const Role& role, const MainArg
         body.needed.insert(body.needed.end(), {STDIN_FILENO, STDOUT_FILENO});
     }
     std::ranges::sort(body.needed);
-    pid_t pid = kin == Kin::nobodys ? fork_apart(line.get()) : -1;
+    pid_t pid = kin == Kin::nobodys ? fork_apart(line.get(), role.name) : -1;
     if (pid < 0) {
         kin = Kin::child;
         pid = fork_quietly();

@@ -22,8 +22,10 @@ namespace finally_run::os {
 
 // The same, but its parent has ended when this returns, and we are not given its orphan: we are no subreaper meanwhile.
 // So nothing else of ours may be there yet that could become an orphan. `fd` carries the pid: as its owner (fcntl(2)),
-// since memory is not shared where vfork(2) is emulated. Negative where that fails.
-[[nodiscard]] pid_t fork_apart(int fd);
+// since memory is not shared where vfork(2) is emulated. Before it first runs, which on a busy machine takes a while,
+// it is in no group that we are in, nor in a session of anybody alive, and goes by `name`: whoever kills our group
+// spares it, and whoever looks knows it. Negative where that fails.
+[[nodiscard]] pid_t fork_apart(int fd, const char* name);
 
 // Every descriptor but these, in ascending order; a negative one counts for nothing.
 void close_all_but(std::span<const int> kept);

@@ -254,12 +254,15 @@ std::vector<ProcessInfo> all_processes() {
     return all;
 }
 
-std::vector<ProcessInfo> group_leaders() {
-    auto found = read_all([](pid_t pid) {
+std::vector<ProcessInfo> leaders_and_leaderless() {
+    const auto is_wanted = [](pid_t pid, pid_t group) {
+        return group == pid || (group > 0 && ::getpgid(group) < 0 && errno == ESRCH);
+    };
+    auto found = read_all([&](pid_t pid) {
         const pid_t group = ::getpgid(pid);
-        return may_be(group, group == pid);
+        return may_be(group, is_wanted(pid, group));
     });
-    std::erase_if(found, [](const ProcessInfo& one) { return one.ended || one.group != one.pid; });
+    std::erase_if(found, [&](const ProcessInfo& one) { return one.ended || !is_wanted(one.pid, one.group); });
     return found;
 }
 

@@ -63,8 +63,8 @@ void reap_all(const OtherChild& other = {});
 // All processes that have not ended, in the order of their pids; none without /proc.
 [[nodiscard]] std::vector<ProcessInfo> all_processes();
 
-// Those of them that lead a process group.
-[[nodiscard]] std::vector<ProcessInfo> group_leaders();
+// Those of them that lead a process group, or are in one whose leader is gone.
+[[nodiscard]] std::vector<ProcessInfo> leaders_and_leaderless();
 
 // Those of them that are in one of two sessions, and `process` whatever its own.
 [[nodiscard]] std::vector<ProcessInfo> processes_in(pid_t session, pid_t other_session, pid_t process);

@@ -161,7 +161,8 @@ bool is_spared(const os::ProcessInfo& process, const std::filesystem::path& jour
 
 std::vector<os::ProcessInfo> guardians_at_work(const std::filesystem::path& journal) {
     std::vector<os::ProcessInfo> found;
-    for (const os::ProcessInfo& process : os::group_leaders()) { // as each guardian and keeper is
+    // Each guardian and keeper is the one, or the other as long as it has not run yet.
+    for (const os::ProcessInfo& process : os::leaders_and_leaderless()) {
         if (process.pid == ::getpid()) {
             continue;
         }

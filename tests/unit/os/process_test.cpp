@@ -235,7 +235,7 @@ TEST_CASE("the processes of a session are found, with one more, also where nobod
     CHECK(refused.succeeded());
 }
 
-TEST_CASE("who leads a process group is found, and descendants, also where nobody may ask for numbers") {
+TEST_CASE("who leads a process group is found and descendants also where nobody may ask for numbers") {
     test::Gate ready;
     const test::Forked leader([&] {
         ::setpgid(0, 0);
@@ -250,7 +250,7 @@ TEST_CASE("who leads a process group is found, and descendants, also where nobod
         const auto has = [](const std::vector<os::ProcessInfo>& found, pid_t pid) {
             return std::ranges::find(found, pid, &os::ProcessInfo::pid) != found.end();
         };
-        const auto leaders = os::group_leaders();
+        const auto leaders = os::leaders_and_leaderless();
         const auto below = os::descendants(::getppid());
         const auto is_member = [&](const os::ProcessInfo& process) { return process.parent == leader.pid(); };
         return has(leaders, leader.pid()) && std::ranges::none_of(leaders, is_member) && has(below, leader.pid()) &&
