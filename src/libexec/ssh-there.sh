@@ -6,6 +6,8 @@ umask 077
 dir=${XDG_STATE_HOME:-$HOME/.local/state}/finally-run/engine
 mkdir -p "$dir" && cd "$dir" || exit
 held="" waiter="" shown=""
+# Who writes to an end that is gone goes on, and ends when there is nothing more to read: not before it has let go.
+trap "" PIPE
 
 say() {
     printf "there %s\n" "$*"

@@ -4,9 +4,10 @@ import signal
 import time
 
 import processes
-from lock_helper import Behaviour, LockHelper, Shared
+from lock_helper import LIBEXEC, Behaviour, LockHelper, Shared
 from lock_run import Runs
 from network import IFF_UP, enter_private_network, set_loopback
+from scenario import Scenario
 from ssh_server import SshServer
 
 
@@ -41,6 +42,32 @@ class WithSsh(LockHelper):
 
     def nobody_there(self):
         self.wait_until("the other end has ended", lambda: not self.shells_there())
+
+
+class There(Scenario):
+    """The shell at the other end, without ssh."""
+
+    def contend(self, holder):
+        script = (LIBEXEC / "ssh-there.sh").read_text()
+        shell = self.start("sh", "-c", script, "sh", "deploy", "1000", "-x", stdin="")
+        shell.type(f"{holder}\n")
+        return shell
+
+    def test_a_waiter_that_nobody_hears_any_more_is_gone_at_once(self):
+        first = self.contend("first")
+        first.wait_for("there got\n")
+        second = self.contend("second")
+        second.wait_for("there waiting somebody\n")
+        # ssh is killed when its last line is on its way.
+        second.close_all()
+        second.type("tick 1\n")
+        second.close_stdin()
+        second.wait()
+        of_second = lambda: [process for process in self.leftovers() if process.session == second.pid]
+        self.wait_until("only the first is there", lambda: not of_second())
+        first.type("release\n")
+        first.wait_for("there done\n")
+        first.finish()
 
 
 class RunWithSsh(Runs, WithSsh):
