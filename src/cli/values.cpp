@@ -287,7 +287,7 @@ void enter(Values& values, const Option& option, std::string_view given, std::st
         plan.failed_cleanups = choice<plan::FailedCleanups>(value);
         return;
     case Id::report:
-        plan.report = text(value);
+        plan.report = text(value) == "-" ? "/dev/stdout" : text(value);
         return;
     case Id::ci:
         plan.ci = choice<plan::Ci>(value);

@@ -22,7 +22,7 @@ std::string_view by_whom(plan::Actor by) {
     case plan::Actor::keeper:
         return " by the keeper of its lock";
     case plan::Actor::recovery:
-        return " by --recover";
+        return " by a recovery";
     case plan::Actor::next_holder:
         return " by the next holder of its lock";
     }

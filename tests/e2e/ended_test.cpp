@@ -74,12 +74,12 @@ TEST_CASE("a log ends with how it went at last also if a recovery that needed no
     const auto failing = Run({"--recover"}).run();
     CHECK(failing.status == 120);
     CHECK(failing.err.find(": helper pause: 1 cleanup left, it failed before\n") != std::string::npos);
-    CHECK(lines(read_file(log)).back() == "cleaned up by --recover, 0 of 1 cleanup succeeded");
+    CHECK(lines(read_file(log)).back() == "cleaned up by a recovery, 0 of 1 cleanup succeeded");
     write_file(work("fixed"), "");
     CHECK(Run({"--recover"}).run().status == 0);
     const auto run = only_ended();
     CHECK(lines(read_file(run.at("log").get<std::string>())).back() ==
-          "cleaned up by --recover, 1 of 1 cleanup succeeded");
+          "cleaned up by a recovery, 1 of 1 cleanup succeeded");
 }
 
 TEST_CASE("the log of a job in CI says which job it was") {
@@ -108,7 +108,7 @@ TEST_CASE("recovery and the next holder are named as those who have cleaned up")
     CHECK(Run({"--recover"}).run().status == 0);
     CHECK(only_ended().at("by") == "recovery");
     CHECK(only_ended().at("log").is_null());
-    CHECK(Run({"--status"}).run().out.find("cleaned up by --recover ") != std::string::npos);
+    CHECK(Run({"--status"}).run().out.find("cleaned up by a recovery ") != std::string::npos);
     static_cast<void>(leave_unfinished(Run({"-l", "d", "-c", "true", "--", "helper", "pause"})));
     CHECK(Run({"-l", "d", "--", "true"}).run().status == 0);
     const auto both = ended();

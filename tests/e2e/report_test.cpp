@@ -83,8 +83,12 @@ TEST_CASE("the report replaces an old one as a whole and leaves no other file") 
 }
 
 TEST_CASE("the report can go to a pipe") {
-    const auto outcome = Run({"--report", "/dev/stdout", "--", "true"}).run();
-    CHECK(Json::parse(outcome.out).at("result") == "success");
+    for (const std::string file : {"/dev/stdout", "-"}) {
+        CAPTURE(file);
+        const auto outcome = Run({"--report", file, "--", "true"}).run();
+        CHECK(Json::parse(outcome.out).at("result") == "success");
+        CHECK(fs::is_empty(work()));
+    }
 }
 
 TEST_CASE("in a GitHub log each setup and cleanup is a group and a failed cleanup an annotation") {

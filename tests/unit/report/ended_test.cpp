@@ -30,7 +30,7 @@ TEST_CASE("a line says who cleaned up, when, how many cleanups succeeded and whe
     run.log = "/state/a\nb.log";
     CHECK(report::how_it_ended(run, now) ==
           "cleaned up by its guardian 2m04s ago, 2 of 3 cleanups succeeded, output in /state/a\\nb.log");
-    CHECK(report::how_it_ended(cleaned(plan::Actor::recovery), now).starts_with("cleaned up by --recover 2m04s ago"));
+    CHECK(report::how_it_ended(cleaned(plan::Actor::recovery), now).starts_with("cleaned up by a recovery 2m04s ago"));
     CHECK(report::how_it_ended(cleaned(plan::Actor::next_holder), now).starts_with("cleaned up by the next holder of"));
     run = cleaned(plan::Actor::supervisor);
     run.ending.result = plan::Result::caller_gone;
