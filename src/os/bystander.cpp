@@ -1,15 +1,18 @@
 #include "os/bystander.hpp"
 
+#include "os/clock.hpp"
 #include "os/error.hpp"
 #include "os/memory_reserve.hpp"
 #include "os/process.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <fcntl.h>
 #include <limits>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -84,7 +87,8 @@ namespace {
 
 [[noreturn]] void live_as(const Role& role, const MainArgs& main_args, const Bystander::Body& body, int line) {
     try {
-        if (::setsid() < 0) { // refused by a filter
+        ::prctl(PR_SET_NAME, role.name, 0, 0, 0); // first of all: see await_apart()
+        if (::setsid() < 0) {                     // refused by a filter
             ::setpgid(0, 0);
         }
         if (body.null >= 0) {
@@ -92,7 +96,7 @@ namespace {
             ::dup2(body.null, STDOUT_FILENO);
         }
         close_all_but(body.needed);
-        set_process_title(role.name, role.title, main_args);
+        set_title(role.title, title_place(main_args));
         body.live(line);
     } catch (...) { // said where it happened; the journal remains
     }
@@ -130,6 +134,19 @@ void Bystander::start(Kin kin, Fd ours, Fd line, const Role& role, const MainArg
     if (kin == Kin::nobodys) {
         m_pidfd = open_pidfd(pid);
         m_pidfd = m_pidfd ? moved_high(std::move(m_pidfd)) : Fd();
+    }
+}
+
+void Bystander::await_apart() const noexcept {
+    constexpr auto longest = std::chrono::milliseconds(100); // it may have been killed, or refused a group of its own
+    constexpr int at_once = 100;
+    const Deadline deadline = deadline_after(longest);
+    for (int looks = 0; m_kin == Kin::child && ::getpgid(m_pid) == ::getpgrp() && !has_passed(deadline); ++looks) {
+        if (looks < at_once) {
+            ::sched_yield(); // it waits for this very processor, most of the time
+        } else {
+            ::poll(nullptr, 0, 1);
+        }
     }
 }
 

@@ -63,6 +63,10 @@ public:
     // each page that either writes to after it has to be copied. Throws std::system_error.
     void start(Kin kin, Fd ours, Fd line, const Role& role, const MainArgs& main_args, Body body);
 
+    // Until a child is what one that is nobody's is from the start: in no group of ours, and called by its name. Right
+    // after the fork it has mostly not run yet.
+    void await_apart() const noexcept;
+
     [[nodiscard]] bool is_there() const { return m_pid > 0; }
     [[nodiscard]] int line() const { return m_line.get(); } // its other end reports an error once the bystander is gone
 

@@ -37,6 +37,9 @@ public:
     // std::system_error.
     void start(Kin kin, std::function<void(std::string_view reason)> failed);
 
+    // Until whoever kills our group does not reach it any more: before the first step.
+    void await_apart() const noexcept { m_process.await_apart(); }
+
     // Forks it anew, since what it is to know is nowhere but in our memory.
     void renew();
 

@@ -284,6 +284,7 @@ plan::ExitStatus Supervisor::run() {
         m_run.stack.record(journal::ReportWanted{std::filesystem::absolute(m_run.plan.report).native(),
                                                  {m_run.plan.command.begin(), m_run.plan.command.end()}});
     }
+    m_guardian.await_apart();
     std::size_t failed = 0;
     const auto refused = clean_up_for_last_holder(failed);
     if (m_run.keeper != nullptr && !refused) { // until now the engine says who has left what is there

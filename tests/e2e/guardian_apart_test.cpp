@@ -78,6 +78,17 @@ TEST_CASE("whoever kills the tree of finally-run from parent to child does not r
     CHECK_FALSE(is_locked(state_dir() / "l"));
 }
 
+TEST_CASE("whoever kills the group of finally-run as soon as the command runs does not reach the guardian") {
+    for (const std::string init : {"init", "application"}) {
+        CAPTURE(init);
+        // Four at once, so that a guardian has to wait until it runs.
+        const std::string again =
+            "killed() { for i in $(seq 25); do setsid -w finally-run -q -c 'echo cleaned' -- sh -c 'kill -9 -$PPID'; "
+            "done; }; killed & killed & killed & killed & wait";
+        CHECK(count(below(init, {"sh", "-c", again}).run().err, "cleaned\n") == 100);
+    }
+}
+
 TEST_CASE("a guardian that is nobody's child is replaced when it is killed, and no zombie is left") {
     const std::string kill_it =
         std::string(named) + R"(g=$n; kill -9 $g; until named && test "$n" != "$g"; do sleep .01; done; kill -9 $PPID)";
