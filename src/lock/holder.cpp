@@ -1,5 +1,6 @@
 #include "lock/holder.hpp"
 
+#include "os/boot.hpp"
 #include "os/ci.hpp"
 #include "os/process.hpp"
 
@@ -12,6 +13,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <memory>
+#include <span>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -28,37 +30,57 @@ bool is_at(const std::string& path, dev_t device, ino_t inode) {
            ::makedev(info.stx_dev_major, info.stx_dev_minor) == device;
 }
 
-// Whether a descriptor of the process is the one that owns a lock on the file: fdinfo has a "lock:" line for it
-// (proc(5)), whoever took it. To read that asks no file system; stat(2) of the descriptor would, and wait for as long
-// as a hung one lets it. It is left for the few with a lock on a file of that number.
-bool holds(pid_t pid, dev_t device, ino_t inode) {
+// What the process has open, as fdinfo tells it (proc(5)), until `take` returns true; whether it has.
+bool any_descriptor(pid_t pid, const std::function<bool(const char* number, const std::string& info)>& take) {
     const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(os::proc_path(pid, "fdinfo").c_str()), ::closedir);
-    if (!directory) {
-        return false;
-    }
-    const std::string number = std::string(":").append(std::to_string(inode)).append(" ");
-    while (const dirent* const entry = ::readdir(directory.get())) {
-        const std::string text = os::read_proc_file(os::proc_path(pid, "fdinfo/").append(entry->d_name));
-        const auto lock = text.find("FLOCK");
-        if (lock == std::string::npos || text.find(number, lock) == std::string::npos) {
-            continue;
-        }
-        if (owner_in_locks(text, device, inode) != 0 ||
-            is_at(os::proc_path(pid, "fd/").append(entry->d_name), device, inode)) {
+    while (const dirent* const entry = directory ? ::readdir(directory.get()) : nullptr) {
+        if (take(entry->d_name, os::read_proc_file(os::proc_path(pid, "fdinfo/").append(entry->d_name)))) {
             return true;
         }
     }
     return false;
 }
 
+// The lock on the file that a descriptor of the process owns: fdinfo has a "lock:" line for it, whoever took it. To
+// read that asks no file system; stat(2) of the descriptor would, and wait for as long as a hung one lets it. It is
+// left for the few with a lock on a file of that number.
+std::optional<LockLine> held_by(pid_t pid, dev_t device, ino_t inode) {
+    const std::string number = std::string(":").append(std::to_string(inode)).append(" ");
+    std::optional<LockLine> held;
+    any_descriptor(pid, [&](const char* descriptor, const std::string& info) {
+        const auto lock = info.find("FLOCK");
+        if (lock == info.npos || info.find(number, lock) == info.npos) {
+            return false;
+        }
+        if (!lines_of_locks(info, device, inode).empty() ||
+            is_at(os::proc_path(pid, "fd/").append(descriptor), device, inode)) {
+            held = LockLine{.pid = pid, .shared = info.find(" READ ", lock) != info.npos, .waits = false};
+        }
+        return held.has_value();
+    });
+    return held;
+}
+
 // A lock stays with the open file: after `flock 9` in a shell the pid in /proc/locks is that of a flock(1) long gone.
-pid_t search_holder(dev_t device, ino_t inode) {
-    for (const pid_t pid : os::all_pids()) {
-        if (holds(pid, device, inode)) {
-            return pid;
+std::optional<LockLine> search_holder(std::span<const pid_t> pids, dev_t device, ino_t inode) {
+    for (const pid_t pid : pids) {
+        if (auto held = held_by(pid, device, inode)) {
+            return held;
         }
     }
-    return 0;
+    return std::nullopt;
+}
+
+std::optional<os::ProcessInfo> search_holder(dev_t device, ino_t inode) {
+    const auto held = search_holder(os::all_pids(), device, inode);
+    return held ? os::read_process(held->pid) : std::nullopt;
+}
+
+// /proc/locks has no line for a lock whose taker has ended, but in the first of all pid namespaces (locks_show() in the
+// kernel's fs/locks.c), which has a number of its own (PROC_PID_INIT_INO).
+bool locks_are_hidden() {
+    constexpr std::uint64_t first_of_all = 0xEFFF'FFFC;
+    return os::pid_namespace() != first_of_all;
 }
 
 // From /proc/stat, so that all who ask are told the same second: two clocks that are read one after the other would
@@ -121,6 +143,15 @@ std::optional<LockLine> line_of_lock(std::string_view line, dev_t device) {
     return told;
 }
 
+// The number of the file in a line of a lock: what follows the last colon.
+std::optional<ino_t> inode_in(std::string_view line) {
+    const auto colon = line.rfind(':');
+    ino_t inode = 0;
+    const bool is_there = colon != line.npos &&
+                          std::from_chars(line.data() + colon + 1, line.data() + line.size(), inode).ec == std::errc();
+    return is_there ? std::optional(inode) : std::nullopt;
+}
+
 } // namespace
 
 std::vector<LockLine> lines_of_locks(std::string_view locks, dev_t device, ino_t inode) {
@@ -156,22 +187,34 @@ Users::Users() : m_boot(time_of_boot()) {
     for (std::string_view rest = text; !rest.empty();) {
         const std::string_view line = rest.substr(0, rest.find('\n') + 1);
         rest.remove_prefix(line.empty() ? rest.size() : line.size());
-        const auto colon = line.rfind(':');
-        ino_t inode = 0;
-        if (colon != line.npos &&
-            std::from_chars(line.data() + colon + 1, line.data() + line.size(), inode).ec == std::errc()) {
-            m_lines[inode].append(line);
+        if (const auto inode = inode_in(line)) {
+            m_lines[*inode].append(line);
         }
+    }
+    for (const pid_t pid : locks_are_hidden() ? os::all_pids() : std::vector<pid_t>()) {
+        any_descriptor(pid, [&](const char*, const std::string& info) {
+            const auto lock = info.find("FLOCK");
+            const auto inode =
+                lock != info.npos ? inode_in(info.substr(lock, info.find('\n', lock) - lock)) : std::nullopt;
+            if (inode) {
+                m_owners[*inode].push_back(pid);
+            }
+            return false;
+        });
     }
 }
 
 std::vector<User> Users::of(dev_t device, ino_t inode, const Known& known) const {
-    const auto lines = m_lines.find(inode);
-    if (lines == m_lines.end()) {
-        return {};
+    const auto text = m_lines.find(inode);
+    auto lines = text != m_lines.end() ? lines_of_locks(text->second, device, inode) : std::vector<LockLine>();
+    if (const auto owners = m_owners.find(inode);
+        owners != m_owners.end() && std::ranges::all_of(lines, &LockLine::waits)) {
+        if (const auto held = search_holder(owners->second, device, inode)) {
+            lines.push_back(*held);
+        }
     }
     std::vector<User> all;
-    for (const LockLine& line : lines_of_locks(lines->second, device, inode)) {
+    for (const LockLine& line : lines) {
         User& user = all.emplace_back(User{{}, line.pid, line.shared, line.waits});
         user.who.pid = line.pid;
         if (const auto* const it = known && !line.waits ? known(line.pid) : nullptr) {
@@ -181,7 +224,7 @@ std::vector<User> Users::of(dev_t device, ino_t inode, const Known& known) const
         }
         auto process = os::read_process(line.pid);
         if (!line.waits && (!process || process->ended)) {
-            process = os::read_process(search_holder(device, inode));
+            process = search_holder(device, inode);
         }
         if (process) {
             user.who = describe(*process, m_boot);
@@ -194,7 +237,7 @@ std::optional<Holder> find_holder(dev_t device, ino_t inode) {
     const std::string locks = os::read_proc_file("/proc/locks");
     auto process = os::read_process(owner_in_locks(locks, device, inode));
     if (!process) {
-        process = os::read_process(search_holder(device, inode));
+        process = search_holder(device, inode);
     }
     if (!process) {
         return std::nullopt;
@@ -224,7 +267,7 @@ std::optional<Holder> find_outer_holder(dev_t device, ino_t inode) {
     for (auto process = os::read_process(::getppid()); process; process = os::read_process(process->parent)) {
         const bool is_run = process->name == "finally-run" || process->name == own_name;
         if (is_run && !is_detached_from(process->session) &&
-            (owns_it(process->pid) || holds(process->pid, device, inode))) {
+            (owns_it(process->pid) || held_by(process->pid, device, inode))) {
             return describe(*process, time_of_boot());
         }
     }

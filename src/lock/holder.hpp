@@ -69,6 +69,8 @@ public:
 
 private:
     std::unordered_map<ino_t, std::string> m_lines; // of /proc/locks, by the file that they name
+    // Those who have a lock on a file of that number open, where /proc/locks does not name all.
+    std::unordered_map<ino_t, std::vector<pid_t>> m_owners;
     std::time_t m_boot;
 };
 

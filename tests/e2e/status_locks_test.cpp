@@ -52,6 +52,20 @@ TEST_CASE("the status shows a lock that only other programs hold also after the 
     CHECK(lock_table().find("no runs here") != std::string::npos);
 }
 
+// There /proc/locks has no line for it.
+TEST_CASE("in a pid namespace too the status shows a lock whose taker has ended") {
+    Run({"-l", "l", "--", "true"}).run();
+    for (const bool shared : {false, true}) {
+        const std::string script = std::string("exec 9<\"$XDG_STATE_HOME/finally-run/l\"; flock ") +
+                                   (shared ? "-s" : "-x") + " 9; finally-run --status --json";
+        const auto outcome = Run::of(unshare({"--pid", "--fork", "--mount-proc"}, {"sh", "-c", script})).run();
+        const auto lock = Json::parse(outcome.out).at("locks").at(0);
+        REQUIRE(lock.at("holders").size() == 1);
+        CHECK(lock.at("holders").at(0).at("pid") == 1);
+        CHECK(lock.at("holders").at(0).at("shared") == shared);
+    }
+}
+
 TEST_CASE("the status shows all who share a lock by its path and the guardian that has it still") {
     auto first =
         Run({"--lock-shared", "./l", "-c", "echo cleaning >>log; read x <fifo", "--", "helper", "pause"}).start();
