@@ -21,13 +21,14 @@ TEST_CASE("on a terminal the waiting line is the command and pid of the holder a
     const auto holder = started(holding({"helper", "pause", std::string(100, 'x')}));
     Terminal terminal{Run({"--lock", "l", "--", "true"}).env("TERM", "xterm")};
     const std::string begin = "\x1b[Kfinally-run: waiting ";
-    const std::string who = "s for lock: l: helper pause xxx";
+    const std::string who = "s for lock: l: helper pause ";
     const std::string first = terminal.wait_for(")\r");
     const std::string next = terminal.wait_for(")\r");
     for (const auto& row : {first, next}) {
         CAPTURE(row);
         CHECK(row.find(who) != std::string::npos);
-        CHECK(row.ends_with("xxx... (pid " + std::to_string(holder.pid()) + ")\r"));
+        // A short pid leaves room for the time.
+        CHECK(row.find("... (pid " + std::to_string(holder.pid())) != std::string::npos);
     }
     REQUIRE_MESSAGE(next.starts_with(begin), next);
     CHECK(number_after(next, begin) > number_after(first, "waiting "));

@@ -115,11 +115,12 @@ void wait_for_stop_asked() {
 }
 
 TEST_CASE("a cleanup that is stopped is not tried again whatever retries are left and the others are let run") {
-    auto process = Run({"--cleanup-retries", "4", "-c", "echo other >>log", "-c", "echo begun >>log; exec sleep 1000",
-                        "--", "true"})
-                       .start();
+    const std::string ends_later = "trap 'while test ! -e go; do sleep .01; done; exit 1' TERM; echo begun >>log; "
+                                   "while :; do sleep .01; done";
+    auto process = Run({"--cleanup-retries", "4", "-c", "echo other >>log", "-c", ends_later, "--", "true"}).start();
     wait_for_log("begun");
     CHECK(Run({"--stop", "--wait", "1ms", only_run_file().stem()}).run().status == 75); // it is told once
+    write_file(work("go"), "");
     CHECK(process.finish().err.find(": ended by --stop: finally-run --recover ") != std::string::npos);
     CHECK(log_text() == "begun\nother\n");
     CHECK(Hanging::status().at("failed").at(0).at("attempts") == 1);
