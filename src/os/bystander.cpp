@@ -38,9 +38,9 @@ pid_t fork_apart(int fd, const char* name) {
     ::fcntl(fd, F_SETOWN, 0);
     const pid_t between = ::vfork(); // NOLINT: only system calls follow in it
     if (between == 0) {
-        ::setsid();
-        ::prctl(PR_SET_NAME, name, 0, 0, 0);
-        const pid_t pid = fork_quietly(); // NOLINT: one system call, and its child has a memory of its own
+        ::setsid();                          // NOLINT: a system call, as the next
+        ::prctl(PR_SET_NAME, name, 0, 0, 0); // NOLINT
+        const pid_t pid = fork_quietly();    // NOLINT: one system call, and its child has a memory of its own
         if (pid == 0) {
             return 0;
         }
