@@ -93,6 +93,7 @@ Keeper::Keeper(std::vector<Wanted> locks, const Told& told, const std::string& r
     shared.push_back(signals.fd());
     m_process.start(kin, std::move(ours), std::move(its), {"keeper", process_name, plain_title(run_id)}, main_args,
                     {std::move(shared), null.get(), 0, live});
+    m_process.await_apart();
 }
 
 const char* const* Keeper::environment_for(const Wanted& wanted) {

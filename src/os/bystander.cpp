@@ -1,18 +1,16 @@
 #include "os/bystander.hpp"
 
-#include "os/clock.hpp"
 #include "os/error.hpp"
 #include "os/memory_reserve.hpp"
 #include "os/process.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <fcntl.h>
 #include <limits>
 #include <poll.h>
-#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -85,12 +83,14 @@ void reap_quiet(pid_t pid) {
 
 namespace {
 
-[[noreturn]] void live_as(const Role& role, const MainArgs& main_args, const Bystander::Body& body, int line) {
+[[noreturn]] void live_as(const Role& role, const MainArgs& main_args, const Bystander::Body& body, int line,
+                          Fd apart) {
     try {
-        ::prctl(PR_SET_NAME, role.name, 0, 0, 0); // first of all: see await_apart()
-        if (::setsid() < 0) {                     // refused by a filter
+        ::prctl(PR_SET_NAME, role.name, 0, 0, 0);
+        if (::setsid() < 0) { // refused by a filter
             ::setpgid(0, 0);
         }
+        apart.reset();
         if (body.null >= 0) {
             ::dup2(body.null, STDIN_FILENO);
             ::dup2(body.null, STDOUT_FILENO);
@@ -115,8 +115,15 @@ void Bystander::start(Kin kin, Fd ours, Fd line, const Role& role, const MainArg
     }
     std::ranges::sort(body.needed);
     pid_t pid = kin == Kin::nobodys ? fork_apart(line.get(), role.name) : -1;
+    Fd apart; // whose last end is closed when it is
     if (pid < 0) {
         kin = Kin::child;
+        std::array<int, 2> ends{};
+        if (::pipe2(ends.data(), O_CLOEXEC) < 0) {
+            throw_errno("cannot start the " + std::string(role.what));
+        }
+        m_apart = Fd(ends[0]);
+        apart = Fd(ends[1]);
         pid = fork_quietly();
     }
     if (pid < 0) {
@@ -125,7 +132,7 @@ void Bystander::start(Kin kin, Fd ours, Fd line, const Role& role, const MainArg
     if (pid == 0) {
         ours.reset();
         m_line.reset();
-        live_as(role, main_args, body, line.get());
+        live_as(role, main_args, body, line.get(), std::move(apart));
     }
     m_pid = pid;
     m_kin = kin;
@@ -137,17 +144,11 @@ void Bystander::start(Kin kin, Fd ours, Fd line, const Role& role, const MainArg
     }
 }
 
-void Bystander::await_apart() const noexcept {
-    constexpr auto longest = std::chrono::milliseconds(100); // it may have been killed, or refused a group of its own
-    constexpr int at_once = 100;
-    const Deadline deadline = deadline_after(longest);
-    for (int looks = 0; m_kin == Kin::child && ::getpgid(m_pid) == ::getpgrp() && !has_passed(deadline); ++looks) {
-        if (looks < at_once) {
-            ::sched_yield(); // it waits for this very processor, most of the time
-        } else {
-            ::poll(nullptr, 0, 1);
-        }
+void Bystander::await_apart() noexcept {
+    char nothing = 0;
+    while (m_apart && ::read(m_apart.get(), &nothing, 1) < 0 && errno == EINTR) {
     }
+    m_apart.reset();
 }
 
 // Whether it holds its end of the line. Then its pid is still its own.

@@ -65,7 +65,7 @@ public:
 
     // Until a child is what one that is nobody's is from the start: in no group of ours, and called by its name. Right
     // after the fork it has mostly not run yet.
-    void await_apart() const noexcept;
+    void await_apart() noexcept;
 
     [[nodiscard]] bool is_there() const { return m_pid > 0; }
     [[nodiscard]] int line() const { return m_line.get(); } // its other end reports an error once the bystander is gone
@@ -82,6 +82,7 @@ private:
     Kin m_kin = Kin::child;
     Fd m_pidfd; // of one that is nobody's child
     Fd m_line;
+    Fd m_apart; // ends when a child is apart, or gone
 };
 
 // The environment of such a process, in its own memory: the place of the old one is shown by /proc and may be blanked.

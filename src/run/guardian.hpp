@@ -38,7 +38,7 @@ public:
     void start(Kin kin, std::function<void(std::string_view reason)> failed);
 
     // Until whoever kills our group does not reach it any more: before the first step.
-    void await_apart() const noexcept { m_process.await_apart(); }
+    void await_apart() noexcept { m_process.await_apart(); }
 
     // Forks it anew, since what it is to know is nowhere but in our memory.
     void renew();

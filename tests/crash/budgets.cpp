@@ -51,10 +51,10 @@ struct Budget {
 // Measured on x86-64 with Linux 6.18, and 6 % for chance: where stack and heap begin. The program lies on a file system
 // in memory, where how much of it the kernel maps at a fault does not depend on how it came into the page cache.
 const std::array budgets{
-    Budget{"plain", {}, {144, 50}, {11, 6}},
-    Budget{"lock", {"--lock", "L"}, {162, 52}, {11, 6}},
-    Budget{"lock, cleanup", {"--lock", "L", "--cleanup", "/bin/rm -f {dir}/victim"}, {197, 54}, {11, 6}},
-    Budget{"lock, remove", {"--lock", "L", "--remove", "{dir}/victim"}, {269, 80}, {11, 6}},
+    Budget{"plain", {}, {144, 50}, {12, 6}},
+    Budget{"lock", {"--lock", "L"}, {162, 52}, {12, 6}},
+    Budget{"lock, cleanup", {"--lock", "L", "--cleanup", "/bin/rm -f {dir}/victim"}, {197, 54}, {12, 6}},
+    Budget{"lock, remove", {"--lock", "L", "--remove", "{dir}/victim"}, {269, 80}, {12, 6}},
 };
 
 unsigned faults_of(pid_t pid) {

@@ -233,7 +233,7 @@ TEST_CASE("the sentinel is nobody's orphan and goes with its run, whatever ends 
     }
     Terminal terminal(Run({"-c", "echo cleaned", "--", "helper", "pause"}));
     const pid_t command = ready(terminal);
-    CHECK(sentinels() == 1);
+    wait_until("the sentinel goes by its name", [&] { return sentinels() == 1; });
     ::kill(terminal.pid(), SIGKILL);
     wait_for_end(command);
     wait_until("the sentinel is gone", [&] { return sentinels() == 0; });
@@ -247,8 +247,8 @@ TEST_CASE("the sentinel is nobody's orphan and goes with its run, whatever ends 
         }
         return 0;
     };
+    wait_until("the sentinel goes by its name", [&] { return sentinel() != 0; });
     const pid_t first = sentinel();
-    REQUIRE(first > 0);
     ::kill(first, SIGKILL);
     wait_until("there is another one", [&] { return sentinel() != 0 && sentinel() != first; });
     ::kill(other.pid(), SIGTERM);
