@@ -13,10 +13,13 @@
 #include "report/call.hpp"
 #include "report/messages.hpp"
 #include "rescue/inner_runs.hpp"
+#include "rescue/order.hpp"
 #include "rescue/stopper.hpp"
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
+#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -60,19 +63,43 @@ plan::ExitStatus say_how_it_is(const journal::Item& item, const plan::Stop& requ
     return {};
 }
 
-// Whether its processes can be told from here.
-bool can_be_stopped(const journal::State& state, report::Messages& messages) {
+// Whether its processes are.
+bool is_told_from_here(const journal::State& state) {
     const journal::Origin origin = journal::origin_of(state.opened);
-    if (!origin.same_host || !origin.same_boot || origin.pids != journal::Pids::same) {
-        messages.error("run " + state.opened.run_id + " cannot be stopped", {},
-                       "its processes cannot be told from here");
-        return false;
-    }
-    return true;
+    return origin.same_host && origin.same_boot && origin.pids == journal::Pids::same;
 }
 
-plan::ExitStatus stop_one(const journal::Item& item, const plan::Stop& request, os::Signals& signals,
-                          report::Messages& messages) {
+// A run inside a cleanup that is at a cleanup of its own. It is told to go on, as each that is stopped, and killed
+// after the grace period, but whoever stands by for it goes on too: nothing else ends what hangs there.
+struct Inner {
+    std::filesystem::path path;
+    journal::File file;
+    rescue::Stopper stopper;
+
+    Inner(const std::filesystem::path& journal, const rescue::Stopper::Trouble& trouble)
+        : path(journal), file(journal::File::open(journal)), stopper(file, trouble) {}
+};
+
+std::list<Inner> cleaning_inside(const journal::Item& item, const journal::Runs& runs,
+                                 const rescue::Stopper::Trouble& trouble) {
+    std::list<Inner> found;
+    for (const journal::Item& one : rescue::started_inside({item}, runs)) {
+        const auto state = journal::read_state(one.path);
+        if (!state || !state->cleans_up() || !is_told_from_here(*state)) {
+            continue;
+        }
+        try {
+            if (!found.emplace_back(one.path, trouble).file.is_locked_by_other()) {
+                found.pop_back();
+            }
+        } catch (const std::system_error&) { // it has just ended
+        }
+    }
+    return found;
+}
+
+plan::ExitStatus stop_one(const journal::Item& item, const journal::Runs& runs, const plan::Stop& request,
+                          os::Signals& signals, report::Messages& messages) {
     std::optional<journal::File> file;
     try {
         file = journal::File::open(item.path);
@@ -86,27 +113,38 @@ plan::ExitStatus stop_one(const journal::Item& item, const plan::Stop& request, 
         return say_how_it_is(item, request, messages);
     }
     auto state = journal::read_state(item.path);
-    if (state && !can_be_stopped(*state, messages)) {
+    if (state && !is_told_from_here(*state)) {
+        messages.error("run " + item.id + " cannot be stopped", {}, "its processes cannot be told from here");
         return {plan::own_failure_status, 0};
     }
     const os::Deadline deadline = os::deadline_after(request.wait);
     os::Events events(signals, {});
     lock::Waiter over(file->fd(), LOCK_EX);
-    rescue::Stopper stopper(*file, [&](std::string_view reason) {
+    const auto trouble = [&](std::string_view reason) {
         messages.note("journal", "cannot be written, so that each further try of the cleanup begins first", reason);
-    });
+    };
+    rescue::Stopper stopper(*file, trouble);
+    auto inner = state && state->cleans_up() ? cleaning_inside(item, runs, trouble) : std::list<Inner>();
     const bool waits_for_us = rescue::are_in_cleanup() && rescue::is_around_us(item.path);
     for (;; state = journal::read_state(item.path)) {
         if (state) {
             stopper.look(*state);
         }
         stopper.kill_if_due();
+        os::Deadline next_kill = stopper.next_kill();
+        for (Inner& one : inner) {
+            if (const auto inner_state = journal::read_state(one.path)) {
+                one.stopper.look(*inner_state);
+            }
+            one.stopper.kill_if_due();
+            next_kill = os::earliest({next_kill, one.stopper.next_kill()});
+        }
         if (waits_for_us && !stopper.may_kill()) {
             messages.error("run " + item.id + " has been told to stop, and is not waited for", {}, rescue::for_itself);
             return {plan::Plan{}.conflict_exit_code, 0};
         }
         const os::Event event =
-            events.wait(os::earliest({deadline, stopper.next_kill(), os::deadline_after(next_look)}), over.ready_fd());
+            events.wait(os::earliest({deadline, next_kill, os::deadline_after(next_look)}), over.ready_fd());
         if (std::holds_alternative<os::Readable>(event)) {
             static_cast<void>(over.result());
             return say_how_it_is(item, request, messages);
@@ -135,7 +173,7 @@ plan::ExitStatus stop(const plan::Stop& request, os::Signals& signals) {
         if (is_said_to_be_over(item, runs, request.state_dir, messages)) {
             continue;
         }
-        const plan::ExitStatus status = stop_one(item, request, signals, messages);
+        const plan::ExitStatus status = stop_one(item, runs, request, signals, messages);
         if (status.signal != 0) {
             return status;
         }

@@ -94,6 +94,25 @@ TEST_CASE("stop ends the cleanup that hangs under the guardian, and the others r
     CHECK(left.at("failed").at(0).at("error") == "ended by --stop");
 }
 
+TEST_CASE("a cleanup that is a run whose own cleanup hangs is ended too when the outer run is stopped") {
+    for (const std::string kill : {"", "kill -9 $PPID; "}) {
+        CAPTURE(kill);
+        fs::remove(work("log"));
+        auto process = Run({"--grace", ".1", "-c", "echo other >>log", "-c",
+                            "finally-run --grace .1 -c 'echo inner >>log' -c 'echo begun >>log; exec sleep 1000' -- "
+                            "sh -c '" +
+                                kill + "exit 0'",
+                            "--", "sh", "-c", "echo $FINALLY_RUN_ID >id"})
+                           .start();
+        wait_for_log("begun");
+        const std::string id = lines(read_file(work("id"))).at(0);
+        CHECK(Run({"--stop", id}).run().status == 0);
+        process.finish();
+        CHECK(log_text() == "begun\ninner\nother\n");
+        Run({"--forget", id}).run();
+    }
+}
+
 TEST_CASE("a cleanup that ignores TERM is killed after the grace period when its run is stopped, with its children") {
     auto process =
         Run({"-k", ".1", "-c", "echo other >>log", "-c",
