@@ -43,6 +43,12 @@ bool forget_ended(const journal::Item& item, report::Messages& messages) {
     return true;
 }
 
+// Whether what was begun last may still run, where its pid means nothing to us.
+bool cannot_be_told(const journal::State& state) {
+    const journal::Origin origin = journal::origin_of(state.opened);
+    return origin.may_live && state.step && !journal::can_be_told(origin.pids, state.step->process);
+}
+
 } // namespace
 
 plan::ExitStatus forget(const plan::Forget& request) {
@@ -84,14 +90,18 @@ plan::ExitStatus forget(const plan::Forget& request) {
             worst = {plan::own_failure_status, 0};
             continue;
         }
+        if (left != nullptr && cannot_be_told(left->state)) {
+            messages.note("run " + item.id, left->state.opened.command,
+                          "its processes cannot be told from here, so what still runs of it goes on");
+        }
         if (!remove(item, messages)) {
             worst = {plan::own_failure_status, 0};
             continue;
         }
         ::unlink(runs.log_of(item.id).c_str());
-        if (const auto* const leftover = std::get_if<journal::Leftover>(&found)) {
-            const auto& stack = leftover->state.stack;
-            const auto& failures = leftover->state.failures;
+        if (left != nullptr) {
+            const auto& stack = left->state.stack;
+            const auto& failures = left->state.failures;
             const auto say = [&](const plan::Cleanup& cleanup) {
                 messages.note("forgotten", plan::name_of(cleanup.kind), cleanup.text);
             };

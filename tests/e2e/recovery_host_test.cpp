@@ -114,14 +114,19 @@ TEST_CASE("where the boot is not known the command is stopped if its start time 
 }
 
 TEST_CASE("in another time namespace no process is stopped, and that is said") {
-    const auto run = leave_alive(Run(words));
-    const auto outcome = Run::of(unshare({"-T", "--boottime", "-1", "--fork"}, {"finally-run", "--recover"})).run();
-    CHECK(outcome.status == 0);
-    CHECK(outcome.err.find("its processes cannot be told from here") != std::string::npos);
-    CHECK(log_text() == "cleaned\n");
-    CHECK(alive(run.ready));
-    ::kill(run.ready, SIGKILL);
-    wait_for_end(run.ready);
+    for (const bool recover : {true, false}) {
+        const auto run = leave_alive(Run(words));
+        const auto outcome = Run::of(unshare({"-T", "--boottime", "-1", "--fork"},
+                                             {"finally-run", recover ? "--recover" : "--forget", run.id}))
+                                 .run();
+        CHECK(outcome.status == 0);
+        CHECK(outcome.err.find("its processes cannot be told from here") != std::string::npos);
+        CHECK(log_text() == (recover ? "cleaned\n" : ""));
+        CHECK(alive(run.ready));
+        ::kill(run.ready, SIGKILL);
+        wait_for_end(run.ready);
+        fs::remove(work("log"));
+    }
 }
 
 TEST_CASE("a journal that names no host, as older versions wrote it, is recovered in the same boot") {
