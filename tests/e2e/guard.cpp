@@ -54,11 +54,14 @@ Outcome finish_with_guardian(Process& process) {
 
 void kill_both(pid_t supervisor) {
     const pid_t guardian = guardian_of(supervisor);
-    // Whoever dies first is noticed by the other.
-    ::kill(guardian, SIGSTOP);
-    wait_for_state(guardian, 'T');
-    ::kill(supervisor, SIGKILL);
+    // Whoever dies first is noticed by the other. The guardian goes first: where it may have no session of its own, the
+    // kernel continues it when its parent has ended.
+    for (const pid_t pid : {guardian, supervisor}) {
+        ::kill(pid, SIGSTOP);
+        wait_for_state(pid, 'T');
+    }
     ::kill(guardian, SIGKILL);
+    ::kill(supervisor, SIGKILL);
     wait_for_end(supervisor);
     wait_for_end(guardian);
 }
