@@ -69,77 +69,75 @@ bool is_told_from_here(const journal::State& state) {
     return origin.same_host && origin.same_boot && origin.pids == journal::Pids::same;
 }
 
-// A run inside a cleanup that is at a cleanup of its own. It is told to go on, as each that is stopped, and killed
-// after the grace period, but whoever stands by for it goes on too: nothing else ends what hangs there.
-struct Inner {
+struct Target {
     std::filesystem::path path;
     journal::File file;
     rescue::Stopper stopper;
 
-    Inner(const std::filesystem::path& journal, const rescue::Stopper::Trouble& trouble)
+    // Throws std::system_error: ENOENT if it has just ended.
+    Target(const std::filesystem::path& journal, const rescue::Stopper::Trouble& trouble)
         : path(journal), file(journal::File::open(journal)), stopper(file, trouble) {}
 };
 
-std::list<Inner> cleaning_inside(const journal::Item& item, const journal::Runs& runs,
-                                 const rescue::Stopper::Trouble& trouble) {
-    std::list<Inner> found;
-    for (const journal::Item& one : rescue::started_inside({item}, runs)) {
-        const auto state = journal::read_state(one.path);
-        if (!state || !state->cleans_up() || !is_told_from_here(*state)) {
+// The runs inside a cleanup that are at a cleanup of their own. Each is told to stop with that cleanup, and killed
+// after the grace period, but its guardian goes on then: nothing else ends what hangs there. Those around us are not
+// meant.
+void add_cleaning_inside(const journal::Item& item, const journal::Runs& runs, const rescue::Stopper::Trouble& trouble,
+                         std::list<Target>& targets) {
+    for (const journal::Item& inner : rescue::started_inside({item}, runs)) {
+        const auto state = journal::read_state(inner.path);
+        if (!state || !state->cleans_up() || !is_told_from_here(*state) || rescue::is_around_us(inner.path)) {
             continue;
         }
         try {
-            if (!found.emplace_back(one.path, trouble).file.is_locked_by_other()) {
-                found.pop_back();
+            if (!targets.emplace_back(inner.path, trouble).file.is_locked_by_other()) {
+                targets.pop_back();
             }
         } catch (const std::system_error&) { // it has just ended
         }
     }
-    return found;
 }
 
 plan::ExitStatus stop_one(const journal::Item& item, const journal::Runs& runs, const plan::Stop& request,
                           os::Signals& signals, report::Messages& messages) {
-    std::optional<journal::File> file;
+    const auto trouble = [&](std::string_view reason) {
+        messages.note("journal", "cannot be written, so that each further try of the cleanup begins first", reason);
+    };
+    std::list<Target> targets;
     try {
-        file = journal::File::open(item.path);
+        targets.emplace_back(item.path, trouble);
     } catch (const std::system_error& error) {
         if (error.code() == std::errc::no_such_file_or_directory) {
             return {}; // it has just ended
         }
         throw;
     }
-    if (!file->is_locked_by_other()) {
+    Target& outermost = targets.front();
+    if (!outermost.file.is_locked_by_other()) {
         return say_how_it_is(item, request, messages);
     }
-    auto state = journal::read_state(item.path);
-    if (state && !is_told_from_here(*state)) {
+    const auto begun_with = journal::read_state(item.path);
+    if (begun_with && !is_told_from_here(*begun_with)) {
         messages.error("run " + item.id + " cannot be stopped", {}, "its processes cannot be told from here");
         return {plan::own_failure_status, 0};
     }
+    if (begun_with && begun_with->cleans_up()) {
+        add_cleaning_inside(item, runs, trouble, targets);
+    }
     const os::Deadline deadline = os::deadline_after(request.wait);
     os::Events events(signals, {});
-    lock::Waiter over(file->fd(), LOCK_EX);
-    const auto trouble = [&](std::string_view reason) {
-        messages.note("journal", "cannot be written, so that each further try of the cleanup begins first", reason);
-    };
-    rescue::Stopper stopper(*file, trouble);
-    auto inner = state && state->cleans_up() ? cleaning_inside(item, runs, trouble) : std::list<Inner>();
+    lock::Waiter over(outermost.file.fd(), LOCK_EX);
     const bool waits_for_us = rescue::are_in_cleanup() && rescue::is_around_us(item.path);
-    for (;; state = journal::read_state(item.path)) {
-        if (state) {
-            stopper.look(*state);
-        }
-        stopper.kill_if_due();
-        os::Deadline next_kill = stopper.next_kill();
-        for (Inner& one : inner) {
-            if (const auto inner_state = journal::read_state(one.path)) {
-                one.stopper.look(*inner_state);
+    for (;;) {
+        os::Deadline next_kill;
+        for (Target& target : targets) {
+            if (const auto state = journal::read_state(target.path)) {
+                target.stopper.look(*state);
             }
-            one.stopper.kill_if_due();
-            next_kill = os::earliest({next_kill, one.stopper.next_kill()});
+            target.stopper.kill_if_due();
+            next_kill = os::earliest({next_kill, target.stopper.next_kill()});
         }
-        if (waits_for_us && !stopper.may_kill()) {
+        if (waits_for_us && !outermost.stopper.may_kill()) {
             messages.error("run " + item.id + " has been told to stop, and is not waited for", {}, rescue::for_itself);
             return {plan::Plan{}.conflict_exit_code, 0};
         }

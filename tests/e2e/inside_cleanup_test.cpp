@@ -266,6 +266,15 @@ TEST_CASE("a cleanup that stops its own run ends at once") {
     CHECK(log_text() == "next\n");
 }
 
+TEST_CASE("a cleanup of a run in a cleanup stops the outer one and goes on itself") {
+    auto process = Run({"--grace", ".1", "-c", next_cleanup, "-c",
+                        R"(finally-run -c "finally-run --stop \$(cat id) >>log 2>&1; echo status \$? >>log" -- true)",
+                        "--", "sh", "-c", "echo $FINALLY_RUN_ID >id"})
+                       .start();
+    process.finish();
+    CHECK(log_text().ends_with("would wait for itself\nstatus 75\nnext\n"));
+}
+
 TEST_CASE("a cleanup of an inner run stops the outer one and does not wait for its end") {
     auto process = Run({"-c", next_cleanup, "--", "sh", "-c",
                         "exec finally-run -c \"finally-run --stop $FINALLY_RUN_ID >>log 2>&1; echo status \\$? "
