@@ -95,6 +95,7 @@ class BuildkiteAgent(CiJob):
         job = self.hanging(self.runner.start(self.recipe("buildkite")))
         self.assertEqual(self.runner.cancel(job), signal.SIGTERM)
         self.nothing_left()
+        job.finish()
         self.assertIn("removing containers", job.out)
         self.cleaned_up()
 
