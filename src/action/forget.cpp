@@ -43,12 +43,6 @@ bool forget_ended(const journal::Item& item, report::Messages& messages) {
     return true;
 }
 
-// Whether what was begun last may still run, where its pid means nothing to us.
-bool cannot_be_told(const journal::State& state) {
-    const journal::Origin origin = journal::origin_of(state.opened);
-    return origin.may_live && state.step && !journal::can_be_told(origin.pids, state.step->process);
-}
-
 } // namespace
 
 plan::ExitStatus forget(const plan::Forget& request) {
@@ -81,16 +75,15 @@ plan::ExitStatus forget(const plan::Forget& request) {
             continue;
         }
         const auto* const left = std::get_if<journal::Leftover>(&found);
-        if (const auto step = left != nullptr
-                                  ? journal::living_step(left->state, journal::origin_of(left->state.opened))
-                                  : std::nullopt) {
+        const journal::Origin origin = left != nullptr ? journal::origin_of(left->state.opened) : journal::Origin();
+        if (const auto step = left != nullptr ? journal::living_step(left->state, origin) : std::nullopt) {
             const StillRuns rest = still_runs(*step);
             messages.error("run " + item.id + " cannot be forgotten", rest.what,
                            report::call_for(request.state_dir) + " --recover " + item.id + ' ' + rest.recovery);
             worst = {plan::own_failure_status, 0};
             continue;
         }
-        if (left != nullptr && cannot_be_told(left->state)) {
+        if (left != nullptr && journal::may_live_untold(left->state, origin)) {
             messages.note("run " + item.id, left->state.opened.command,
                           "its processes cannot be told from here, so what still runs of it goes on");
         }

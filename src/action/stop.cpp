@@ -63,7 +63,7 @@ plan::ExitStatus say_how_it_is(const journal::Item& item, const plan::Stop& requ
     return {};
 }
 
-// Whether its processes are.
+// Whether its processes can be told from here.
 bool is_told_from_here(const journal::State& state) {
     const journal::Origin origin = journal::origin_of(state.opened);
     return origin.same_host && origin.same_boot && origin.pids == journal::Pids::same;

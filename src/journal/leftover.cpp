@@ -123,6 +123,10 @@ std::optional<Started> living_step(const State& state, const Origin& origin) {
     return service != state.services.end() ? std::optional(*service) : std::nullopt;
 }
 
+bool may_live_untold(const State& state, const Origin& origin) {
+    return origin.may_live && state.step && !can_be_told(origin.pids, state.step->process);
+}
+
 std::optional<State> read_state(const std::filesystem::path& path, std::string* error) {
     try {
         File file = File::open_to_read(path);

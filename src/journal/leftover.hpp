@@ -61,6 +61,8 @@ enum class Whose { this_host, any_host };
 // Of a run that nobody works on: the command, the step that was at work when everybody of it was killed, or else a
 // service, if it still runs here.
 [[nodiscard]] std::optional<Started> living_step(const State& state, const Origin& origin);
+// Whether the step that began last may still run, where its pid means nothing to us.
+[[nodiscard]] bool may_live_untold(const State& state, const Origin& origin);
 
 // All that is in a journal at this moment, whoever has its lock. nullopt if it cannot be read.
 [[nodiscard]] std::optional<State> read_state(const std::filesystem::path& path, std::string* error = nullptr);

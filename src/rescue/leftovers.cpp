@@ -173,8 +173,7 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
                        "its cleanups run in an empty directory");
         fresh.emplace();
     }
-    const auto& step = stack.read_state().step;
-    if (origin.may_live && step && !journal::can_be_told(origin.pids, step->process)) {
+    if (journal::may_live_untold(stack.read_state(), origin)) {
         narrator.noted("run " + opened.run_id, opened.command,
                        "its processes cannot be told from here, so none is looked for or stopped");
     }
