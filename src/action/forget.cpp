@@ -24,10 +24,14 @@ namespace {
 
 // Whether it is gone; it is said if it is not.
 bool remove(const journal::Item& item, report::Messages& messages) {
-    const bool removed =
-        ::unlink(item.path.c_str()) == 0 || (errno == EISDIR && ::rmdir(item.path.c_str()) == 0); // nobody's run
-    if (!removed && errno != ENOENT) {
-        messages.error("run " + item.id + " cannot be forgotten", item.path.native(), os::error_text(errno));
+    const auto remove_from = [](const char* place) {
+        const int removed = ::unlink(place);
+        return removed < 0 && errno == EISDIR ? ::rmdir(place) : removed; // nobody's run
+    };
+    if (journal::wherever_it_is(item.path, remove_from) < 0 && errno != ENOENT) {
+        const int error = errno;
+        messages.error("run " + item.id + " cannot be forgotten", journal::place_of(item.path).native(),
+                       os::error_text(error));
         return false;
     }
     return true;
@@ -67,7 +71,8 @@ plan::ExitStatus forget(const plan::Forget& request) {
             worst = {plan::own_failure_status, 0};
             continue;
         }
-        if (std::holds_alternative<journal::Unreadable>(found) && ::access(item.path.c_str(), R_OK) < 0 &&
+        const auto may_read = [](const char* place) { return ::access(place, R_OK); };
+        if (std::holds_alternative<journal::Unreadable>(found) && journal::wherever_it_is(item.path, may_read) < 0 &&
             errno == EACCES) {
             // Whether it is locked can only be asked of an open file.
             messages.error("run " + item.id + " cannot be forgotten", {}, "it may be alive, and cannot be opened");
@@ -92,6 +97,7 @@ plan::ExitStatus forget(const plan::Forget& request) {
             continue;
         }
         ::unlink(runs.log_of(item.id).c_str());
+        runs.forget_tags(item.id, left != nullptr ? journal::tags_of(left->state.opened) : journal::Tags());
         if (left != nullptr) {
             const auto& stack = left->state.stack;
             const auto& failures = left->state.failures;
@@ -108,7 +114,6 @@ plan::ExitStatus forget(const plan::Forget& request) {
             messages.note("forgotten", "run " + item.id, unreadable->reason);
         }
     }
-    static_cast<void>(runs.items()); // takes their marks away
     return worst;
 }
 

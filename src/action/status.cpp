@@ -127,7 +127,7 @@ void describe_rest(const journal::State& state, const journal::Origin& origin, R
 // Of who has the lock of a journal, where the pids in it mean nothing to us; 0: it cannot be seen from here.
 pid_t pid_here(const std::filesystem::path& journal) {
     struct stat info = {};
-    if (::stat(journal.c_str(), &info) < 0) {
+    if (journal::wherever_it_is(journal, [&](const char* place) { return ::stat(place, &info); }) < 0) {
         return 0;
     }
     const auto users = lock::Users().of(info.st_dev, info.st_ino);
@@ -205,7 +205,7 @@ std::optional<Seen> look_up(const journal::Item& item, const journal::Here& here
             throw journal::Damaged(std::string(journal::no_first_record));
         }
     } catch (const std::exception& failure) {
-        if (::access(item.path.c_str(), F_OK) < 0) {
+        if (!journal::is_there(item.path)) {
             return std::nullopt; // it has ended meanwhile
         }
         RunStatus unread;
@@ -248,7 +248,7 @@ report::Place look(const std::filesystem::path& state_dir, std::string user) {
     if (journal::Runs::exist(state_dir)) {
         const journal::Runs runs(state_dir);
         const journal::Here here;
-        for (const journal::Item& item : runs.items(journal::Runs::Marks::leave)) {
+        for (const journal::Item& item : runs.items()) {
             auto seen = look_up(item, here);
             if (!seen) {
                 continue;

@@ -39,7 +39,7 @@ constexpr auto next_look = std::chrono::milliseconds(50);
 plan::ExitStatus say_how_it_is(const journal::Item& item, const plan::Stop& request, report::Messages& messages) {
     std::string error;
     const auto state = journal::read_state(item.path, &error);
-    if (::access(item.path.c_str(), F_OK) < 0) {
+    if (!journal::is_there(item.path)) {
         return {};
     }
     const std::string run = "run " + item.id;

@@ -24,6 +24,10 @@ constexpr mode_t sealed_mode = 0400;
 
 constexpr int opening = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC; // whatever is there
 
+int open_wherever_it_is(const std::filesystem::path& path, int mode) {
+    return wherever_it_is(path, [&](const char* place) { return ::open(place, mode | opening); });
+}
+
 // 0 or an errno. A write to a file is not interrupted by the signals that we block; a kernel that says so all the same
 // has written nothing.
 int write_whole(int fd, const char* bytes, std::size_t size) noexcept {
@@ -146,36 +150,36 @@ void File::publish() {
 }
 
 File File::open(const std::filesystem::path& path) {
-    os::Fd fd(::open(path.c_str(), O_RDWR | O_APPEND | opening));
+    os::Fd fd(open_wherever_it_is(path, O_RDWR | O_APPEND));
     File file = !fd && errno == EACCES ? open_to_read(path) : believed(std::move(fd), path); // sealed
     file.m_fd = os::moved_high(std::move(file.m_fd));
     return file;
 }
 
 File File::open_to_read(const std::filesystem::path& path) {
-    return believed(os::Fd(::open(path.c_str(), O_RDONLY | opening)), path);
+    return believed(os::Fd(open_wherever_it_is(path, O_RDONLY)), path);
 }
 
 File File::believed(os::Fd fd, const std::filesystem::path& path) {
-    if (!fd) {
-        if (errno == ELOOP) {
-            os::throw_error(EPERM, "journal is a symbolic link", path.native());
-        }
-        os::throw_errno("journal", path.native());
+    const auto refuse = [&](int error, std::string_view what) {
+        os::throw_error(error, std::string(what), place_of(path).native());
+    };
+    if (!fd && errno == ELOOP) {
+        refuse(EPERM, "journal is a symbolic link");
     }
     struct stat info = {};
-    if (::fstat(fd.get(), &info) < 0) {
-        os::throw_errno("journal", path.native());
+    if (!fd || ::fstat(fd.get(), &info) < 0) {
+        refuse(errno, "journal");
     }
     if (!S_ISREG(info.st_mode)) {
-        os::throw_error(EPERM, "journal is not a regular file", path.native());
+        refuse(EPERM, "journal is not a regular file");
     }
     if (info.st_uid != ::geteuid()) {
-        os::throw_error(EPERM, "journal belongs to another user", path.native());
+        refuse(EPERM, "journal belongs to another user");
     }
     const mode_t mode = info.st_mode & ALLPERMS;
     if (mode != open_mode && mode != sealed_mode) {
-        os::throw_error(EPERM, "journal must have mode 0600", path.native());
+        refuse(EPERM, "journal must have mode 0600");
     }
     return {std::move(fd), path};
 }
@@ -411,7 +415,8 @@ std::uint64_t File::size() const {
 bool File::is_there() const {
     struct stat ours = {};
     struct stat there = {};
-    if (::fstat(m_fd.get(), &ours) < 0 || (::lstat(m_path.c_str(), &there) < 0 && errno != ENOENT)) {
+    const auto look = [&](const char* place) { return ::lstat(place, &there); };
+    if (::fstat(m_fd.get(), &ours) < 0 || (wherever_it_is(m_path, look) < 0 && errno != ENOENT)) {
         os::throw_errno("journal", m_path.native());
     }
     return ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
@@ -427,8 +432,8 @@ bool File::remove() const noexcept {
     if (m_in_memory) {
         return true;
     }
-    const std::filesystem::path& name = m_unpublished.empty() ? m_path : m_unpublished;
-    return ::unlinkat(AT_FDCWD, name.c_str(), 0) == 0 || errno == ENOENT;
+    const auto unlink = [](const char* place) { return ::unlinkat(AT_FDCWD, place, 0); };
+    return wherever_it_is(m_unpublished.empty() ? m_path : m_unpublished, unlink) == 0 || errno == ENOENT;
 }
 
 } // namespace finally_run::journal

@@ -1,6 +1,7 @@
 // A journal on disk: who may read it, how it grows, and how it ends.
 #pragma once
 
+#include "journal/paths.hpp"
 #include "journal/record.hpp"
 #include "journal/runs.hpp"
 #include "os/fd.hpp"
@@ -29,8 +30,8 @@ public:
     // Gives it its name. Throws std::system_error.
     void publish();
 
-    // One that is there, by its path, neither locked nor read yet. Throws std::system_error if it cannot be opened
-    // (ENOENT: there is no such run any more), or if it is no regular file of ours with mode 0600.
+    // One that is there, by its path, wherever it is by now; neither locked nor read yet. Throws std::system_error if
+    // it cannot be opened (ENOENT: there is no such run any more), or if it is no regular file of ours with mode 0600.
     [[nodiscard]] static File open(const std::filesystem::path& path);
     // The same for who only looks, for a moment: also where nothing can be written. Its descriptor may be a low one.
     [[nodiscard]] static File open_to_read(const std::filesystem::path& path);
@@ -82,7 +83,7 @@ public:
     // seal only now. So that one stays, as long as this file is open.
     void take_up() noexcept;
     void leave() noexcept; // takes that back
-    // Whether its path still leads to it.
+    // Whether it is still to be found by its path.
     [[nodiscard]] bool is_there() const;
 
     // Cuts off what follows the last whole record that has been read: after a power loss that may be NUL bytes, and a

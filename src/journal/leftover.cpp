@@ -41,7 +41,9 @@ bool lock_unless_held(File& file, Patience patience) {
 
 // Who must not be believed may be alive all the same. False also if that cannot be seen.
 bool is_locked(const std::filesystem::path& path) {
-    const os::Fd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    const os::Fd fd(wherever_it_is(path, [](const char* place) {
+        return ::open(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    }));
     return fd && ::flock(fd.get(), LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 

@@ -5,11 +5,9 @@
 #include "os/state_dir.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstddef>
-#include <cstdint>
 #include <dirent.h>
+#include <exception>
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <functional>
@@ -17,123 +15,96 @@
 #include <memory>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 namespace finally_run::journal {
 
 namespace {
 
-constexpr std::string_view told_suffix = ".told";
-
-// A mark is ID TAG... .told, without the blanks. A tag is a sign and a checksum.
+// A run that was told of stands as .told/TAG/ID under each of its tags. A tag is a sign and a checksum.
 constexpr char lock_sign = '+';
 constexpr char call_sign = '=';
-constexpr std::string_view signs = "+=";
-constexpr std::size_t tag_size = 1 + 8;
-constexpr std::size_t longest_tags = 12 * tag_size; // names of 143 bytes go everywhere, eCryptfs among it
-
-// Each for itself: to look one up in a text of all of them costs ten times that, and there are many.
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_sign(char c) { return c == lock_sign || c == call_sign; }
+constexpr const char* no_tag = "+"; // of whose journal could not be read
 
 std::string tag_of(char sign, std::string_view text) { return fmt::format("{}{:08x}", sign, crc32c(text)); }
 
-std::string mark_of(std::string_view id, std::string_view tags) {
-    return std::string(id).append(tags.size() <= longest_tags ? tags : std::string_view()).append(told_suffix);
-}
+std::string told(std::string_view name) { return std::string(told_directory).append("/").append(name); }
 
-// Whether a run whose mark has the tags `theirs` may have one of `ours`.
-bool may_share(std::string_view theirs, std::string_view ours) {
-    if (theirs.empty()) { // nothing is known of it
-        return true;
+std::string told(std::string_view tag, std::string_view id) { return told(tag).append("/").append(id); }
+
+std::string file_name(std::string_view id) { return std::string(id).append(journal_suffix); }
+
+// Hands out each name in a directory; none if it is not there. `at` has the path `parent`.
+template <class Take>
+void each_name(const os::Fd& at, const std::string& name, const std::filesystem::path& parent, const Take& take) {
+    const auto fail = [&](int error, const char* what) {
+        os::throw_error(error, what, (name == "." ? parent : parent / name).native());
+    };
+    // A descriptor of its own: the position in a directory belongs to the open file.
+    const int fd = ::openat(at.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        return;
     }
-    for (; !theirs.empty(); theirs.remove_prefix(tag_size)) {
-        const std::string_view tag = theirs.substr(0, tag_size);
-        const bool is_tag =
-            tag.size() == tag_size && is_sign(tag.front()) && std::ranges::all_of(tag.substr(1), is_hex);
-        if (!is_tag || ours.find(tag) != ours.npos) {
-            return true;
+    if (fd < 0) {
+        fail(errno, "open");
+    }
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::fdopendir(fd), ::closedir);
+    if (!directory) {
+        const int error = errno;
+        ::close(fd);
+        fail(error, "open");
+    }
+    for (;;) {
+        errno = 0;
+        const dirent* const entry = ::readdir(directory.get());
+        if (entry == nullptr && errno != 0) {
+            fail(errno, "read");
         }
-    }
-    return false;
-}
-
-// An id as new_run_id() makes it, in its order: the years from 2000 to 2063, what a date and a time need, 32 bits by
-// chance. There may be ten thousands of them, and memory that is touched costs more than anything else here.
-using Key = std::uint64_t;
-
-struct Part {
-    std::size_t begin;
-    std::size_t digits;
-    std::uint32_t least;
-    unsigned bits;
-};
-constexpr std::array<Part, 6> parts_of_key{
-    {{0, 4, 2000, 6}, {4, 2, 0, 4}, {6, 2, 0, 5}, {9, 2, 0, 5}, {11, 2, 0, 6}, {13, 2, 0, 6}}};
-constexpr std::size_t hexadecimal_at = 16;
-constexpr std::size_t id_size = hexadecimal_at + 8;
-
-// nullopt: another id, or one that the key could not tell from others.
-std::optional<Key> key_of(std::string_view id) {
-    if (id.size() != id_size || id[8] != 'T' || id[15] != '-') {
-        return std::nullopt;
-    }
-    Key key = 0;
-    for (const Part& part : parts_of_key) {
-        std::uint32_t number = 0;
-        for (const char c : id.substr(part.begin, part.digits)) {
-            if (!is_digit(c)) {
-                return std::nullopt;
-            }
-            number = number * 10 + static_cast<std::uint32_t>(c - '0');
+        if (entry == nullptr) {
+            return;
         }
-        if (number < part.least || (number - part.least) >> part.bits != 0) {
-            return std::nullopt;
-        }
-        key = key << part.bits | (number - part.least);
+        take(std::string_view(entry->d_name));
     }
-    const std::string_view random = id.substr(hexadecimal_at);
-    return std::ranges::all_of(random, is_hex) ? std::optional(key << 32 | hex_value(random)) : std::nullopt;
 }
 
-std::string id_of_key(Key key) {
-    std::array<std::uint32_t, parts_of_key.size()> numbers{};
-    Key rest = key >> 32;
-    for (std::size_t at = numbers.size(); at-- > 0;) {
-        const Part& part = parts_of_key[at];
-        numbers[at] = static_cast<std::uint32_t>(rest & ((1U << part.bits) - 1)) + part.least;
-        rest >>= part.bits;
+// Of the name of a journal, not of one that is not published yet.
+bool cut_to_id(std::string_view& name) {
+    if (!name.ends_with(journal_suffix) || name.starts_with('.')) {
+        return false;
     }
-    return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}-{:08x}", numbers[0], numbers[1], numbers[2], numbers[3],
-                       numbers[4], numbers[5], static_cast<std::uint32_t>(key));
+    name.remove_suffix(journal_suffix.size());
+    return true;
 }
 
-// Grows in few steps: what is reserved and not written to costs nothing, what is copied does.
-void add(std::vector<Key>& keys, Key key) {
-    if (keys.size() == keys.capacity()) {
-        keys.reserve(std::max<std::size_t>(512, 8 * keys.size()));
-    }
-    keys.push_back(key);
-}
+bool is_dots(std::string_view name) { return name == "." || name == ".."; }
 
-struct Mark {
-    std::string id;
-    std::string tags;
-};
+// One that was told of between two looks is seen twice, and so is one whose teller was killed. It counts as not told of:
+// whoever tells finds out, and once more is better than never.
+void put_newest_first(std::vector<Item>& items) {
+    std::ranges::sort(items, std::greater(), [](const Item& item) { return std::pair(item.id, !item.told); });
+    const auto rest = std::ranges::unique(items, {}, &Item::id);
+    items.erase(rest.begin(), rest.end());
+}
 
 } // namespace
 
-std::string tags_of(std::span<const LockId> locks) {
-    std::string tags;
+Tags tags_of(std::span<const LockId> locks) {
+    Tags tags;
+    tags.reserve(2 * locks.size());
     for (const LockId& lock : locks) {
-        tags += tag_of(lock_sign, lock.path);
-        tags += tag_of(lock_sign, std::to_string(lock.device) + ':' + std::to_string(lock.inode));
+        tags.push_back(tag_of(lock_sign, lock.path));
+        tags.push_back(tag_of(lock_sign, std::to_string(lock.device) + ':' + std::to_string(lock.inode)));
     }
     return tags;
 }
 
 std::string tag_of_call(const Opened& opened) { return tag_of(call_sign, opened.place.path + '\0' + opened.command); }
 
-std::string tags_of(const Opened& opened) { return tag_of_call(opened) + tags_of(opened.locks); }
+Tags tags_of(const Opened& opened) {
+    Tags tags = tags_of(opened.locks);
+    tags.push_back(tag_of_call(opened));
+    return tags;
+}
 
 Runs::Runs(const std::filesystem::path& state_dir) : m_path(state_dir / runs_directory) {
     const os::Fd checked = os::open_state_dir(state_dir);
@@ -151,111 +122,122 @@ bool Runs::exist(const std::filesystem::path& state_dir) {
     return ::stat((state_dir / runs_directory).c_str(), &info) == 0 || errno != ENOENT;
 }
 
-std::vector<Item> Runs::items(Marks marks) const { return list(marks, std::nullopt); }
-
-std::vector<Item> Runs::items_with(std::string_view tags, Marks marks) const { return list(marks, tags); }
-
-std::vector<Item> Runs::list(Marks marks, std::optional<std::string_view> tags) const {
+std::vector<Item> Runs::items() const {
+    std::vector<Item> items;
     if (!m_directory) {
-        return {};
+        return items;
     }
-    // A descriptor of its own: the position in a directory belongs to the open file.
-    const int fd = ::openat(m_directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        os::throw_errno("open", m_path.native());
-    }
-    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::fdopendir(fd), ::closedir);
-    if (!directory) {
-        const int error = errno;
-        ::close(fd);
-        os::throw_error(error, "open", m_path.native());
-    }
-    std::vector<Key> runs;
-    std::vector<Key> passed; // what a mark tells not to look at
-    std::vector<std::string> ids;
     std::vector<std::string> logs; // their ids
-    std::vector<Mark> told;
-    for (;;) {
-        errno = 0;
-        const dirent* const entry = ::readdir(directory.get());
-        if (entry == nullptr && errno != 0) {
-            os::throw_errno("read", m_path.native());
-        }
-        if (entry == nullptr) {
-            break;
-        }
-        std::string_view name = entry->d_name;
-        if (name.ends_with(journal_suffix) && name.front() != '.') {
-            name.remove_suffix(journal_suffix.size());
-            if (const auto key = key_of(name)) {
-                add(runs, *key);
-            } else {
-                ids.emplace_back(name);
-            }
+    each_name(m_directory, ".", m_path, [&](std::string_view name) {
+        if (cut_to_id(name)) {
+            items.push_back({std::string(name), journal_of(name), false});
         } else if (name.ends_with(log_suffix)) {
             logs.emplace_back(name.substr(0, name.size() - log_suffix.size()));
-        } else if (name.ends_with(told_suffix)) {
-            name.remove_suffix(told_suffix.size());
-            const auto key = key_of(name.substr(0, id_size));
-            const bool has_key = key && (name.size() == id_size || is_sign(name[id_size]));
-            const std::string_view id = name.substr(0, has_key ? id_size : name.find_first_of(signs));
-            name.remove_prefix(id.size());
-            const bool is_mark = entry->d_type == DT_REG; // not every file system tells: then the journal is read
-            if (has_key && tags && is_mark && !may_share(name, *tags)) {
-                add(passed, *key);
-            } else {
-                told.push_back({std::string(id), std::string(name)});
-            }
         }
-    }
-    std::ranges::sort(runs);
-    std::ranges::sort(passed);
-    std::size_t found = 0;
-    auto mark = passed.begin();
-    std::erase_if(runs, [&](Key key) {
-        mark = std::find_if(mark, passed.end(), [&](Key one) { return one >= key; });
-        const bool is_passed = mark != passed.end() && *mark == key;
-        found += is_passed ? 1 : 0;
-        return is_passed;
     });
-    std::ranges::transform(runs, std::back_inserter(ids), id_of_key);
-    std::ranges::sort(ids, std::greater());
-    std::ranges::sort(logs);
-    std::vector<Item> items;
-    items.reserve(ids.size());
-    for (const std::string& id : ids) {
-        items.push_back({id, journal_of(id), false, std::ranges::binary_search(logs, id)});
-    }
-    for (const Mark& one : told) {
-        const auto item = std::ranges::lower_bound(items, one.id, std::greater(), &Item::id);
-        if (item != items.end() && item->id == one.id) {
-            item->told = true;
-        } else if (marks == Marks::tidy) {
-            forget_mark(one.id, one.tags);
+    each_name(m_directory, told_directory, m_path, [&](std::string_view name) {
+        if (cut_to_id(name)) {
+            items.push_back({std::string(name), journal_of(name), true});
         }
-    }
-    if (found < passed.size() && marks == Marks::tidy) { // with their names this time
-        static_cast<void>(list(marks, std::nullopt));
+    });
+    put_newest_first(items);
+    std::ranges::sort(logs);
+    for (Item& item : items) {
+        item.has_log = std::ranges::binary_search(logs, item.id);
     }
     return items;
 }
 
-std::filesystem::path Runs::journal_of(std::string_view id) const {
-    return m_path / std::string(id).append(journal_suffix);
+std::vector<Item> Runs::items_with(const Tags& tags) const {
+    std::vector<Item> items;
+    if (!m_directory) {
+        return items;
+    }
+    each_name(m_directory, ".", m_path, [&](std::string_view name) {
+        if (cut_to_id(name)) {
+            items.push_back({std::string(name), journal_of(name), false});
+        }
+    });
+    // Only now, and whether it was seen above or not: one that has just been told of must be found in one of the two.
+    if (::faccessat(m_directory.get(), told_directory, F_OK, 0) == 0 || errno != ENOENT) {
+        for (const std::string& tag : tags) {
+            std::ranges::move(told_under(tag), std::back_inserter(items));
+        }
+        std::ranges::move(told_under(no_tag), std::back_inserter(items));
+    }
+    put_newest_first(items);
+    return items;
 }
+
+std::vector<Item> Runs::told_under(const std::string& tag) const {
+    std::vector<Item> items;
+    each_name(m_directory, told(tag), m_path, [&](std::string_view id) {
+        if (is_dots(id)) {
+            return;
+        }
+        Item item{std::string(id), journal_of(id), true};
+        if (!is_there(item.path) && errno == ENOENT) {
+            forget_tags(item.id, {tag});
+        } else {
+            items.push_back(std::move(item));
+        }
+    });
+    return items;
+}
+
+void Runs::tidy() const {
+    if (!m_directory) {
+        return;
+    }
+    std::vector<std::string> tags;
+    each_name(m_directory, told_directory, m_path, [&](std::string_view name) {
+        if (!cut_to_id(name) && !is_dots(name)) {
+            tags.emplace_back(name);
+        }
+    });
+    for (const std::string& tag : tags) {
+        static_cast<void>(told_under(tag));
+    }
+}
+
+std::filesystem::path Runs::journal_of(std::string_view id) const { return m_path / file_name(id); }
 
 std::filesystem::path Runs::log_of(std::string_view id) const { return m_path / std::string(id).append(log_suffix); }
 
-bool Runs::mark_told(std::string_view id, std::string_view tags) const noexcept {
-    const std::string name = mark_of(id, tags);
-    const os::Fd mark(::openat(m_directory.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    return static_cast<bool>(mark);
+bool Runs::mark_told(std::string_view id, const Tags& tags) const noexcept {
+    const auto stands_under = [&](const std::string& tag) {
+        for (;;) {
+            const os::Fd directory = os::open_state_dir(m_path / told(tag));
+            const os::Fd file(::openat(directory.get(), std::string(id).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+            if (file || errno != ENOENT) { // else somebody has just taken the last one out of it
+                return static_cast<bool>(file);
+            }
+        }
+    };
+    const std::string name = file_name(id);
+    const std::string place = told(name);
+    try {
+        // First its tags: whoever does not see it among the others any more must find it there.
+        if (std::ranges::all_of(tags.empty() ? Tags{no_tag} : tags, stands_under) &&
+            ::renameat(m_directory.get(), name.c_str(), m_directory.get(), place.c_str()) == 0) {
+            return true;
+        }
+    } catch (const std::exception&) { // no room, no right
+    }
+    if (::faccessat(m_directory.get(), place.c_str(), F_OK, 0) < 0) { // then it stays among the others, or is gone
+        forget_tags(id, tags);
+    }
+    return false;
 }
 
-void Runs::forget_mark(std::string_view id, std::string_view tags) const noexcept {
-    for (const std::string_view said : {tags, std::string_view()}) { // whoever could not read it could not say more
-        ::unlinkat(m_directory.get(), mark_of(id, said).c_str(), 0);
-    }
+void Runs::forget_tags(std::string_view id, const Tags& tags) const noexcept {
+    const auto forget = [&](const std::string& tag) {
+        ::unlinkat(m_directory.get(), told(tag, id).c_str(), 0);
+        ::unlinkat(m_directory.get(), told(tag).c_str(), AT_REMOVEDIR);
+    };
+    std::ranges::for_each(tags, forget);
+    forget(no_tag); // whoever could not read it could not say more
+    ::unlinkat(m_directory.get(), told_directory, AT_REMOVEDIR);
 }
 
 } // namespace finally_run::journal

@@ -73,7 +73,7 @@ std::vector<std::string> journals_of(pid_t pid) {
         std::string link = os::proc_path(pid, "fd/" + std::to_string(fd));
         // Made by O_TMPFILE, it goes by the number of its inode. No other file is touched: its disk may not answer.
         std::error_code gone;
-        if (std::filesystem::read_symlink(link, gone).parent_path().filename() == journal::runs_directory) {
+        if (journal::is_place_of_journal(std::filesystem::read_symlink(link, gone))) {
             links.insert(has_lock(pid, fd) ? links.begin() : links.end(), std::move(link));
         }
     }
@@ -120,7 +120,7 @@ bool is_cleanup_of_other(const os::ProcessInfo& process, const std::filesystem::
     const std::string environment = os::environment_of(process.pid);
     const std::string_view other = os::variable_in(environment, "FINALLY_RUN_JOURNAL");
     return !os::variable_in(environment, "FINALLY_RUN_BY").empty() && !other.empty() && other != journal.native() &&
-           ::access(std::string(other).c_str(), F_OK) == 0; // it goes when the run is over
+           journal::is_there(other); // it goes when the run is over
 }
 
 } // namespace

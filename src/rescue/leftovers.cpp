@@ -36,7 +36,7 @@ bool is_held(const journal::LockId& theirs, const lock::Held& held) {
     return std::ranges::any_of(held, [&](const lock::LockFile& ours) { return lock::is_lock(theirs, ours); });
 }
 
-std::string tags_of(const lock::Held& held) {
+journal::Tags tags_of(const lock::Held& held) {
     std::vector<journal::LockId> ids;
     std::ranges::transform(held, std::back_inserter(ids), lock::id_of);
     return journal::tags_of(ids);
@@ -84,7 +84,7 @@ void tell(const journal::Item& item, const journal::Runs& runs, const plan::Plan
     if (leftover == nullptr && unreadable == nullptr) {
         return;
     }
-    const std::string tags = leftover != nullptr ? journal::tags_of(leftover->state.opened) : "";
+    const auto tags = leftover != nullptr ? journal::tags_of(leftover->state.opened) : journal::Tags();
     if (!runs.mark_told(item.id, tags)) {
         return;
     }
@@ -194,7 +194,7 @@ Recovered finish_leftover(journal::Leftover leftover, const journal::Runs& runs,
     make_room(stack);
     if (!stack.file().is_there()) {
         ::unlink(runs.log_of(opened.run_id).c_str()); // of whoever failed before, if the run is not to be remembered
-        runs.forget_mark(opened.run_id, journal::tags_of(opened));
+        runs.forget_tags(opened.run_id, journal::tags_of(opened));
     } else if (stack.read_state().has_failed()) {
         static_cast<void>(runs.mark_told(opened.run_id, journal::tags_of(opened))); // just now
     }
@@ -356,7 +356,7 @@ void finish_inner_runs(const std::filesystem::path& journal, const plan::Plan& p
 Recovered finish_unfinished_of(const lock::Held& locks, const journal::Runs& runs, std::set<std::string>& known_failed,
                                const Finisher& finisher, const os::Deadline& deadline, os::Signals& signals,
                                const Say& say) {
-    std::vector<journal::Item> ours = runs.items_with(tags_of(locks), journal::Runs::Marks::leave);
+    std::vector<journal::Item> ours = runs.items_with(tags_of(locks));
     std::erase_if(ours, [&](const journal::Item& item) {
         if (known_failed.contains(item.id)) {
             return true;

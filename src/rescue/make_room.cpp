@@ -50,7 +50,7 @@ void look_at(const journal::Item& item, const journal::Runs& runs, const journal
         if (item.told) { // who has been told of it once need not be told of it at each start
             static_cast<void>(runs.mark_told(ours.opened.run_id, journal::tags_of(ours.opened)));
         }
-        runs.forget_mark(item.id, journal::tags_of(seen->opened));
+        runs.forget_tags(item.id, journal::tags_of(seen->opened));
     }
 }
 
@@ -67,7 +67,7 @@ void make_room(cleanup::Stack& stack) noexcept {
             return;
         }
         const journal::Runs runs(stack.file().state_dir());
-        for (const journal::Item& item : runs.items_with(journal::tag_of_call(ours.opened))) {
+        for (const journal::Item& item : runs.items_with({journal::tag_of_call(ours.opened)})) {
             look_at(item, runs, ours);
         }
     } catch (const std::exception&) { // then they stay

@@ -95,7 +95,7 @@ std::vector<journal::Item> started_inside(const std::vector<journal::Item>& thes
         const auto state = journal::read_state(item.path);
         return state && !state->has_failed();
     };
-    std::vector<journal::Item> found = runs.items(journal::Runs::Marks::leave);
+    std::vector<journal::Item> found = runs.items();
     std::erase_if(found, [&](const journal::Item& item) { return !is_inside_one(item) || !may_be_finished(item); });
     return found;
 }

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 std::vector<fs::path> journals_in(const fs::path& state) {
     std::vector<fs::path> found;
     std::error_code none;
-    for (const auto& entry : fs::directory_iterator(state / ".runs", none)) {
+    for (const auto& entry : fs::recursive_directory_iterator(state / ".runs", none)) {
         if (entry.path().extension() == ".journal") {
             found.push_back(entry.path());
         }

@@ -44,8 +44,9 @@ struct Cost {
 struct Budget {
     const char* name;
     Words options;
-    Cost supervisor; // with its children until they run another program
-    Cost guardian;   // until it waits
+    Cost supervisor;   // with its children until they run another program
+    Cost guardian;     // until it waits
+    unsigned told = 0; // left runs of which somebody was told
 };
 
 // Measured on x86-64 with Linux 6.18, and 6 % for chance: where stack and heap begin. The program lies on a file system
@@ -53,6 +54,7 @@ struct Budget {
 const std::array budgets{
     Budget{"plain", {}, {144, 50}, {12, 6}},
     Budget{"lock", {"--lock", "L"}, {162, 52}, {12, 6}},
+    Budget{"lock, 1000 told", {"--lock", "L"}, {166, 53}, {12, 6}, 1000},
     Budget{"lock, cleanup", {"--lock", "L", "--cleanup", "/bin/rm -f {dir}/victim"}, {197, 54}, {12, 6}},
     Budget{"lock, remove", {"--lock", "L", "--remove", "{dir}/victim"}, {269, 80}, {12, 6}},
 };
@@ -84,6 +86,14 @@ Cost measure(const Budget& budget, Role role, const fs::path& directory) {
     fs::remove_all(trial);
     fs::create_directories(trial / "state");
     fs::permissions(trial / "state", fs::perms::owner_all);
+    if (budget.told > 0) {
+        const fs::path told = trial / "state/.runs/.told";
+        fs::create_directories(told);
+        fs::permissions(told.parent_path(), fs::perms::owner_all);
+        for (unsigned i = 0; i < budget.told; ++i) {
+            std::ofstream(told / (std::to_string(i) + ".journal"));
+        }
+    }
     const std::string fifo = (trial / "fifo").native();
     ::mkfifo(fifo.c_str(), 0600);
     const int gate = ::open(fifo.c_str(), O_RDWR | O_CLOEXEC);

@@ -57,16 +57,17 @@ void look_around(const fs::path& directory, const Promise& promise, Seen& seen) 
         const fs::path& path = entry.path();
         const std::string name = path.filename();
         const std::string place = path.parent_path().filename();
+        const bool of_runs = path.native().find("/.runs/") != std::string::npos;
         const bool tells_of_end = place == ".ended" && path.extension() == ".journal";
         seen.end_told = seen.end_told || tells_of_end;
         seen.failure_kept =
-            seen.failure_kept || (place == ".runs" && path.extension() == ".journal" && has_failure(path));
-        left_of_runs = left_of_runs || place == ".runs";
+            seen.failure_kept || (of_runs && path.extension() == ".journal" && has_failure(path));
+        left_of_runs = left_of_runs || of_runs;
         const bool is_lock = name == "L" || name.find(':') != name.npos;
         seen.left_file =
-            seen.left_file || (!tells_of_end && place != ".runs" && !is_lock && name != ".runs" && name != ".ended");
+            seen.left_file || (!tells_of_end && !of_runs && !is_lock && name != ".runs" && name != ".ended");
     }
-    // With its journal stay the log of a failed run and the mark that it has been told of.
+    // With its journal stay the log of a failed run and the tags that it is found by.
     seen.left_file = seen.left_file || (left_of_runs && !seen.failure_kept);
     seen.left_mark = fs::exists(directory / "unclean");
     seen.left_temp_dir = !fs::is_empty(directory / "tmp");

@@ -105,14 +105,16 @@ TEST_CASE("for the status of all users no link of a user is followed and nothing
     run_of("eve", eve, {"-c", "exit 7", "--", "true"}).run();
     const fs::path runs = home_of("eve") / ".local/state/finally-run/.runs";
     for (const auto& entry : fs::directory_iterator(runs))
-        fs::remove(entry.path());
+        fs::remove_all(entry.path());
     write_file(case_dir() / "secret", "of root's", 0600);
     fs::create_symlink(case_dir() / "secret", runs / "20260101T000000-aaaaaaaa.journal");
-    write_file(runs / "20260101T000000-bbbbbbbb.told", "");
+    const fs::path of_none = runs / ".told/+/20260101T000000-bbbbbbbb";
+    fs::create_directories(of_none.parent_path());
+    write_file(of_none, "");
     const std::string text = all_users().out;
     CHECK(text.find("of root's") == std::string::npos);
     CHECK(text.find("damaged") != std::string::npos);
-    CHECK(fs::exists(runs / "20260101T000000-bbbbbbbb.told"));
+    CHECK(fs::exists(of_none));
 }
 
 TEST_CASE("a directory of one user that cannot be looked at is said and the other users follow") {

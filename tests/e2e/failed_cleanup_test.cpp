@@ -316,7 +316,7 @@ for size in 1 1000 2000 3000 4000; do
     finally-run --recover || echo "recovered $?"
     cat log
     finally-run --status --json | grep '"exit_code"'
-    finally-run -q --forget $(basename "$state"/.runs/*.journal .journal)
+    finally-run -q --forget $(basename "$state"/.runs/.told/*.journal .journal)
 done)sh";
     const auto outcome = Run::of(unshare({"-m"}, {"sh", "-c", script})).run();
     CHECK(outcome.status == 0);

@@ -21,7 +21,8 @@ Unfinished leave(const Run& run, bool kill_ready) {
         wait_for_end(ready);
     }
     for (const auto& path : run_files()) {
-        if (path.extension() == ".journal" && std::find(before.begin(), before.end(), path) == before.end())
+        const auto is_it = [&](const fs::path& one) { return one.filename() == path.filename(); }; // told of or not
+        if (path.extension() == ".journal" && std::none_of(before.begin(), before.end(), is_it))
             return {path.stem(), path, ready};
     }
     throw std::runtime_error("the run has left no journal");
@@ -84,9 +85,13 @@ fs::path runs_dir() { return state_dir() / ".runs"; }
 
 std::vector<fs::path> run_files() {
     std::vector<fs::path> found;
-    if (fs::exists(runs_dir())) {
-        for (const auto& entry : fs::directory_iterator(runs_dir())) {
-            if (entry.path().extension() != ".told")
+    for (const auto& directory : {runs_dir(), runs_dir() / ".told"}) {
+        if (!fs::exists(directory))
+            continue;
+        for (const auto& entry : fs::directory_iterator(directory)) {
+            const std::string name = entry.path().filename();
+            const bool is_of_told = entry.is_directory() && (name == ".told" || name.find_first_of("+=") == 0);
+            if (!is_of_told)
                 found.push_back(entry.path());
         }
     }

@@ -3,6 +3,7 @@
 #include "support/opening.hpp"
 
 #include <csignal>
+#include <nlohmann/json.hpp>
 
 namespace finally_run::e2e {
 namespace {
@@ -12,6 +13,8 @@ Run killed(std::vector<std::string> locks) {
                  {"-c", "echo cleaned by $FINALLY_RUN_BY after $FINALLY_RUN_RESULT >>log", "--", "helper", "pause"});
     return Run(locks);
 }
+
+nlohmann::json status_of_runs() { return nlohmann::json::parse(Run({"--status", "--json"}).run().out).at("runs"); }
 
 constexpr const char* recovered = "cleaned by recovery after lost\n";
 constexpr const char* by_next_holder = "cleaned by next-holder after lost\n";
@@ -101,6 +104,44 @@ TEST_CASE("what a start has told of it opens no more, but the next holder of the
     CHECK(Run({"-l", "./link", "--", "true"}).run().status == 0);
     CHECK(log_text() == by_next_holder);
     CHECK(fs::is_empty(runs_dir()));
+}
+
+TEST_CASE("a run of which somebody was told is shown and stopped and recovered or forgotten as any other") {
+    for (const char* action : {"--recover", "--forget"}) {
+        const auto left = leave_unfinished(killed({"-l", "l"}));
+        CHECK(Run({"--", "true"}).run().err.find(left.id) != std::string::npos);
+        const auto run = status_of_runs().at(0);
+        CHECK(run.at("id") == left.id);
+        CHECK(run.at("state") == "unfinished");
+        const auto stop = Run({"--stop", left.id}).run();
+        CHECK(stop.status == 125);
+        CHECK(stop.err.find("run " + left.id + " is not alive") != std::string::npos);
+        CHECK(Run({action, left.id}).run().status == 0);
+        CHECK(status_of_runs().empty());
+        CHECK(fs::is_empty(runs_dir()));
+    }
+    CHECK(log_text() == recovered);
+}
+
+TEST_CASE("whoever recovers a run of another pid namespace is shown, whether somebody was told of that run or not") {
+    for (const bool is_told : {false, true}) {
+        CAPTURE(is_told);
+        const auto left = leave_unfinished(Run({"-c", "touch begun; helper pause", "--", "helper", "pause"}));
+        edit_journal(left.journal, [](journal::Record& record) {
+            if (auto* const opened = std::get_if<journal::Opened>(&record))
+                ++opened->pid_namespace;
+        });
+        if (is_told)
+            CHECK(Run({"--", "true"}).run().err.find(left.id) != std::string::npos);
+        auto recovery = Run({"--recover"}).start();
+        wait_until("the cleanup has begun", [] { return fs::exists(work("begun")); });
+        CHECK(status_of_runs().at(0).at("pid") == recovery.pid());
+        for (const pid_t pid : test::descendants(recovery.pid()))
+            ::kill(pid, SIGKILL);
+        CHECK(recovery.finish().status == 120);
+        CHECK(Run({"--forget", left.id}).run().status == 0);
+        fs::remove(work("begun"));
+    }
 }
 
 TEST_CASE("recover finishes all, the newest cleanup of each first, and says what it does") {

@@ -78,7 +78,7 @@ bool somebody_was_rescued(const Place& place) {
 std::size_t left_over(const Place& place) {
     std::error_code none;
     std::size_t found = 0;
-    for (const auto& entry : fs::directory_iterator(place.runs(), none)) {
+    for (const auto& entry : fs::recursive_directory_iterator(place.runs(), none)) {
         const auto extension = entry.path().extension();
         found += extension == ".journal" || extension == ".left" ? 1 : 0;
     }

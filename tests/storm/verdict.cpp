@@ -133,10 +133,11 @@ void judge_runs(const Place& place, Verdict& verdict) {
 
 void judge_leftovers(const Place& place, const Failed& failed) {
     for (const fs::path& directory : {place.runs(), place.temp(), place.removed()}) {
-        for (const auto& entry : fs::directory_iterator(directory)) {
-            const std::string name = entry.path().stem();
-            // The name of a mark goes on behind the id: see journal/runs.cpp.
-            if (directory != place.runs() || !failed.runs.contains(name.substr(0, name.find_first_of("+=")))) {
+        for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+            // The directories of those that were told of go with the last of them: see journal/runs.cpp.
+            const bool is_of_failed =
+                entry.is_directory() ? !failed.runs.empty() : failed.runs.contains(entry.path().stem());
+            if (directory != place.runs() || !is_of_failed) {
                 violation(place, "left: " + entry.path().native());
             }
         }

@@ -291,6 +291,37 @@ TEST_SUITE("journal/file") {
         }
     }
 
+    TEST_CASE("a journal has one path for as long as it is there, whether somebody was told of its run or not") {
+        const Scene scene;
+        File file = scene.published();
+        const File before = File::open(scene.path());
+        REQUIRE(scene.runs.mark_told(Scene::opened().run_id, {}));
+        CHECK_FALSE(std::filesystem::exists(scene.path()));
+        CHECK(is_there(scene.path()));
+        CHECK(file.is_there());
+        CHECK(before.is_there());
+        File after = File::open(scene.path());
+        CHECK(after.path() == scene.path());
+        CHECK(after.state_dir() == scene.dir / "state");
+        CHECK(after.is_locked_by_other());
+        after.append(SetupEnded{});
+        CHECK(file.read().size() == 1);
+        CHECK(File::open_to_read(scene.path()).read().size() == 2);
+        REQUIRE(::chmod(place_of(scene.path()).c_str(), 0644) == 0);
+        try {
+            static_cast<void>(File::open(scene.path()));
+            FAIL_CHECK("it was opened");
+        } catch (const std::system_error& error) {
+            CHECK(std::string(error.what()).find("/.runs/.told/") != std::string::npos); // where it is
+        }
+        CHECK(before.remove());
+        CHECK_FALSE(is_there(scene.path()));
+        CHECK_FALSE(file.is_there());
+        CHECK(file.is_sealed_or_removed());
+        CHECK(place_of(scene.path()) == scene.path());
+        CHECK_THROWS_AS(static_cast<void>(File::open(scene.path())), std::system_error);
+    }
+
     TEST_CASE("a journal that is removed has no name any more, and to remove it again is fine") {
         const Scene scene;
         const File file = scene.published();

@@ -108,6 +108,21 @@ TEST_CASE("a run that is over or had not begun is gone, and its journal is taken
     }
 }
 
+TEST_CASE("a run that was told of is claimed, or gone, as any other") {
+    for (const bool is_over : {false, true}) {
+        const Left left({began, is_over ? journal::Record(journal::Over{}) : journal::Record(registered)});
+        REQUIRE(left.runs.mark_told(left.path.stem().native(), {}));
+        {
+            const auto holder = journal::File::open(left.path);
+            REQUIRE(holder.try_lock());
+            CHECK(std::holds_alternative<journal::Alive>(left.look()));
+        }
+        CHECK(std::holds_alternative<journal::Leftover>(left.look()) == !is_over);
+        CHECK(journal::is_there(left.path) == !is_over);
+        CHECK(std::holds_alternative<journal::Gone>(left.look()) == is_over);
+    }
+}
+
 TEST_CASE("who appends to a run that is claimed sees that the order of the records decides") {
     const Left left({registered, began});
     const auto appends = journal::File::open(left.path);

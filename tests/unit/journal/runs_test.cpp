@@ -1,9 +1,12 @@
 #include "journal/runs.hpp"
 
 #include "scene.hpp"
+#include "support/forked.hpp"
+#include "support/hardship.hpp"
 #include "support/temp_dir.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <filesystem>
@@ -11,7 +14,9 @@
 #include <iterator>
 #include <string>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -27,6 +32,12 @@ Names names_of(const Runs& runs) {
         names.emplace_back(item.id, item.told);
     }
     return names;
+}
+
+std::vector<std::string> ids_of(const std::vector<Item>& items) {
+    std::vector<std::string> ids;
+    std::ranges::transform(items, std::back_inserter(ids), &Item::id);
+    return ids;
 }
 
 } // namespace
@@ -73,15 +84,20 @@ TEST_SUITE("journal/runs") {
         const test::TempDir dir;
         const Runs runs(dir / "state");
         CHECK(runs.items().empty());
-        for (const char* const name : {"20260102T000000-a.journal", "20260101T235959-b.journal",
-                                       "20260101T235959-b.told", "20260103T000000-c.log", ".20260104T000000-e.journal",
-                                       ".journal", "journal", "20260101T000000-d.journal", "notes.txt"}) {
+        std::filesystem::create_directories(dir / "state/.runs/.told/+12345678");
+        for (const char* const name :
+             {"20260102T000000-a.journal", ".told/20260101T235959-b.journal", "20260101T235959-b.log",
+              "20260103T000000-c.log", ".20260104T000000-e.journal", ".journal", "journal", "20260101T000000-d.journal",
+              "notes.txt", ".told/notes.txt", ".told/+12345678/20260105T000000-f"}) {
             test::write_file(dir / "state/.runs/" + name, "");
         }
         const Names expected{{"20260102T000000-a", false}, {"20260101T235959-b", true}, {"20260101T000000-d", false}};
         CHECK(names_of(runs) == expected);
         CHECK(names_of(runs) == expected);
-        CHECK(runs.items()[1].path == dir / "state/.runs/20260101T235959-b.journal");
+        const Item told = runs.items()[1];
+        CHECK(told.path == runs.journal_of("20260101T235959-b"));
+        CHECK(told.has_log);
+        CHECK_FALSE(runs.items()[0].has_log);
     }
 
     TEST_CASE("a journal and the log of its run lie beside each other") {
@@ -95,139 +111,176 @@ TEST_SUITE("journal/runs") {
         CHECK(runs.items()[0].path == runs.journal_of("id"));
     }
 
-    TEST_CASE("a run is marked as told once, and the mark goes when its journal has gone") {
-        const Scene scene;
-        File file = scene.published();
-        const std::string id = Scene::opened().run_id;
-        for (const std::string& tags : {tags_of(Scene::opened()), std::string()}) {
+    TEST_CASE("a run is told of once, and nothing of that stays when its journal has gone") {
+        for (const Tags& tags : {tags_of(Scene::opened()), Tags()}) {
+            const Scene scene;
+            File file = scene.published();
+            const std::string id = Scene::opened().run_id;
             CHECK_FALSE(scene.runs.items().at(0).told);
             CHECK(scene.runs.mark_told(id, tags));
             CHECK_FALSE(scene.runs.mark_told(id, tags));
             REQUIRE(scene.runs.items().size() == 1);
             CHECK(scene.runs.items().at(0).told);
-            scene.runs.forget_mark(id, tags_of(Scene::opened()));
+            CHECK(scene.runs.items().at(0).path == scene.path());
+            CHECK(scene.runs.items_with(tags).size() == 1); // after the second time as well
+            CHECK(file.remove());
+            CHECK(scene.runs.items().empty());
+            CHECK(scene.names() == 1); // .told
+            scene.runs.forget_tags(id, tags_of(Scene::opened()));
+            CHECK(scene.names() == 0);
+            CHECK_FALSE(scene.runs.mark_told(id, tags));
+            CHECK(scene.names() == 0);
         }
-        for (const std::string& tags : {tags_of(Scene::opened()), std::string()}) {
-            CHECK(scene.runs.mark_told(id, tags));
-        }
-        CHECK(file.remove());
-        CHECK(scene.runs.items(Runs::Marks::leave).empty());
-        CHECK(scene.names() == 2);
-        CHECK(scene.runs.items().empty());
-        CHECK(scene.names() == 0);
     }
 
-    TEST_CASE("a mark tells by its name which locks and which call its run has not") {
+    TEST_CASE("what stands under a tag for a run that is gone goes at the next look there, or at a look at all") {
+        const Scene scene;
+        const std::string id = Scene::opened().run_id;
+        for (const bool at_all : {false, true}) {
+            CAPTURE(at_all);
+            const File file = scene.published();
+            CHECK(scene.runs.mark_told(id, tags_of(Scene::opened())));
+            CHECK(file.remove());
+            if (at_all) {
+                scene.runs.tidy();
+            } else {
+                CHECK(scene.runs.items_with(tags_of(Scene::opened())).empty());
+            }
+            CHECK(scene.names() == 0);
+        }
+        Runs::nowhere(scene.dir / "none").tidy();
+        CHECK(Runs::nowhere(scene.dir / "none").items_with({}).empty());
+    }
+
+    TEST_CASE("a run that was told of is met by who has one of its locks or its call, and by nobody else") {
         const Scene scene;
         const File file = scene.published();
         Opened opened = Scene::opened();
         opened.locks = {{"/locks/a", 1, 11, false}, {"/locks/b", 1, 22, true}};
-        const auto is_found = [&](const std::string& tags) { return !scene.runs.items_with(tags).empty(); };
+        const auto is_found = [&](const Tags& tags) { return !scene.runs.items_with(tags).empty(); };
         const auto with = [](const LockId& lock) { return tags_of(std::vector{lock}); };
         Opened other = opened;
         other.command += " more";
-        CHECK(is_found("")); // nobody was told of it
+        CHECK(is_found({})); // nobody was told of it
         CHECK(is_found(with({"/locks/c", 1, 33, false})));
         CHECK(scene.runs.mark_told(opened.run_id, tags_of(opened)));
         CHECK(scene.runs.items().size() == 1);
-        CHECK_FALSE(is_found(""));
+        CHECK_FALSE(is_found({}));
         CHECK_FALSE(is_found(with({"/locks/c", 1, 33, false})));
         CHECK_FALSE(is_found(with({"/locks/c", 2, 11, false})));
-        CHECK_FALSE(is_found(tag_of_call(other)));
+        CHECK_FALSE(is_found({tag_of_call(other)}));
         CHECK(is_found(with({"/locks/b", 7, 33, false})));          // made anew
         CHECK(is_found(with({"/elsewhere/locks/b", 1, 22, true}))); // another way there
-        CHECK(is_found(with({"/locks/c", 1, 33, false}) + with({"/locks/a", 1, 11, false})));
-        CHECK(is_found(tag_of_call(opened)));
+        CHECK(is_found(tags_of(std::vector<LockId>{{"/locks/c", 1, 33, false}, {"/locks/a", 1, 11, false}})));
+        CHECK(is_found({tag_of_call(opened)}));
+        CHECK(scene.runs.items_with(tags_of(opened)).size() == 1); // once
     }
 
-    TEST_CASE("what a mark does not tell of is looked into each time") {
+    TEST_CASE("a journal that could not be read is looked into each time") {
+        const Scene scene;
+        const std::string id = "what ever+it=is";
+        test::write_file(scene.runs.journal_of(id), "");
+        CHECK(scene.runs.mark_told(id, {}));
+        REQUIRE(scene.runs.items_with({}).size() == 1);
+        CHECK(scene.runs.items_with({}).at(0).told);
+        CHECK(scene.runs.items_with({}).at(0).id == id);
+        CHECK(scene.runs.items_with({"+12345678"}).size() == 1);
+    }
+
+    TEST_CASE("a run with many locks is found by each of them") {
         const Scene scene;
         const File file = scene.published();
-        const std::string id = Scene::opened().run_id;
         Opened many = Scene::opened();
-        many.locks.assign(20, {"/locks/a", 1, 11, false});
-        // As older versions made it, and whoever could not read the journal; and one that somebody has made up.
-        for (const std::string& made :
-             {id + ".told", id + "+1234.told", id + "+1234567x.told", id + "+12345678-12345678.told"}) {
-            CAPTURE(made);
-            test::write_file(scene.dir / "state/.runs/" + made, "");
-            REQUIRE(scene.runs.items_with("").size() == 1);
-            CHECK(scene.runs.items_with("").at(0).told);
-            std::filesystem::remove(scene.dir / "state/.runs/" + made);
+        for (int i = 0; i < 100; ++i) {
+            many.locks.push_back({"/locks/" + std::to_string(i), 1, static_cast<ino_t>(i), false});
         }
-        std::filesystem::create_directory(scene.dir / "state/.runs/" + id + "+12345678.told"); // no mark
-        CHECK(scene.runs.items_with("").size() == 1);
-        std::filesystem::remove(scene.dir / "state/.runs/" + id + "+12345678.told");
-        CHECK(scene.runs.mark_told(id, tags_of(many))); // a name has an end
-        REQUIRE(scene.runs.items_with("").size() == 1);
-        CHECK(scene.runs.items_with("").at(0).told);
+        CHECK(scene.runs.mark_told(many.run_id, tags_of(many)));
+        for (const LockId& lock : many.locks) {
+            CHECK(scene.runs.items_with(tags_of(std::vector{lock})).size() == 1);
+        }
+        CHECK(scene.runs.items_with({}).empty());
+        CHECK(file.remove());
+        scene.runs.forget_tags(many.run_id, tags_of(many));
+        CHECK(scene.names() == 0);
     }
 
-    TEST_CASE("ids that differ by one sign are told apart whatever they look like") {
-        const Scene scene;
-        const std::string marked = "20260102T030405-6789abcd";
-        test::write_file(scene.runs.journal_of(marked), "");
-        CHECK(scene.runs.mark_told(marked, "+00000001"));
-        CHECK(scene.runs.items_with("+00000002").empty());
-        std::vector<std::string> others;
-        for (std::size_t at = 0; at < marked.size(); ++at) {
-            for (const char sign : {'0', '1', '3', '7', '9', 'a', 'f', 'g', 'A', 'T', '-', ':'}) {
-                std::string other = marked;
-                other[at] = sign;
-                if (other != marked && !other.starts_with('.')) {
-                    others.push_back(std::move(other));
-                }
-            }
-        }
-        others.push_back(marked + '0');
-        others.push_back(marked.substr(0, marked.size() - 1));
-        others.emplace_back("x"); // with its mark shorter than an id of ours
-        std::ranges::sort(others, std::greater());
-        for (const std::string& other : others) {
-            test::write_file(scene.runs.journal_of(other), "");
-        }
-        const auto ids_of = [](const std::vector<Item>& items) {
-            std::vector<std::string> ids;
-            std::ranges::transform(items, std::back_inserter(ids), &Item::id);
-            return ids;
-        };
-        CHECK(ids_of(scene.runs.items_with("+00000002")) == others);
-        for (const std::string& other : others) {
-            CHECK(scene.runs.mark_told(other, "+00000001"));
-        }
-        for (const Item& item : scene.runs.items_with("+00000002")) { // an id that is none of ours is looked into
-            CHECK(item.told);
-            CHECK(item.id != marked);
-        }
-        CHECK(scene.runs.items().size() == others.size() + 1);
-    }
-
-    TEST_CASE("of many runs each has its own mark") {
+    TEST_CASE("of many runs those are met that were not told of or have the tag, the newest first") {
         const Scene scene;
         constexpr int count = 300;
-        for (int i = 0; i < count; ++i) {
+        std::vector<std::string> expected;
+        for (int i = count; i-- > 0;) {
             const std::string id = "20260101T000000-" + std::to_string(10'000'000 + i);
             test::write_file(scene.runs.journal_of(id), "");
             if (i % 3 != 0) {
-                CHECK(scene.runs.mark_told(id, i % 3 == 1 ? "+00000001" : "+00000002"));
+                CHECK(scene.runs.mark_told(id, {i % 3 == 1 ? "+00000001" : "+00000002"}));
+            }
+            if (i % 3 != 1) {
+                expected.push_back(id);
             }
         }
-        const auto found = scene.runs.items_with("+00000002");
-        CHECK(found.size() == count / 3 * 2);
-        for (const Item& item : found) {
-            const int i = std::stoi(item.id.substr(item.id.size() - 8)) - 10'000'000;
-            CHECK(i % 3 != 1);
-            CHECK(item.told == (i % 3 == 2));
-        }
-        CHECK(std::ranges::is_sorted(found, std::greater(), &Item::id));
+        CHECK(ids_of(scene.runs.items_with({"+00000002"})) == expected);
         CHECK(scene.runs.items().size() == count);
-        CHECK(scene.names() == count + count / 3 * 2);
-        for (const Item& item : found) {
-            std::filesystem::remove(item.path);
+    }
+
+    TEST_CASE("a run that is told of between two looks is seen at one of them") {
+        const Scene scene;
+        constexpr int count = 400;
+        std::vector<std::string> ids;
+        for (int i = 0; i < count; ++i) {
+            ids.push_back("20260101T000000-" + std::to_string(10'000'000 + i));
+            test::write_file(scene.runs.journal_of(ids.back()), "");
         }
-        std::filesystem::remove(scene.runs.journal_of("20260101T000000-10000001")); // its mark is passed over
-        CHECK(scene.runs.items_with("+00000002").empty());
-        CHECK(scene.names() == 2 * (count / 3 - 1));
+        std::thread teller([&] {
+            for (const std::string& id : ids) {
+                static_cast<void>(scene.runs.mark_told(id, {"+00000001", "=00000002"}));
+                scene.runs.forget_tags("another", {"+00000001", "+00000003"}); // who tidies up meanwhile
+            }
+        });
+        std::size_t least = count;
+        do {
+            least = std::min({least, scene.runs.items_with({"+00000001"}).size(), scene.runs.items().size()});
+        } while (std::filesystem::exists(scene.runs.journal_of(ids.back())));
+        teller.join();
+        CHECK(least == count);
+        CHECK(scene.runs.items_with({}).empty());
+    }
+
+    TEST_CASE("a run stands under its tags before it is put among those that were told of") {
+        const Scene scene;
+        const File file = scene.published();
+        const Tags tags = tags_of(Scene::opened());
+        test::Forked other([&] {
+#ifdef SYS_renameat
+            test::refuse_system_call(SYS_renameat, EIO);
+#endif
+            test::refuse_system_call(SYS_renameat2, EIO);
+            test::refuse_system_call(SYS_unlinkat, EIO); // as if it had been killed
+            test::expect(!scene.runs.mark_told(Scene::opened().run_id, tags), "it was told of");
+        });
+        CHECK(other.succeeded());
+        CHECK(std::filesystem::exists(scene.path()));
+        for (const std::string& tag : tags) {
+            CHECK(std::filesystem::exists(scene.dir / "state/.runs/.told/" + tag + "/" + Scene::opened().run_id));
+        }
+        REQUIRE(scene.runs.items_with(tags).size() == 1);
+        CHECK_FALSE(scene.runs.items_with(tags).at(0).told);
+        CHECK(scene.runs.mark_told(Scene::opened().run_id, tags));
+        CHECK(scene.runs.items_with(tags).at(0).told);
+    }
+
+    TEST_CASE("where there is no room for a directory nobody is told, and nothing stays") {
+        const Scene scene;
+        const File file = scene.published();
+        test::write_file(scene.dir / "state/.runs/.told", "in the way");
+        CHECK_FALSE(scene.runs.mark_told(Scene::opened().run_id, tags_of(Scene::opened())));
+        CHECK(file.is_there());
+        CHECK_THROWS_AS(static_cast<void>(scene.runs.items()), std::system_error);
+        std::filesystem::remove(scene.dir / "state/.runs/.told");
+        std::filesystem::create_directory(scene.dir / "state/.runs/.told");
+        test::write_file(scene.dir / "state/.runs/.told/" + tag_of_call(Scene::opened()), "in the way");
+        CHECK_FALSE(scene.runs.mark_told(Scene::opened().run_id, tags_of(Scene::opened())));
+        CHECK(scene.runs.items().size() == 1);
+        CHECK_FALSE(scene.runs.items().at(0).told);
     }
 }
 

@@ -33,13 +33,23 @@ journal::File journal_inside(const std::string& outer_journal, const std::filesy
     return file;
 }
 
+enum class Told { no, yes };
+
 // Finishes a run inside `outer`, and looks at the same time at the journal of a run inside `stranger`, as it has to:
-// for the one at work whose supervisor this was.
+// for the one at work whose supervisor this was. Where somebody was told of the run first, as a keeper does.
 class Guardian {
 public:
-    Guardian(const std::filesystem::path& state, const std::filesystem::path& others, pid_t supervisor)
+    Guardian(const std::filesystem::path& state, const std::filesystem::path& others, pid_t supervisor,
+             Told told = Told::no)
         : m_forked([&] {
-              const auto own = journal_inside(outer, state, "own", supervisor);
+              auto own = journal_inside(outer, state, "own", supervisor);
+              if (told == Told::yes) {
+                  test::expect(journal::Runs(state).mark_told("own", {}), "nobody was told of it");
+                  const auto path = own.path();
+                  own = journal::File::around(os::Fd(), path);
+                  own = journal::File::open(path);
+                  test::expect(own.try_lock(), "it is locked");
+              }
               const auto other = journal::File::open(others);
               ::setsid();
               ::prctl(PR_SET_NAME, "finally-guard", 0, 0, 0);
@@ -75,12 +85,14 @@ TEST_CASE("a guardian is known by the journal that it holds and not by one that 
     const test::TempDir dir;
     const pid_t dead = ended_child();
     const auto others = journal_inside(stranger, dir / "others", "other", dead);
-    const Guardian guardian(dir / "state", others.path(), dead);
-    const auto process = os::read_process(guardian.pid());
-    REQUIRE(process);
-    CHECK(rescue::is_guardian(*process));
-    CHECK(is_at_work_inside(outer, guardian.pid()));
-    CHECK_FALSE(is_at_work_inside(stranger, guardian.pid()));
+    for (const Told told : {Told::no, Told::yes}) {
+        const Guardian guardian(dir / (told == Told::yes ? "told" : "state"), others.path(), dead, told);
+        const auto process = os::read_process(guardian.pid());
+        REQUIRE(process);
+        CHECK(rescue::is_guardian(*process));
+        CHECK(is_at_work_inside(outer, guardian.pid()));
+        CHECK_FALSE(is_at_work_inside(stranger, guardian.pid()));
+    }
 }
 
 TEST_CASE("what was a guardian's child when we looked and has become a cleanup since is not signalled") {
