@@ -30,8 +30,15 @@ void stop_service(const RunningService& service, text::Limit grace, os::Events& 
                                    .session = pid,
                                    .mark = service.mark,
                                    .alone_in_group = os::still_runs(pid, since)};
-    supervise::Aftermath rest(events, {.members = [&] { return survivors.members(); },
-                                       .awaited = service.inner_guardians,
+    // What our child leaves behind becomes our child too: while we have one, somebody may be left, and a look at all
+    // processes tells who.
+    const bool is_ours = os::is_child(pid);
+    const auto unless_nobody = [&](const supervise::Members& look) {
+        os::reap_all(events.other_child());
+        return is_ours && !os::has_children() ? std::vector<os::ProcessInfo>() : look();
+    };
+    supervise::Aftermath rest(events, {.members = [&] { return unless_nobody([&] { return survivors.members(); }); },
+                                       .awaited = [&] { return unless_nobody(service.inner_guardians); },
                                        .notify = notify,
                                        .on_signal = on_signal});
     static_cast<void>(rest.stop({.signal = SIGTERM}, deadline));

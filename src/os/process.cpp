@@ -207,6 +207,11 @@ std::optional<siginfo_t> next_change(pid_t pid, const OtherChild& other) {
 
 void reap_all(const OtherChild& other) { static_cast<void>(next_change(-1, other)); }
 
+bool is_child(pid_t pid) {
+    siginfo_t info = {};
+    return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 bool has_children() {
     siginfo_t info = {};
     return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;

@@ -41,6 +41,9 @@ using OtherChild = std::function<void(const siginfo_t&)>;
 // Reaps every child that has ended.
 void reap_all(const OtherChild& other = {});
 
+// Whether it is a child of ours, ended or not, that we have not reaped.
+[[nodiscard]] bool is_child(pid_t pid);
+
 // Whether any child is left, ended or not; as a subreaper without one we have no descendants at all.
 [[nodiscard]] bool has_children();
 

@@ -15,6 +15,9 @@ namespace {
 // Without a pidfd only the ends of our own children wake us.
 constexpr auto no_pidfd_pause = std::chrono::milliseconds(100);
 
+// Somebody may have been forked between our look and our signal. Most end in less, and then one look tells.
+constexpr auto next_look = std::chrono::milliseconds(2);
+
 // Pids go up and around; two that were given out within a tick of /proc are not this far apart.
 constexpr pid_t half_way = 1 << 14;
 
@@ -144,13 +147,13 @@ Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, const
         if (left.empty() && awaited.empty()) {
             return Waited::gone;
         }
-        if (act && act(left)) {
-            continue;
-        }
+        const bool acted = act && act(left);
         // Its end wakes us even if its parent is not us.
         const os::ProcessInfo& one = left.empty() ? awaited.front() : left.front();
         const os::Fd first = os::open_pidfd(one.pid);
-        const os::Deadline look_again = first ? os::Deadline() : os::deadline_after(no_pidfd_pause);
+        const os::Deadline look_again = acted   ? os::deadline_after(next_look)
+                                        : first ? os::Deadline()
+                                                : os::deadline_after(no_pidfd_pause);
         const os::Event event = m_events.wait(os::earliest({deadline, look_again, reminder.next()}), first.get());
         if (os::has_passed(deadline)) {
             return Waited::deadline;

@@ -76,7 +76,7 @@ private:
     void notify(const Notice& notice) const;
 
     using Act = std::function<bool(const std::vector<os::ProcessInfo>&)>;
-    // `act` is called after each look, with the members; if it did something new there is another look before we wait.
+    // `act` is called after each look, with the members; if it did something new there is another look soon.
     enum class Next { nothing, kill }; // at the deadline
     Waited wait_until_gone(const os::Deadline& deadline, const Act& act, bool may_give_up, Next next = Next::nothing);
 

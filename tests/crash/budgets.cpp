@@ -57,6 +57,7 @@ const std::array budgets{
     Budget{"lock, 1000 told", {"--lock", "L"}, {166, 53}, {12, 6}, 1000},
     Budget{"lock, cleanup", {"--lock", "L", "--cleanup", "/bin/rm -f {dir}/victim"}, {197, 54}, {12, 6}},
     Budget{"lock, remove", {"--lock", "L", "--remove", "{dir}/victim"}, {269, 80}, {12, 6}},
+    Budget{"service", {"--service", "/bin/sleep 60"}, {349, 68}, {12, 6}},
 };
 
 unsigned faults_of(pid_t pid) {
