@@ -77,6 +77,7 @@ Found claim(const std::filesystem::path& path, Patience patience, Whose whose, D
             if (origin.same_host) {
                 remember(state, file.state_dir());
                 file.remove();
+                Runs::existing(file.state_dir()).forget_tags(state.opened.run_id, tags_of(state.opened));
             }
             return Gone{};
         }

@@ -78,8 +78,8 @@ bool cut_to_id(std::string_view& name) {
 
 bool is_dots(std::string_view name) { return name == "." || name == ".."; }
 
-// One that was told of between two looks is seen twice, and so is one whose teller was killed. It counts as not told of:
-// whoever tells finds out, and once more is better than never.
+// One that was told of between two looks is seen twice, and so is one whose teller was killed. It counts as not told
+// of: whoever tells finds out, and once more is better than never.
 void put_newest_first(std::vector<Item>& items) {
     std::ranges::sort(items, std::greater(), [](const Item& item) { return std::pair(item.id, !item.told); });
     const auto rest = std::ranges::unique(items, {}, &Item::id);
@@ -197,7 +197,9 @@ void Runs::tidy() const {
     });
     for (const std::string& tag : tags) {
         static_cast<void>(told_under(tag));
+        ::unlinkat(m_directory.get(), told(tag).c_str(), AT_REMOVEDIR); // whoever has emptied it may have been killed
     }
+    ::unlinkat(m_directory.get(), told_directory, AT_REMOVEDIR);
 }
 
 std::filesystem::path Runs::journal_of(std::string_view id) const { return m_path / file_name(id); }

@@ -60,8 +60,7 @@ void look_around(const fs::path& directory, const Promise& promise, Seen& seen) 
         const bool of_runs = path.native().find("/.runs/") != std::string::npos;
         const bool tells_of_end = place == ".ended" && path.extension() == ".journal";
         seen.end_told = seen.end_told || tells_of_end;
-        seen.failure_kept =
-            seen.failure_kept || (of_runs && path.extension() == ".journal" && has_failure(path));
+        seen.failure_kept = seen.failure_kept || (of_runs && path.extension() == ".journal" && has_failure(path));
         left_of_runs = left_of_runs || of_runs;
         const bool is_lock = name == "L" || name.find(':') != name.npos;
         seen.left_file =

@@ -7,7 +7,7 @@
 namespace finally_run::crash {
 
 // Who makes a system call: what is started first, its copy, and what is started when nobody is left.
-enum class Role { supervisor, guardian, keeper, sentinel, finisher };
+enum class Role { supervisor, guardian, keeper, sentinel, passer_by, finisher };
 
 // What `maker` makes with fork(2) is the first of its copies in this list that does not live, else the last. What is
 // made otherwise, or by anybody else, is a step or a thread.
@@ -36,6 +36,7 @@ struct Scenario {
     Words run{};
     Words recover{};     // finishes it when nobody is left
     Words next_holder{}; // ... as somebody who wants the lock
+    Words passer_by{};   // started before that, if anything: a run without the lock, which tells of it
     std::vector<Copy> copies{};
     Promise promise{};
     bool unclean = false; // the last holder of its lock at an engine has not cleaned up, for which "anywhere" is there

@@ -47,6 +47,14 @@ const Scenario finally_run{
     .promise = whole_promise,
 };
 
+// Before it is finished somebody without its lock says that it was left.
+const Scenario passed_by = [] {
+    Scenario scenario = finally_run;
+    scenario.passer_by = {"{finally-run}", "--state-dir", "{dir}/state", "--", "/bin/true"};
+    scenario.copies.push_back({Role::passer_by, Role::guardian});
+    return scenario;
+}();
+
 // The same in a CI job, where a sentinel stands beside the command.
 const Scenario in_ci = [] {
     Scenario scenario = finally_run;
@@ -126,6 +134,7 @@ const Blow kill_sentinel{.killed = {Role::sentinel}};
 const Blow kill_both{.killed = {Role::supervisor, Role::guardian}};
 const Blow kill_keeper{.killed = {Role::keeper}};
 const Blow kill_all{.killed = {Role::supervisor, Role::guardian, Role::keeper}};
+const Blow kill_passer_by{.killed = {Role::passer_by}};
 const Blow kill_finisher{.killed = {Role::finisher}};
 const Blow fail_call{.fails_call = true};
 
@@ -243,6 +252,22 @@ std::vector<Row> failed_before() {
     };
 }
 
+// What becomes of whoever tells of a run does not matter to it.
+std::vector<Row> told_runs() {
+    const auto passing_by = [](const std::string& name, const Blow& blow, Finisher finisher) {
+        Row row = recovery("passer-by: " + name, "command", blow, finisher);
+        row.actor = Role::passer_by;
+        return row;
+    };
+    return {
+        passing_by("KILL it, recover", kill_passer_by, Finisher::recover),
+        passing_by("KILL it, next holder", kill_passer_by, Finisher::next_holder),
+        passing_by("a call fails, next holder", fail_call, Finisher::next_holder),
+        recovery("recovery: KILL it, recover", "command", kill_finisher, Finisher::recover),
+        recovery("next holder: KILL it, recover", "command", kill_finisher, Finisher::next_holder),
+    };
+}
+
 // Whoever takes over must not run it again.
 std::vector<Row> outlived_cleanups() {
     return {from("outliving", "supervisor: KILL supervisor", kill_supervisor),
@@ -299,6 +324,7 @@ std::vector<Campaign> campaigns() {
         {.name = "sentinels", .scenario = in_ci, .rows = sentinels()},
         {.name = "failed", .scenario = failing_cleanup, .rows = failed_cleanups()},
         {.name = "failed-before", .scenario = failing_cleanup, .rows = failed_before()},
+        {.name = "told", .scenario = passed_by, .rows = told_runs()},
         {.name = "outlived", .scenario = outliving, .rows = outlived_cleanups()},
         {.name = "services", .scenario = serving, .rows = services()},
         {.name = "keepers", .scenario = keeping, .rows = keepers()},

@@ -132,7 +132,8 @@ pid_t Trial::start(Role role, const Words& words, bool counted) {
 
 void Trial::run_first() {
     m_armed = m_row.opening.empty();
-    pump(start(Role::supervisor, m_scenario.run, m_row.actor != Role::finisher));
+    const bool comes_later = m_row.actor == Role::passer_by || m_row.actor == Role::finisher;
+    pump(start(Role::supervisor, m_scenario.run, !comes_later));
     m_seen.status = m_last_status;
     if (m_idle || m_needs_finisher || m_seen.hung) {
         return;
@@ -148,6 +149,11 @@ void Trial::run_first() {
 // A finisher that was killed, or that failed, is followed by another one.
 void Trial::run_finisher() {
     m_needs_finisher = false;
+    if (!m_scenario.passer_by.empty()) {
+        m_armed = m_row.actor == Role::passer_by;
+        pump(start(Role::passer_by, m_scenario.passer_by, m_armed));
+        m_needs_finisher = false;
+    }
     m_armed = m_row.actor == Role::finisher;
     const bool recovers = m_row.finisher == Finisher::recover;
     m_seen.recovered = recovers;
@@ -320,7 +326,8 @@ bool Trial::kill(const std::vector<Role>& victims) {
             hit_finisher = hit_finisher || victim == Role::finisher;
             m_seen.supervisor_killed = m_seen.supervisor_killed || victim == Role::supervisor;
             m_seen.keeper_killed = m_seen.keeper_killed || victim == Role::keeper;
-            m_seen.copy_killed = m_seen.copy_killed || (victim != Role::supervisor && victim != Role::finisher);
+            m_seen.copy_killed = m_seen.copy_killed ||
+                                 (victim != Role::supervisor && victim != Role::passer_by && victim != Role::finisher);
         }
     }
     m_needs_finisher = hit && m_row.finisher != Finisher::none && (hit_finisher || !m_tracer.anybody_alive());

@@ -111,7 +111,7 @@ TEST_CASE("a run that is over or had not begun is gone, and its journal is taken
 TEST_CASE("a run that was told of is claimed, or gone, as any other") {
     for (const bool is_over : {false, true}) {
         const Left left({began, is_over ? journal::Record(journal::Over{}) : journal::Record(registered)});
-        REQUIRE(left.runs.mark_told(left.path.stem().native(), {}));
+        REQUIRE(left.runs.mark_told(left.path.stem().native(), journal::tags_of(test::first_record())));
         {
             const auto holder = journal::File::open(left.path);
             REQUIRE(holder.try_lock());
@@ -120,6 +120,7 @@ TEST_CASE("a run that was told of is claimed, or gone, as any other") {
         CHECK(std::holds_alternative<journal::Leftover>(left.look()) == !is_over);
         CHECK(journal::is_there(left.path) == !is_over);
         CHECK(std::holds_alternative<journal::Gone>(left.look()) == is_over);
+        CHECK(std::filesystem::is_empty(left.path.parent_path()) == is_over);
     }
 }
 

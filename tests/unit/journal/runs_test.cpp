@@ -148,6 +148,9 @@ TEST_SUITE("journal/runs") {
             }
             CHECK(scene.names() == 0);
         }
+        std::filesystem::create_directories(scene.dir / "state/.runs/.told/+12345678"); // whoever did so was killed
+        scene.runs.tidy();
+        CHECK(scene.names() == 0);
         Runs::nowhere(scene.dir / "none").tidy();
         CHECK(Runs::nowhere(scene.dir / "none").items_with({}).empty());
     }
