@@ -82,8 +82,8 @@ bool is_dots(std::string_view name) { return name == "." || name == ".."; }
 // of: whoever tells finds out, and once more is better than never.
 void put_newest_first(std::vector<Item>& items) {
     std::ranges::sort(items, std::greater(), [](const Item& item) { return std::pair(item.id, !item.told); });
-    const auto rest = std::ranges::unique(items, {}, &Item::id);
-    items.erase(rest.begin(), rest.end());
+    const auto is_same = [](const Item& one, const Item& other) { return one.id == other.id; };
+    items.erase(std::unique(items.begin(), items.end(), is_same), items.end());
 }
 
 } // namespace
