@@ -9,7 +9,7 @@ namespace finally_run::test {
 // The end-to-end tests of one build serve another one's program too: this variable tells it.
 constexpr const char* sanitized_binary = "SANITIZED_BINARY";
 
-#if defined(__SANITIZE_ADDRESS__) || defined(FINALLY_RUN_SANITIZED)
+#ifdef FINALLY_RUN_SANITIZED
 constexpr bool sanitized = true;
 #else
 inline const bool sanitized = std::getenv(sanitized_binary) != nullptr;
