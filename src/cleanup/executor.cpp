@@ -25,6 +25,7 @@ namespace {
 
 constexpr text::Duration first_pause = std::chrono::milliseconds(100);
 constexpr text::Duration longest_pause = std::chrono::seconds(30);
+constexpr text::Duration worth_a_word = std::chrono::seconds(1); // that a process cannot be had
 
 // It has ended whoever ran it, so often: the others shall run all the same.
 constexpr unsigned most_begun = 3;
@@ -190,6 +191,10 @@ Outcome Executor::run_in(int directory, const Cleanup& cleanup) {
             }
             if (counts) {
                 ++attempts;
+            } else {
+                --outcome.attempts;
+            }
+            if (counts || next_pause >= worth_a_word) {
                 m_means.observer.retrying(cleanup, outcome, next_pause);
             }
             pause(cleanup, next_pause);

@@ -306,9 +306,11 @@ void Narrator::on_signal(const cleanup::Cleanup& cleanup, const os::Signal& sign
 }
 
 void Narrator::moved(const cleanup::Cleanup& cleanup, std::string_view reason) {
-    m_messages.note(plan::name_of(cleanup.kind), cleanup.text,
-                    "runs in an empty directory: " + (cleanup.place ? cleanup.place->path + ": " : "") +
-                        std::string(reason));
+    const bool has_path = cleanup.place && !cleanup.place->path.empty();
+    m_messages.note(
+        plan::name_of(cleanup.kind), cleanup.text,
+        "runs in an empty directory: " + (has_path ? cleanup.place->path : "the one that it was registered in") + ": " +
+            std::string(reason));
 }
 
 void Narrator::output_ends(cleanup::Output& output, std::size_t failed, cleanup::Stack& stack) {

@@ -212,6 +212,16 @@ TEST_CASE("a cleanup is not lost when no process can be made for a moment" * doc
     CHECK(outcome.err == "first\nlast\n");
 }
 
+TEST_CASE("that no process can be made for a cleanup is said when it takes long" * doctest::skip(sanitized)) {
+    const auto outcome =
+        Run::of({"strace", "-o", "/dev/null", "-e", "trace=clone", "-e", "inject=clone:error=EAGAIN:when=3..7",
+                 "finally-run", "--strict", "-c", "echo cleaned", "--", "echo", "ran"})
+            .run();
+    CHECK(outcome.status == 0);
+    CHECK(outcome.err == "finally-run: cleanup: echo cleaned: cannot be started: Resource temporarily unavailable"
+                         ", try 1 of 1 in 1.6s\ncleaned\n");
+}
+
 TEST_CASE("with a grace of 0 what outlives the time limit of a cleanup is waited for and not killed") {
     make_fifo(work("fifo"));
     auto process = Run({"--cleanup-timeout", ".1", "--grace", "0", "-c", "echo last", "-c",

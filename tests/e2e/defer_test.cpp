@@ -47,6 +47,14 @@ TEST_CASE("a deferred cleanup whose directory is gone runs in an empty one, and 
     CHECK(outcome.err.find("runs in an empty directory: " + work("sub").string() + ": ") != std::string::npos);
 }
 
+TEST_CASE("a cleanup deferred in a directory that is gone already runs in an empty one, and says so") {
+    const auto outcome =
+        shell({}, "mkdir sub; cd sub; rmdir ../sub; finally-run --defer 'ls -A | wc -l >>\"$HOME/../work/log\"'").run();
+    CHECK(log_text() == "0\n");
+    CHECK(outcome.err.find("runs in an empty directory: the one that it was registered in: No such file") !=
+          std::string::npos);
+}
+
 TEST_CASE("a cleanup deferred in an inner run belongs to the inner one") {
     shell({"-c", "echo outer >>log"},
           "finally-run -c 'echo inner >>log' -- finally-run --defer 'echo deferred >>log'; echo command >>log")
