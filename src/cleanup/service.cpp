@@ -37,8 +37,9 @@ void stop_service(const RunningService& service, text::Limit grace, os::Events& 
         os::reap_all(events.other_child());
         return is_ours && !os::has_children() ? std::vector<os::ProcessInfo>() : look();
     };
+    const auto guardians = [&] { return unless_nobody(service.inner_guardians); };
     supervise::Aftermath rest(events, {.members = [&] { return unless_nobody([&] { return survivors.members(); }); },
-                                       .awaited = [&] { return unless_nobody(service.inner_guardians); },
+                                       .awaited = service.inner_guardians ? guardians : supervise::Members(),
                                        .notify = notify,
                                        .on_signal = on_signal});
     static_cast<void>(rest.stop({.signal = SIGTERM}, deadline));

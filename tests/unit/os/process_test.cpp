@@ -288,8 +288,7 @@ TEST_CASE("where the newer way to signal a process is refused the older one serv
     }
 }
 
-TEST_CASE("whoever has no descriptor to look with does not see that nobody is there" *
-          doctest::skip(test::sanitized)) {
+TEST_CASE("whoever has no descriptor to look with does not see that nobody is there" * doctest::skip(test::sanitized)) {
     const test::NoDescriptors none;
     CHECK_THROWS_AS(static_cast<void>(os::all_processes()), std::system_error);
     CHECK_THROWS_AS(static_cast<void>(os::still_runs(::getpid(), os::boot_nanoseconds())), std::system_error);
