@@ -1,5 +1,6 @@
 #include "action/dry_run.hpp"
 
+#include "action/engine_locks.hpp"
 #include "action/run.hpp"
 #include "os/shell_words.hpp"
 #include "os/spawn.hpp"
@@ -186,6 +187,11 @@ std::string dry_run(const plan::Plan& plan) {
     }
     for (const plan::LockRequest& lock : plan.locks) {
         said.add("release the lock", lock.name);
+    }
+    for (const plan::LockRequest& lock : plan.locks) {
+        if (const std::string reason = why_unknown(lock); !reason.empty()) {
+            said.warn(lock.name, reason);
+        }
     }
     for (const plan::Step& step : plan.steps) {
         warn_if_missing(said, step);

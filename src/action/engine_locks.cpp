@@ -79,23 +79,26 @@ bool finish_as_keeper(const Beginning& run, const plan::LookForLoss& loss, bool 
 
 } // namespace
 
+std::string why_unknown(const plan::LockRequest& lock) {
+    if (!lock.is_at_engine()) {
+        return {};
+    }
+    const auto where = engine::directories();
+    if (engine::find_helper(lock.engine(), where)) {
+        return {};
+    }
+    const std::string found = report::listed(engine::engines(where));
+    return "there is no finally-run-lock-" + std::string(lock.engine()) +
+           " beside finally-run, in ../libexec/finally-run or in PATH; lock engines found: " +
+           (found.empty() ? "none" : found) + "; a local lock with a colon in its name needs a slash, as in ./NAME";
+}
+
 bool engines_are_known(const plan::Plan& plan, report::Narrator& narrator) {
-    std::vector<std::filesystem::path> where;
     for (const plan::LockRequest& lock : plan.locks) {
-        if (!lock.is_at_engine()) {
-            continue;
+        if (const std::string reason = why_unknown(lock); !reason.empty()) {
+            narrator.failed("--lock", lock.name, reason);
+            return false;
         }
-        where = where.empty() ? engine::directories() : where;
-        if (engine::find_helper(lock.engine(), where)) {
-            continue;
-        }
-        const std::string found = report::listed(engine::engines(where));
-        narrator.failed("--lock", lock.name,
-                        "there is no finally-run-lock-" + std::string(lock.engine()) +
-                            " beside finally-run, in ../libexec/finally-run or in PATH; lock engines found: " +
-                            (found.empty() ? "none" : found) +
-                            "; a local lock with a colon in its name needs a slash, as in ./NAME");
-        return false;
     }
     return true;
 }

@@ -20,7 +20,10 @@
 
 namespace finally_run::action {
 
-// Says which engine there is no helper for, if so. Looks only if a lock is at an engine.
+// Why the engine of a lock is not known; empty: there is a helper for it, or it is a local lock.
+[[nodiscard]] std::string why_unknown(const plan::LockRequest& lock);
+
+// Says which engine there is no helper for, if so.
 [[nodiscard]] bool engines_are_known(const plan::Plan& plan, report::Narrator& narrator);
 
 // Who we are, for those who wait elsewhere and for who comes after us: host, run, pid, command, CI job.

@@ -74,6 +74,10 @@ TEST_CASE("a dry run warns of programs that are not there") {
     CHECK(said.find("warning: cd") == std::string::npos);
     CHECK(said_of({"--service", "true", "--ready", "no-such-check", "--ready", "tcp:7", "--", "true"})
               .find("warning: no-such-check: there is no such program in PATH\n") != std::string::npos);
+    CHECK(said_of({"-l", "nowhere:x", "--", "true"})
+              .find("warning: nowhere:x: there is no finally-run-lock-nowhere beside finally-run, ") !=
+          std::string::npos);
+    CHECK(said_of({"-l", "./nowhere:x", "--", "true"}).find("warning") == std::string::npos);
     CHECK(said_of({"--", "a | b"}).find("sh -c 'a | b'") != std::string::npos);
 }
 
