@@ -343,8 +343,8 @@ void File::salvage(const std::function<void(Entry)>& take) {
     read(take_all, OnDamage::pass_over);
 }
 
-bool File::try_lock() const {
-    if (::flock(m_fd.get(), LOCK_EX | LOCK_NB) == 0) {
+bool File::try_lock(int operation) const {
+    if (::flock(m_fd.get(), operation | LOCK_NB) == 0) {
         return true;
     }
     if (errno != EWOULDBLOCK) {
@@ -352,6 +352,10 @@ bool File::try_lock() const {
     }
     return false;
 }
+
+bool File::try_lock() const { return try_lock(LOCK_EX); }
+
+bool File::try_to_share_lock() const { return try_lock(LOCK_SH); }
 
 bool File::is_locked_by_other() const {
     if (::flock(m_fd.get(), LOCK_SH | LOCK_NB) < 0) {

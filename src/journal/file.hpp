@@ -67,6 +67,8 @@ public:
 
     // Takes the lock without waiting; whether it could. Who has it finishes the run, or is it.
     [[nodiscard]] bool try_lock() const;
+    // The same together with others who only look, so that is_locked_by_other() says no of them.
+    [[nodiscard]] bool try_to_share_lock() const;
     // Whether somebody holds the lock, so that the run will be finished by that.
     [[nodiscard]] bool is_locked_by_other() const;
 
@@ -101,6 +103,7 @@ private:
     File(os::Fd fd, std::filesystem::path path) : m_fd(std::move(fd)), m_path(std::move(path)) {}
     // What can be opened, as far as it is to be believed.
     [[nodiscard]] static File believed(os::Fd fd, const std::filesystem::path& path);
+    [[nodiscard]] bool try_lock(int operation) const;
     void sync() const;
     [[nodiscard]] std::uint64_t size() const;
     class Window;

@@ -52,11 +52,12 @@ bool is_locked(const std::filesystem::path& path) {
 namespace {
 
 enum class Damage { refuse, pass_over };
+enum class Lock { whole, shared };
 
-Found claim(const std::filesystem::path& path, Patience patience, Whose whose, Damage damage) {
+Found claim(const std::filesystem::path& path, Patience patience, Whose whose, Damage damage, Lock lock = Lock::whole) {
     try {
         File file = File::open(path);
-        if (!lock_unless_held(file, patience)) {
+        if (lock == Lock::shared ? !file.try_to_share_lock() : !lock_unless_held(file, patience)) {
             return Alive{};
         }
         if (!file.is_there()) {
@@ -74,7 +75,7 @@ Found claim(const std::filesystem::path& path, Patience patience, Whose whose, D
         }
         const Origin origin = origin_of(state.opened);
         if (state.is_done() && file.damage().empty() && !may_have_begun(state, file)) {
-            if (origin.same_host) {
+            if (origin.same_host && lock == Lock::whole) {
                 remember(state, file.state_dir());
                 file.remove();
                 Runs::existing(file.state_dir()).forget_tags(state.opened.run_id, tags_of(state.opened));
@@ -84,7 +85,7 @@ Found claim(const std::filesystem::path& path, Patience patience, Whose whose, D
         if (!origin.same_host && whose == Whose::this_host) {
             return Elsewhere{std::move(state)};
         }
-        if (!origin.same_boot) {
+        if (!origin.same_boot && lock == Lock::whole) {
             file.drop_tail();
         }
         return Leftover{std::move(file), std::move(state)};
@@ -109,6 +110,11 @@ Found claim(const std::filesystem::path& path, Patience patience, Whose whose) {
 
 Found claim_own(const std::filesystem::path& path, Patience patience) {
     return claim(path, patience, Whose::this_host, Damage::pass_over);
+}
+
+Found look_at(const std::filesystem::path& path) {
+    Found found = claim(path, Patience::none, Whose::this_host, Damage::refuse, Lock::shared);
+    return std::holds_alternative<Gone>(found) ? claim(path, Patience::none) : std::move(found); // what is over goes
 }
 
 bool may_have_begun(const State& state, const File& file) { return !state.begun && file.has_rest(); }

@@ -54,6 +54,10 @@ enum class Whose { this_host, any_host };
 // of the damage.
 [[nodiscard]] Found claim_own(const std::filesystem::path& path, Patience patience);
 
+// The same for who only says what it is. Its lock is shared with others who do: whoever is to finish the run sees that
+// nobody does, and waits for us.
+[[nodiscard]] Found look_at(const std::filesystem::path& path);
+
 // Whether nothing is known to have begun, and what was cut off behind that may have said that something has. Of a file
 // that `state` was read from to its end. Throws std::system_error.
 [[nodiscard]] bool may_have_begun(const State& state, const File& file);

@@ -76,9 +76,8 @@ lock::Held take_others(const journal::Opened& opened, const lock::Held& held) {
 }
 
 void tell(const journal::Item& item, const journal::Runs& runs, const plan::Plan& plan, report::Narrator& narrator) {
-    // Whoever lives is passed over at the first look, and so is whoever is looked at by somebody else just now: the
-    // next start tells.
-    const journal::Found found = journal::claim(item.path, journal::Patience::none);
+    // Whoever lives is passed over at the first look, and so is who is being finished: the next start tells.
+    const journal::Found found = journal::look_at(item.path);
     const auto* const leftover = std::get_if<journal::Leftover>(&found);
     const auto* const unreadable = std::get_if<journal::Unreadable>(&found);
     if (leftover == nullptr && unreadable == nullptr) {
@@ -249,6 +248,15 @@ bool is_about_to_end(const journal::Item& item) {
     return state && state->over;
 }
 
+// Then its lock is free in a moment, whether the lock of the run is the one that we have or has been made anew since.
+bool is_only_looked_at(const journal::Item& item) {
+    try {
+        return !journal::File::open_to_read(item.path).is_locked_by_other();
+    } catch (const std::system_error&) { // it is gone, or the next claim tells what is wrong with it
+        return false;
+    }
+}
+
 // Its cleanups run with all of its locks at engines held, or not at all.
 Recovered finish_with_its_engines(journal::Leftover leftover, const lock::Held& others, const journal::Runs& runs,
                                   Finisher finisher, os::Signals& signals) {
@@ -277,7 +285,7 @@ Recovered finish_each(const std::vector<journal::Item>& ours, const lock::Held& 
         }
         journal::Found found = journal::claim(item.path, journal::Patience::some);
         while (std::holds_alternative<journal::Alive>(found) &&
-               (must_be_dead(state->opened, locks) || is_about_to_end(item))) {
+               (must_be_dead(state->opened, locks) || is_about_to_end(item) || is_only_looked_at(item))) {
             const Waited waited = wait_for_other(item.path, signals, deadline, say);
             if (waited.stop != 0 || waited.too_long) {
                 if (waited.too_long) {
