@@ -97,7 +97,6 @@ plan::ExitStatus forget(const plan::Forget& request) {
             continue;
         }
         ::unlink(runs.log_of(item.id).c_str());
-        runs.forget_tags(item.id, left != nullptr ? journal::tags_of(left->state.opened) : journal::Tags());
         if (left != nullptr) {
             const auto& stack = left->state.stack;
             const auto& failures = left->state.failures;
@@ -114,6 +113,7 @@ plan::ExitStatus forget(const plan::Forget& request) {
             messages.note("forgotten", "run " + item.id, unreadable->reason);
         }
     }
+    runs.tidy();
     return worst;
 }
 

@@ -76,6 +76,23 @@ bool cut_to_id(std::string_view& name) {
     return true;
 }
 
+// Whether it was not there. Throws std::system_error.
+bool put_under(const std::filesystem::path& path, std::string_view id) {
+    for (;;) {
+        const os::Fd directory = os::open_state_dir(path);
+        constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+        if (const os::Fd file(::openat(directory.get(), std::string(id).c_str(), flags, 0600)); file) {
+            return true;
+        }
+        if (errno == EEXIST) {
+            return false;
+        }
+        if (errno != ENOENT) { // else somebody has just taken the last one out of it
+            os::throw_errno("create", (path / id).native());
+        }
+    }
+}
+
 bool is_dots(std::string_view name) { return name == "." || name == ".."; }
 
 // One that was told of between two looks is seen twice, and so is one whose teller was killed. It counts as not told
@@ -207,29 +224,24 @@ std::filesystem::path Runs::journal_of(std::string_view id) const { return m_pat
 std::filesystem::path Runs::log_of(std::string_view id) const { return m_path / std::string(id).append(log_suffix); }
 
 bool Runs::mark_told(std::string_view id, const Tags& tags) const noexcept {
-    const auto stands_under = [&](const std::string& tag) {
-        for (;;) {
-            const os::Fd directory = os::open_state_dir(m_path / told(tag));
-            const os::Fd file(::openat(directory.get(), std::string(id).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-            if (file || errno != ENOENT) { // else somebody has just taken the last one out of it
-                return static_cast<bool>(file);
-            }
-        }
-    };
     const std::string name = file_name(id);
     const std::string place = told(name);
+    bool is_new = false;
     try {
         // First its tags: whoever does not see it among the others any more must find it there.
-        if (std::ranges::all_of(tags.empty() ? Tags{no_tag} : tags, stands_under) &&
-            ::renameat(m_directory.get(), name.c_str(), m_directory.get(), place.c_str()) == 0) {
+        for (const std::string& tag : tags.empty() ? Tags{no_tag} : tags) {
+            is_new = put_under(m_path / told(tag), id) || is_new;
+        }
+        if (::renameat(m_directory.get(), name.c_str(), m_directory.get(), place.c_str()) == 0) {
             return true;
         }
     } catch (const std::exception&) { // no room, no right
     }
-    if (::faccessat(m_directory.get(), place.c_str(), F_OK, 0) < 0) { // then it stays among the others, or is gone
-        forget_tags(id, tags);
+    if (::faccessat(m_directory.get(), place.c_str(), F_OK, 0) == 0) {
+        return is_new && tags.empty();
     }
-    return false;
+    forget_tags(id, tags); // it stays among the others, or is gone
+    return ::faccessat(m_directory.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 void Runs::forget_tags(std::string_view id, const Tags& tags) const noexcept {

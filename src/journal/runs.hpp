@@ -59,8 +59,10 @@ public:
     // Where the log of its cleanups is, if it has one.
     [[nodiscard]] std::filesystem::path log_of(std::string_view id) const;
 
-    // Puts a run among those that were told of; whether it was not there before. Whoever calls this has its lock. What
-    // its tags say stands in the first record, which never changes. Without them its journal is read at each start.
+    // Puts a run among those that were told of; whether it was not there before, also if it cannot be put there.
+    // Whoever calls this holds its lock, or shares it. What its tags say stands in the first record, which never
+    // changes. Without them, of what cannot be read, its journal is tried at each start; of one that was told of before
+    // it could not be read any more this is the first time once more.
     [[nodiscard]] bool mark_told(std::string_view id, const Tags& tags) const noexcept;
     // Takes away what stands under its tags for a run whose journal is gone.
     void forget_tags(std::string_view id, const Tags& tags) const noexcept;

@@ -327,8 +327,13 @@ Recovered finish_runs_of(const lock::Held& locks, const journal::Runs& runs, con
     if (!ours.empty()) {
         std::ranges::move(started_inside(ours, runs), std::back_inserter(ours));
     }
+    // It may have been damaged since it was told of.
+    const auto is_unreadable = [](const journal::Item& item) {
+        return !journal::read_state(item.path) && journal::is_there(item.path);
+    };
     for (const journal::Item& item : others) {
-        if (!item.told && !silent && std::ranges::find(ours, item.id, &journal::Item::id) == ours.end()) {
+        if (!silent && std::ranges::find(ours, item.id, &journal::Item::id) == ours.end() &&
+            (!item.told || is_unreadable(item))) {
             tell(item, runs, plan, narrator);
         }
     }

@@ -123,6 +123,31 @@ TEST_CASE("a run of which somebody was told is shown and stopped and recovered o
     CHECK(log_text() == recovered);
 }
 
+TEST_CASE("a run that is damaged after somebody was told of it is told of once more and forgotten whole") {
+    const auto left = leave_unfinished(killed({"-l", "l"}));
+    const auto says_it = [&] { return Run({"-l", "l", "--", "true"}).run().err.find(left.id) != std::string::npos; };
+    CHECK(Run({"--", "true"}).run().err.find("run " + left.id + " was left unfinished") != std::string::npos);
+    write_file(only_run_file(), "garbage\n", 0600);
+    CHECK(says_it());
+    CHECK_FALSE(says_it());
+    CHECK(log_text().empty());
+    CHECK(Run({"--forget", left.id}).run().status == 0);
+    CHECK(fs::is_empty(runs_dir()));
+}
+
+TEST_CASE("a run that cannot be put among those that were told of is told of each time" * doctest::skip(sanitized)) {
+    const auto left = leave_unfinished(killed({"-l", "l"}));
+    const auto outcome = [] {
+        return Run::of({"strace", "-o", "/dev/null", "-e", "inject=mkdir:error=ENOSPC", "finally-run", "--", "true"})
+            .run();
+    };
+    for (int i = 0; i < 2; ++i)
+        CHECK(outcome().err.find("run " + left.id + " was left unfinished") != std::string::npos);
+    CHECK(outcome().status == 0);
+    CHECK(Run({"-l", "l", "--", "true"}).run().status == 0);
+    CHECK(log_text() == by_next_holder);
+}
+
 // With the lock of then it could not be alive; this one has been made anew.
 TEST_CASE("a run is finished first although another start tells of it just then and its lock file is another one" *
           doctest::skip(sanitized)) {

@@ -258,7 +258,7 @@ TEST_SUITE("journal/runs") {
 #endif
             test::refuse_system_call(SYS_renameat2, EIO);
             test::refuse_system_call(SYS_unlinkat, EIO); // as if it had been killed
-            test::expect(!scene.runs.mark_told(Scene::opened().run_id, tags), "it was told of");
+            test::expect(scene.runs.mark_told(Scene::opened().run_id, tags), "it is there already");
         });
         CHECK(other.succeeded());
         CHECK(std::filesystem::exists(scene.path()));
@@ -271,19 +271,35 @@ TEST_SUITE("journal/runs") {
         CHECK(scene.runs.items_with(tags).at(0).told);
     }
 
-    TEST_CASE("where there is no room for a directory nobody is told, and nothing stays") {
+    TEST_CASE("where there is no room for a directory it is told of each time, and nothing stays") {
         const Scene scene;
         const File file = scene.published();
         test::write_file(scene.dir / "state/.runs/.told", "in the way");
-        CHECK_FALSE(scene.runs.mark_told(Scene::opened().run_id, tags_of(Scene::opened())));
+        CHECK(scene.runs.mark_told(Scene::opened().run_id, tags_of(Scene::opened())));
         CHECK(file.is_there());
         CHECK_THROWS_AS(static_cast<void>(scene.runs.items()), std::system_error);
         std::filesystem::remove(scene.dir / "state/.runs/.told");
         std::filesystem::create_directory(scene.dir / "state/.runs/.told");
         test::write_file(scene.dir / "state/.runs/.told/" + tag_of_call(Scene::opened()), "in the way");
-        CHECK_FALSE(scene.runs.mark_told(Scene::opened().run_id, tags_of(Scene::opened())));
+        CHECK(scene.runs.mark_told(Scene::opened().run_id, tags_of(Scene::opened())));
         CHECK(scene.runs.items().size() == 1);
         CHECK_FALSE(scene.runs.items().at(0).told);
+        CHECK_FALSE(scene.runs.mark_told("another", tags_of(Scene::opened()))); // which is not there
+        std::filesystem::remove_all(scene.dir / "state/.runs/.told");
+        CHECK(scene.runs.mark_told(Scene::opened().run_id, tags_of(Scene::opened())));
+        CHECK(scene.runs.items().at(0).told);
+        CHECK(scene.names() == 1);
+    }
+
+    TEST_CASE("of a run that was told of it is told once more when it cannot be read any more") {
+        const Scene scene;
+        const File file = scene.published();
+        const std::string id = Scene::opened().run_id;
+        CHECK(scene.runs.mark_told(id, tags_of(Scene::opened())));
+        CHECK(scene.runs.mark_told(id, {}));
+        CHECK_FALSE(scene.runs.mark_told(id, {}));
+        CHECK_FALSE(scene.runs.mark_told(id, tags_of(Scene::opened())));
+        CHECK(scene.runs.items_with({}).size() == 1);
     }
 }
 
