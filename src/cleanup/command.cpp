@@ -209,7 +209,9 @@ std::vector<os::ProcessInfo> Attempt::leftovers() {
         }
     }
     wait_for_inner_guardians(); // who may end some of them
-    return settled ? std::vector<os::ProcessInfo>() : look();
+    auto left = settled ? std::vector<os::ProcessInfo>() : look();
+    std::erase_if(left, [](const os::ProcessInfo& process) { return process.ended; });
+    return left;
 }
 
 } // namespace

@@ -42,7 +42,7 @@ void stop_service(const RunningService& service, text::Limit grace, os::Events& 
                                        .awaited = service.inner_guardians ? guardians : supervise::Members(),
                                        .notify = notify,
                                        .on_signal = on_signal});
-    static_cast<void>(rest.stop({.signal = SIGTERM}, deadline));
+    static_cast<void>(rest.stop({.signal = SIGTERM, .told_group = is_ours ? pid : 0}, deadline));
 }
 
 } // namespace finally_run::cleanup

@@ -107,9 +107,7 @@ std::vector<ProcessInfo> look_for_descendants(pid_t root) {
     std::erase_if(all, [root](const ProcessInfo& process) {
         return process.parent == root && process.exit_signal != SIGCHLD; // made for its own ends
     });
-    std::vector<ProcessInfo> found = descending_from({root}, std::move(all));
-    std::erase_if(found, [](const ProcessInfo& process) { return process.ended; });
-    return found;
+    return descending_from({root}, std::move(all));
 }
 
 std::uint64_t ticks_at(std::uint64_t boot_nanoseconds) {
@@ -237,12 +235,16 @@ std::vector<ProcessInfo> descending_from(std::unordered_set<pid_t> family, std::
 
 std::vector<ProcessInfo> look_until_settled(const std::function<std::vector<ProcessInfo>()>& look) {
     constexpr int most_looks = 10;
+    const auto is_same = [](const ProcessInfo& one, const ProcessInfo& other) {
+        return one.pid == other.pid && one.ended == other.ended;
+    };
     auto found = look();
     for (int looks = 1; looks < most_looks; ++looks) {
         auto again = look();
-        const bool same = std::ranges::equal(found, again, {}, &ProcessInfo::pid, &ProcessInfo::pid);
+        const bool same = std::ranges::equal(found, again, is_same);
         found = std::move(again);
         if (same) {
+            std::erase_if(found, [](const ProcessInfo& process) { return process.ended; });
             break;
         }
     }
@@ -279,7 +281,7 @@ std::vector<ProcessInfo> processes_in(pid_t session, pid_t other_session, pid_t 
         const pid_t its = ::getsid(pid);
         return may_be(its, is_wanted(pid, its)) || pid == process;
     });
-    std::erase_if(found, [&](const ProcessInfo& one) { return one.ended || !is_wanted(one.pid, one.session); });
+    std::erase_if(found, [&](const ProcessInfo& one) { return !is_wanted(one.pid, one.session); });
     return found;
 }
 

@@ -47,15 +47,16 @@ void reap_all(const OtherChild& other = {});
 // Whether any child is left, ended or not; as a subreaper without one we have no descendants at all.
 [[nodiscard]] bool has_children();
 
-// What two looks, one after the other, both find. /proc is no snapshot: of a parent that ends right after it forked,
-// one look may see neither it nor its child.
+// What two looks, one after the other, both find, without those that have ended. /proc is no snapshot: of a parent that
+// ends right after it forked, one look may see neither it nor its child. If no two of ten looks find the same, those
+// that have ended are left in: somebody who forks and ends again and again may be seen by none.
 [[nodiscard]] std::vector<ProcessInfo> look_until_settled(const std::function<std::vector<ProcessInfo>()>& look);
 
 // Those of `others` that descend from `family`, parents before children.
 [[nodiscard]] std::vector<ProcessInfo> descending_from(std::unordered_set<pid_t> family,
                                                        std::vector<ProcessInfo> others);
 
-// Every descendant of `root` that has not ended, parents before children. We are a subreaper, so that those whose
+// Every descendant of `root` that has not ended (see above), parents before children. We are a subreaper, so that those whose
 // parent has ended are still ours. Left out is a child of `root` that does not end with SIGCHLD: nobody is given such
 // an orphan, so it is one that `root` cloned for its own ends.
 [[nodiscard]] std::vector<ProcessInfo> descendants(pid_t root);
@@ -69,7 +70,7 @@ void reap_all(const OtherChild& other = {});
 // Those of them that lead a process group, or are in one whose leader is gone.
 [[nodiscard]] std::vector<ProcessInfo> leaders_and_leaderless();
 
-// Those of them that are in one of two sessions, and `process` whatever its own.
+// Those that are in one of two sessions, and `process` whatever its own; also those that have ended.
 [[nodiscard]] std::vector<ProcessInfo> processes_in(pid_t session, pid_t other_session, pid_t process);
 
 // Did it start before, at or after that time of CLOCK_BOOTTIME, as far as the ticks of /proc tell? Who has a pid at

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <compare>
 #include <csignal>
+#include <unistd.h>
 #include <utility>
 
 namespace finally_run::supervise {
@@ -85,6 +86,9 @@ void Aftermath::refused(const os::ProcessInfo& process, int error) {
 bool Aftermath::tell(const Order& order, const std::vector<os::ProcessInfo>& left) {
     bool any = false;
     for (const os::ProcessInfo& process : left) {
+        if (process.ended) {
+            continue;
+        }
         const Told* const before = told(process);
         if (before != nullptr && before->itself) {
             continue;
@@ -116,8 +120,11 @@ bool Aftermath::tell(const Order& order, const std::vector<os::ProcessInfo>& lef
 
 bool Aftermath::kill(const std::vector<os::ProcessInfo>& left, pid_t silent) {
     bool any = false;
+    if (std::ranges::any_of(left, &os::ProcessInfo::ended)) {
+        any = ::kill(-m_group, SIGKILL) == 0;
+    }
     for (const os::ProcessInfo& process : left) {
-        if (is_in(m_refused, process) || is_in(m_killed, process)) {
+        if (process.ended || is_in(m_refused, process) || is_in(m_killed, process)) {
             continue;
         }
         os::ProcessInfo named = process;
@@ -136,24 +143,32 @@ bool Aftermath::kill(const std::vector<os::ProcessInfo>& left, pid_t silent) {
     return any;
 }
 
+// Of those that have ended, which are there if somebody runs away from our looks, those of the group that we may kill.
+std::vector<os::ProcessInfo> Aftermath::members() const {
+    auto left = m_settings.members();
+    std::erase_if(left,
+                  [&](const os::ProcessInfo& one) { return one.ended && (m_group == 0 || one.group != m_group); });
+    return left;
+}
+
 Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, const Act& act, bool may_give_up,
                                              Next next) {
     os::Reminder reminder = next == Next::kill ? os::Reminder(os::Clock::now(), first_word_after) : os::Reminder();
     for (;;) {
-        const auto left = m_settings.members();
+        const auto left = members();
         const bool looks_on = left.empty() && m_settings.awaited; // else they are not what we wait for yet
         const auto awaited = looks_on ? m_settings.awaited() : std::vector<os::ProcessInfo>();
+        const bool acted = act && act(left);  // while who has ended keeps the number of its group from being given out
         os::reap_all(m_events.other_child()); // after the look, so that nobody is left as a zombie either
         if (left.empty() && awaited.empty()) {
             return Waited::gone;
         }
-        const bool acted = act && act(left);
         // Its end wakes us even if its parent is not us.
         const os::ProcessInfo& one = left.empty() ? awaited.front() : left.front();
-        const os::Fd first = os::open_pidfd(one.pid);
-        const os::Deadline look_again = acted   ? os::deadline_after(next_look)
-                                        : first ? os::Deadline()
-                                                : os::deadline_after(no_pidfd_pause);
+        const os::Fd first = one.ended ? os::Fd() : os::open_pidfd(one.pid);
+        const os::Deadline look_again = acted || one.ended ? os::deadline_after(next_look)
+                                        : first            ? os::Deadline()
+                                                           : os::deadline_after(no_pidfd_pause);
         const os::Event event = m_events.wait(os::earliest({deadline, look_again, reminder.next()}), first.get());
         if (os::has_passed(deadline)) {
             return Waited::deadline;
@@ -181,6 +196,7 @@ Aftermath::Waited Aftermath::wait_until_gone(const os::Deadline& deadline, const
 }
 
 Aftermath::Waited Aftermath::stop(const Order& order, const os::Deadline& deadline) {
+    m_group = order.told_group == ::getpgrp() ? 0 : order.told_group;
     const auto tell_those = [&](const auto& left) { return tell(order, left); };
     if (const Waited waited = wait_until_gone(deadline, tell_those, !deadline, Next::kill);
         waited != Waited::deadline) {
@@ -193,6 +209,6 @@ Aftermath::Waited Aftermath::stop(const Order& order, const os::Deadline& deadli
 
 Aftermath::Waited Aftermath::wait(const os::Deadline& deadline) { return wait_until_gone(deadline, {}, true); }
 
-void Aftermath::kill(pid_t silent) { kill(m_settings.members(), silent); }
+void Aftermath::kill(pid_t silent) { kill(members(), silent); }
 
 } // namespace finally_run::supervise

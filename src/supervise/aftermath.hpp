@@ -45,7 +45,8 @@ public:
     // `events` is borrowed.
     Aftermath(os::Events& events, Settings settings) : m_events(events), m_settings(std::move(settings)) {}
 
-    // Ends them all: the signal, and SIGKILL at the deadline. Returns when they are gone; who cannot be signalled is
+    // Ends them all: the signal, and SIGKILL at the deadline, to the told group as a whole if somebody in it runs away
+    // from each look: nobody forks his way out of that. Returns when they are gone; who cannot be signalled is
     // waited for. Nobody gives up before SIGKILL.
     Waited stop(const Order& order, const os::Deadline& deadline);
 
@@ -75,6 +76,8 @@ private:
     bool kill(const std::vector<os::ProcessInfo>& left, pid_t silent);
     void notify(const Notice& notice) const;
 
+    [[nodiscard]] std::vector<os::ProcessInfo> members() const;
+
     using Act = std::function<bool(const std::vector<os::ProcessInfo>&)>;
     // `act` is called after each look, with the members; if it did something new there is another look soon.
     enum class Next { nothing, kill }; // at the deadline
@@ -82,6 +85,7 @@ private:
 
     os::Events& m_events;
     Settings m_settings;
+    pid_t m_group = 0; // of the order, if it is not ours: all of it may be killed
     std::unordered_map<pid_t, Told> m_told;
     std::unordered_map<pid_t, unsigned long long> m_refused; // and named; by pid, with their start
     std::unordered_map<pid_t, unsigned long long> m_killed;  // the same

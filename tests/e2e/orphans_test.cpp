@@ -23,6 +23,17 @@ TEST_CASE("a stopped command takes its session-mates along before the first clea
                                     std::to_string(pid_in("pid"))));
 }
 
+TEST_CASE("who forks and ends again and again does not get away from the end of the grace period") {
+    for (int i = 0; i < tries(10); ++i) { // each look at /proc may see him by chance
+        const auto outcome = Run({"--grace", ".1", "--timeout", ".1", "-c", "echo cleaned >log", "--", "sh", "-c",
+                                  "helper relay 15 >ready & helper pause"})
+                                 .run();
+        CHECK(outcome.status == 124);
+        CHECK(leftovers().empty());
+        CHECK(read_file(work("log")) == "cleaned\n");
+    }
+}
+
 TEST_CASE("a session-mate that has a process group of its own is taken along too") {
     auto process =
         Run({"--grace", ".1", "-c", alive_or_dead, "--", "bash", "-mc", "helper grandchild pid TERM & wait"}).start();

@@ -73,6 +73,19 @@ TEST_CASE("what a service leaves in its session is stopped with it and what igno
     CHECK(leftovers().empty());
 }
 
+TEST_CASE("what of a service forks and ends again and again does not get away") {
+    for (int i = 0; i < tries(10); ++i) {
+        fs::remove(work("ready"));
+        const auto outcome =
+            Run({"--grace", ".1", "-c", "echo cleaned >log", "--service", "helper relay 15 >ready & exec sleep 1000",
+                 "--", "sh", "-c", "until test -s ready; do :; done"})
+                .run();
+        CHECK(outcome.status == 0);
+        CHECK(leftovers().empty());
+        CHECK(log_text() == "cleaned\n");
+    }
+}
+
 TEST_CASE("a service that fails at its stop is no failed cleanup") {
     const auto outcome =
         Run({"--strict", "--service", "trap 'echo bye; exit 7' TERM; echo >up; while :; do sleep .01; done", "--ready",

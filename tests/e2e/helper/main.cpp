@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
         {"print-signal-state", helper::print_signal_state},
         {"orphan", helper::orphan},
         {"daemon", helper::daemon},
+        {"relay", helper::relay},
         {"grandchild", helper::grandchild},
         {"headless", helper::headless},
         {"reaped", helper::reaped},
