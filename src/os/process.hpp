@@ -56,9 +56,9 @@ void reap_all(const OtherChild& other = {});
 [[nodiscard]] std::vector<ProcessInfo> descending_from(std::unordered_set<pid_t> family,
                                                        std::vector<ProcessInfo> others);
 
-// Every descendant of `root` that has not ended (see above), parents before children. We are a subreaper, so that those whose
-// parent has ended are still ours. Left out is a child of `root` that does not end with SIGCHLD: nobody is given such
-// an orphan, so it is one that `root` cloned for its own ends.
+// Every descendant of `root` that has not ended (see above), parents before children. We are a subreaper, so that those
+// whose parent has ended are still ours. Left out is a child of `root` that does not end with SIGCHLD: nobody is given
+// such an orphan, so it is one that `root` cloned for its own ends.
 [[nodiscard]] std::vector<ProcessInfo> descendants(pid_t root);
 
 // Readable when the process has ended; close-on-exec. Empty with errno if it cannot be had: ESRCH, or an old kernel.
