@@ -189,13 +189,9 @@ Outcome Executor::run_in(int directory, const Cleanup& cleanup) {
             if (outcome.error.empty() || (counts && attempts > m_settings.retries)) {
                 return outcome;
             }
-            if (counts) {
-                ++attempts;
-            } else {
-                --outcome.attempts;
-            }
+            attempts += counts ? 1 : 0;
             if (counts || next_pause >= worth_a_word) {
-                m_means.observer.retrying(cleanup, outcome, next_pause);
+                m_means.observer.retrying(cleanup, outcome, attempts, next_pause);
             }
             pause(cleanup, next_pause);
         }

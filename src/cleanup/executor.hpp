@@ -49,8 +49,8 @@ public:
     virtual ~Observer() = default;
     virtual void begin(const Cleanup& cleanup) = 0;
     virtual void end(const Cleanup& cleanup, const Outcome& outcome, text::Duration took) = 0;
-    // It has failed so far, and is tried again after the pause.
-    virtual void retrying(const Cleanup& cleanup, const Outcome& outcome, text::Duration pause) = 0;
+    // It has failed so far, and is tried again after the pause; which try that is, from 1 on.
+    virtual void retrying(const Cleanup& cleanup, const Outcome& outcome, unsigned next_try, text::Duration pause) = 0;
     // What becomes of the processes that it leaves.
     virtual void noticed(const supervise::Notice& notice) = 0;
     // Its place is gone (the reason), so it runs in a fresh directory.

@@ -291,9 +291,10 @@ void Narrator::failures_stay(const journal::State& state) {
                         next_step(state.opened.run_id));
 }
 
-void Narrator::retrying(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration pause) {
+void Narrator::retrying(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, unsigned next_try,
+                        text::Duration pause) {
     m_messages.note(plan::name_of(cleanup.kind), cleanup.text,
-                    outcome.error + ", " + try_text(outcome.attempts + 1) + " in " + duration_text(pause));
+                    outcome.error + ", " + try_text(next_try) + " in " + duration_text(pause));
 }
 
 void Narrator::on_signal(const cleanup::Cleanup& cleanup, const os::Signal& signal, const std::string& way_out) {

@@ -74,7 +74,8 @@ public:
 
     void begin(const cleanup::Cleanup& cleanup) override;
     void end(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration took) override;
-    void retrying(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration pause) override;
+    void retrying(const cleanup::Cleanup& cleanup, const cleanup::Outcome& outcome, unsigned next_try,
+                  text::Duration pause) override;
     void moved(const cleanup::Cleanup& cleanup, std::string_view reason) override;
 
     // It came while the cleanup ran, which goes on. `way_out`: how a person need not wait for that.

@@ -3,9 +3,12 @@
 #include "../os/child.hpp"
 #include "../sample_stack.hpp"
 #include "os/process.hpp"
+#include "support/forked.hpp"
+#include "support/hardship.hpp"
 #include "support/temp_dir.hpp"
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <doctest/doctest.h>
@@ -13,6 +16,7 @@
 #include <filesystem>
 #include <string>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <utility>
 #include <vector>
 
@@ -50,7 +54,7 @@ public:
     void end(const Cleanup&, const cleanup::Outcome& outcome, text::Duration) override {
         m_outcomes.push_back(outcome);
     }
-    void retrying(const Cleanup& cleanup, const cleanup::Outcome& outcome, text::Duration) override {
+    void retrying(const Cleanup& cleanup, const cleanup::Outcome& outcome, unsigned, text::Duration) override {
         m_retried.push_back(outcome.attempts);
         if (m_stopped_in_pause)
             record(journal::StopAsked{cleanup.id});
@@ -277,6 +281,33 @@ TEST_CASE("a cleanup that is asked to end between two tries is not tried again a
     CHECK(bench.m_outcomes[0].exit_code == 7);
     CHECK(bench.m_outcomes[0].attempts == 1);
     CHECK(bench.m_outcomes[1].error.empty());
+}
+
+namespace {
+
+// No process can be had after the first try, and it is asked to end when that is said.
+class Starved : public Bench {
+    void retrying(const Cleanup& cleanup, const cleanup::Outcome&, unsigned, text::Duration) override {
+        if (std::exchange(m_has_failed, true))
+            record(journal::StopAsked{cleanup.id});
+        else
+            test::refuse_system_call(SYS_clone, EAGAIN);
+    }
+    bool m_has_failed = false;
+};
+
+} // namespace
+
+TEST_CASE("a cleanup that is asked to end while no process can be had for it has the tries that it had") {
+    test::Forked other([] {
+        Starved bench;
+        bench.m_settings.retries = 5;
+        bench.push(Kind::command, "exit 7");
+        test::expect(bench.run() == 1, "it has not failed");
+        test::expect(bench.m_outcomes[0].error == "ended by --stop", "it was not ended");
+        test::expect(bench.m_outcomes[0].attempts == 2, "it has other tries");
+    });
+    CHECK(other.succeeded());
 }
 
 TEST_CASE("a cleanup that was asked to end while somebody else was at it has failed and is not begun again") {
