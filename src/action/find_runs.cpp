@@ -72,7 +72,6 @@ FoundRuns find_runs(std::span<const std::string> words, std::vector<journal::Ite
 
 FoundRuns find_runs_or_ended(std::span<const std::string> words, const journal::Runs& runs,
                              const std::filesystem::path& state_dir, report::Messages& messages) {
-    runs.tidy();
     std::vector<journal::Item> items = runs.items();
     if (!words.empty()) {
         add_ended(words, state_dir, items);

@@ -271,6 +271,7 @@ plan::ExitStatus recover(const plan::Recover& request, const os::MainArgs& main_
     report::Messages messages(request.verbosity);
     const auto state_dir = os::state_dir_path(request.state_dir);
     const auto runs = journal::Runs::existing(state_dir);
+    runs.tidy();
     FoundRuns found = find_runs_or_ended(request.runs, runs, state_dir, messages);
     if (!request.runs.empty()) { // else they are among them
         std::ranges::move(rescue::started_inside(found.runs, runs), std::back_inserter(found.runs));

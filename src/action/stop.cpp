@@ -70,13 +70,12 @@ bool is_told_from_here(const journal::State& state) {
 }
 
 struct Target {
-    std::filesystem::path path;
     journal::File file;
     rescue::Stopper stopper;
 
     // Throws std::system_error: ENOENT if it has just ended.
     Target(const std::filesystem::path& journal, const rescue::Stopper::Trouble& trouble)
-        : path(journal), file(journal::File::open(journal)), stopper(file, trouble) {}
+        : file(journal::File::open(journal)), stopper(file, trouble) {}
 };
 
 // The runs inside a cleanup that are at a cleanup of their own. Each is told to stop with that cleanup, and killed
@@ -131,7 +130,7 @@ plan::ExitStatus stop_one(const journal::Item& item, const journal::Runs& runs, 
     for (;;) {
         os::Deadline next_kill;
         for (Target& target : targets) {
-            if (const auto state = journal::read_state(target.path)) {
+            if (const auto state = journal::read_state(target.file.path())) {
                 target.stopper.look(*state);
             }
             target.stopper.kill_if_due();

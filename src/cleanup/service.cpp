@@ -33,12 +33,15 @@ void stop_service(const RunningService& service, text::Limit grace, os::Events& 
     // What our child leaves behind becomes our child too: while we have one, somebody may be left, and a look at all
     // processes tells who.
     const bool is_ours = os::is_child(pid);
-    const auto unless_nobody = [&](const supervise::Members& look) {
+    const auto nobody_is_left = [&] { return is_ours && !os::has_children(); };
+    const auto left = [&] {
         os::reap_all(events.other_child());
-        return is_ours && !os::has_children() ? std::vector<os::ProcessInfo>() : look();
+        return nobody_is_left() ? std::vector<os::ProcessInfo>() : survivors.members();
     };
-    const auto guardians = [&] { return unless_nobody(service.inner_guardians); };
-    supervise::Aftermath rest(events, {.members = [&] { return unless_nobody([&] { return survivors.members(); }); },
+    const auto guardians = [&] {
+        return nobody_is_left() ? std::vector<os::ProcessInfo>() : service.inner_guardians();
+    };
+    supervise::Aftermath rest(events, {.members = left,
                                        .awaited = service.inner_guardians ? guardians : supervise::Members(),
                                        .notify = notify,
                                        .on_signal = on_signal});

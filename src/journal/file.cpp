@@ -22,12 +22,6 @@ namespace {
 constexpr mode_t open_mode = 0600;
 constexpr mode_t sealed_mode = 0400;
 
-constexpr int opening = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC; // whatever is there
-
-int open_wherever_it_is(const std::filesystem::path& path, int mode) {
-    return wherever_it_is(path, [&](const char* place) { return ::open(place, mode | opening); });
-}
-
 // 0 or an errno. A write to a file is not interrupted by the signals that we block; a kernel that says so all the same
 // has written nothing.
 int write_whole(int fd, const char* bytes, std::size_t size) noexcept {
@@ -162,7 +156,7 @@ File File::open_to_read(const std::filesystem::path& path) {
 
 File File::believed(os::Fd fd, const std::filesystem::path& path) {
     const auto refuse = [&](int error, std::string_view what) {
-        os::throw_error(error, std::string(what), place_of(path).native());
+        os::throw_error(error, what, place_of(path).native());
     };
     if (!fd && errno == ELOOP) {
         refuse(EPERM, "journal is a symbolic link");

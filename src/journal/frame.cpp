@@ -25,6 +25,17 @@ constexpr auto crc_table = [] {
     return table;
 }();
 
+// A digit as we write it, and the number that up to eight of them are.
+bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
+
+std::uint32_t hex_value(std::string_view hex) {
+    std::uint32_t value = 0;
+    for (const char c : hex) {
+        value = value << 4 | static_cast<std::uint32_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    return value;
+}
+
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
 bool is_nul(char c) { return c == '\0'; }
@@ -69,16 +80,6 @@ bool is_whole(std::string_view bytes) {
 }
 
 } // namespace
-
-bool is_hex(char c) noexcept { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
-
-std::uint32_t hex_value(std::string_view hex) noexcept {
-    std::uint32_t value = 0;
-    for (const char c : hex) {
-        value = value << 4 | static_cast<std::uint32_t>(c <= '9' ? c - '0' : c - 'a' + 10);
-    }
-    return value;
-}
 
 std::uint32_t crc32c(std::string_view text, std::uint32_t so_far) noexcept {
     std::uint32_t crc = ~so_far;

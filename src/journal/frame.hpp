@@ -17,10 +17,6 @@ inline constexpr char record_separator = '\x1E';
 // What SIZE can say.
 inline constexpr std::size_t longest_record = 0xFFFF'FFFF;
 
-// A hexadecimal digit as we write it, and the number that up to eight of them are.
-[[nodiscard]] bool is_hex(char c) noexcept;
-[[nodiscard]] std::uint32_t hex_value(std::string_view hex) noexcept;
-
 // RFC 3720, section 12.1. `so_far` is the checksum of what stands before the text.
 [[nodiscard]] std::uint32_t crc32c(std::string_view text, std::uint32_t so_far = 0) noexcept;
 

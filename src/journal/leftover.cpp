@@ -41,10 +41,8 @@ bool lock_unless_held(File& file, Patience patience) {
 
 // Who must not be believed may be alive all the same. False also if that cannot be seen.
 bool is_locked(const std::filesystem::path& path) {
-    const os::Fd fd(wherever_it_is(path, [](const char* place) {
-        return ::open(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    }));
-    return fd && ::flock(fd.get(), LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    os::Fd fd(open_wherever_it_is(path, O_RDONLY));
+    return fd && File::around(std::move(fd), path).is_locked_by_other();
 }
 
 } // namespace

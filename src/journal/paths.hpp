@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cerrno>
+#include <fcntl.h>
 #include <filesystem>
 #include <string_view>
 #include <unistd.h>
@@ -32,6 +33,12 @@ inline constexpr std::string_view log_suffix = ".log";
 template <class Call> auto wherever_it_is(const std::filesystem::path& journal, const Call& call) {
     const auto result = call(journal.c_str());
     return result < 0 && errno == ENOENT ? call(told_place_of(journal).c_str()) : result;
+}
+
+// Opens whatever is there, close-on-exec, without waiting for it and through no link. As open(2).
+[[nodiscard]] inline int open_wherever_it_is(const std::filesystem::path& journal, int mode) {
+    constexpr int safely = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    return wherever_it_is(journal, [&](const char* place) { return ::open(place, mode | safely); });
 }
 
 // Whether it is in one of them; false with errno.

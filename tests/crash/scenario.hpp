@@ -9,6 +9,11 @@ namespace finally_run::crash {
 // Who makes a system call: what is started first, its copy, and what is started when nobody is left.
 enum class Role { supervisor, guardian, keeper, sentinel, passer_by, finisher };
 
+// Whether it is started, and is nobody's copy.
+constexpr bool is_started(Role role) {
+    return role == Role::supervisor || role == Role::passer_by || role == Role::finisher;
+}
+
 // What `maker` makes with fork(2) is the first of its copies in this list that does not live, else the last. What is
 // made otherwise, or by anybody else, is a step or a thread.
 struct Copy {

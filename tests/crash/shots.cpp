@@ -14,10 +14,9 @@ namespace {
 // The one excuse: what the C library does before main, nobody can survive. main's first call blocks the signals. Who
 // begins as a copy has no such start.
 unsigned first_own_point(const Row& row, const std::vector<Call>& points) {
-    const bool is_copy = row.actor != Role::supervisor && row.actor != Role::passer_by && row.actor != Role::finisher;
     const auto found =
         std::find_if(points.begin(), points.end(), [](const Call& call) { return call.number == SYS_rt_sigprocmask; });
-    return is_copy || found == points.end() ? 0 : found->point;
+    return !is_started(row.actor) || found == points.end() ? 0 : found->point;
 }
 
 } // namespace

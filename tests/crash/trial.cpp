@@ -326,8 +326,7 @@ bool Trial::kill(const std::vector<Role>& victims) {
             hit_finisher = hit_finisher || victim == Role::finisher;
             m_seen.supervisor_killed = m_seen.supervisor_killed || victim == Role::supervisor;
             m_seen.keeper_killed = m_seen.keeper_killed || victim == Role::keeper;
-            m_seen.copy_killed = m_seen.copy_killed ||
-                                 (victim != Role::supervisor && victim != Role::passer_by && victim != Role::finisher);
+            m_seen.copy_killed = m_seen.copy_killed || !is_started(victim);
         }
     }
     m_needs_finisher = hit && m_row.finisher != Finisher::none && (hit_finisher || !m_tracer.anybody_alive());

@@ -17,6 +17,7 @@ int ignore_signals(const Words& words);     // SIG...: lives on
 int pause_only(const Words& words);         // READY and its pid, then nothing
 int outlive(const Words& words);            // SIG MS: lives on for so long after that signal, then exits 7
 int exit_on(const Words& words);            // SIG N: exits with N when the signal comes
+int relay(const Words& words);              // SECONDS: from TERM on, which it ignores, it forks and ends for so long
 int die_of(const Words& words);             // SIG
 int stop_self(const Words& words);          // SIGSTOP to itself
 int suspend_group(const Words& words);      // SIGTSTP to its group, as editors do
@@ -25,7 +26,6 @@ int print_signal_state(const Words& words); // [FILE]: blocked and ignored signa
 int orphan(const Words& words);         // FILE SIG...: leaves a child that ignores these, its pid in FILE
 int daemon(const Words& words);         // FILE SIG...: the same in a session of its own
 int grandchild(const Words& words);     // FILE SIG...: has such a child and stays
-int relay(const Words& words);          // SECONDS: READY; from TERM on, which it ignores, it forks and ends so long
 int headless(const Words& words);       // FILE FIFO: leaves a child without a main thread; its end is a line in FIFO
 int reaped(const Words& words);         // makes orphans that end, waits until no zombie is left
 int survey(const Words& words);         // ARGV...: waits for it alone, then says who else is there, zombies included

@@ -8,8 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -106,23 +104,6 @@ int grandchild(const Words& words) {
     start_child(words, false);
     ::dprintf(1, "READY %d\n", ::getpid());
     pause_for_ever();
-}
-
-int relay(const Words& words) {
-    sigset_t term;
-    ::sigemptyset(&term);
-    ::sigaddset(&term, SIGTERM);
-    ::sigprocmask(SIG_BLOCK, &term, nullptr);
-    std::printf("READY %d\n", ::getpid());
-    std::fflush(stdout);
-    int signal = 0;
-    ::sigwait(&term, &signal);
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(std::atoi(words.at(0).c_str()));
-    while (std::chrono::steady_clock::now() < end) {
-        if (::fork() > 0)
-            ::_exit(0);
-    }
-    return 0;
 }
 
 int headless(const Words& words) {

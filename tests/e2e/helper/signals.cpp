@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -30,6 +31,14 @@ sigset_t set_of(int number) {
     ::sigemptyset(&set);
     ::sigaddset(&set, number);
     return set;
+}
+
+// It stays blocked.
+void wait_ready_for(int number) {
+    const sigset_t set = set_of(number);
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    ready();
+    ::sigwait(&set, &number);
 }
 
 } // namespace
@@ -83,23 +92,25 @@ int pause_only(const Words& /*words*/) {
 }
 
 int outlive(const Words& words) {
-    const sigset_t set = set_of(signal_number(words.at(0)));
-    ::sigprocmask(SIG_BLOCK, &set, nullptr);
-    ready();
-    int number = 0;
-    ::sigwait(&set, &number);
+    wait_ready_for(signal_number(words.at(0)));
     ::usleep(static_cast<useconds_t>(std::atoi(words.at(1).c_str())) * 1000);
     ::dprintf(1, "still here\n");
     return 7;
 }
 
 int exit_on(const Words& words) {
-    const sigset_t set = set_of(signal_number(words.at(0)));
-    ::sigprocmask(SIG_BLOCK, &set, nullptr);
-    ready();
-    int number = 0;
-    ::sigwait(&set, &number);
+    wait_ready_for(signal_number(words.at(0)));
     return std::atoi(words.at(1).c_str());
+}
+
+int relay(const Words& words) {
+    wait_ready_for(SIGTERM);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(std::atoi(words.at(0).c_str()));
+    while (std::chrono::steady_clock::now() < end) {
+        if (::fork() > 0)
+            ::_exit(0);
+    }
+    return 0;
 }
 
 int die_of(const Words& words) {
